@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Resolve the dependencies of pyproject.toml to the newest versions that work together and write
+# them, with hashes and without addresses, to containers/locks/. Run by `make locks`.
+#
+#   cpu.txt  what the package and its workflow need
+#   gpu.txt  the same versions, with TensorFlow's CUDA libraries
+#   dev.txt  the same versions, with the test and style tools
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+python3.11 -m venv "$tools"
+"$tools/bin/pip" install --quiet "uv==0.13.9"
+
+lock() {  # lock OUTPUT [OPTION...]
+    local output=containers/locks/$1
+    shift
+    "$tools/bin/uv" pip compile pyproject.toml --extra workflow "$@" \
+        --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+        --upgrade --generate-hashes --no-emit-index-url --no-header --quiet --output-file "$output"
+    echo "$output: $(grep -c '^[a-z].*==' "$output") packages"
+}
+
+lock cpu.txt
+lock gpu.txt --extra gpu --constraint containers/locks/cpu.txt
+lock dev.txt --extra dev --constraint containers/locks/cpu.txt
