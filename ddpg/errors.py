@@ -1,0 +1,19 @@
+"""The three ways in which a command ends early without being wrong itself."""
+
+
+class UserError(Exception):
+    """Bad input: one line that says what is wrong, where, and what to write instead (exit 2)."""
+
+    exit_code = 2
+
+
+class Diverged(Exception):
+    """A loss or a weight became NaN or infinite; the last good checkpoint is kept (exit 1)."""
+
+    exit_code = 1
+
+
+class Interrupted(Exception):
+    """The run stopped before its end and continues when started again (exit 75, EX_TEMPFAIL)."""
+
+    exit_code = 75
