@@ -1,0 +1,91 @@
+"""The replay buffer: the last `size` transitions in preallocated float32 arrays."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ddpg.errors import UserError
+
+
+class Batch(NamedTuple):
+    """Transitions: arrays whose leading axes are (B,) for one batch or (updates, B) for many."""
+
+    obs: np.ndarray  # (..., obs_dim)
+    action: np.ndarray  # (..., act_dim)
+    reward: np.ndarray  # (...)
+    next_obs: np.ndarray  # (..., obs_dim)
+    terminated: np.ndarray  # (...): 1 where the episode ended in a terminal state, else 0
+
+
+class ReplayBuffer:
+    """A ring of transitions, sampled uniformly with replacement.
+
+    A cut by a time limit is not a terminal state, so only `terminated` is stored.
+    """
+
+    def __init__(self, size: int, obs_dim: int, act_dim: int):
+        shapes = Batch((size, obs_dim), (size, act_dim), (size,), (size, obs_dim), (size,))
+        needed = sum(4 * int(np.prod(shape)) for shape in shapes)
+        _refuse_beyond_memory(needed, size)
+        # Written to, not only reserved: memory that is missing is missed now and not hours later.
+        self.data = Batch(*(np.full(shape, 0, np.float32) for shape in shapes))
+        self.size = size
+        self.added = 0  # transitions ever added; the next one goes to row added % size
+
+    def __len__(self) -> int:
+        return min(self.added, self.size)
+
+    def add(self, obs, action, reward, next_obs, terminated) -> None:
+        """Store one transition in the place of the oldest."""
+        row = self.added % self.size
+        data = self.data
+        data.obs[row] = obs
+        data.action[row] = action
+        data.reward[row] = reward
+        data.next_obs[row] = next_obs
+        data.terminated[row] = terminated
+        self.added += 1
+
+    def sample(self, rng: np.random.Generator, into: Batch, updates: int) -> None:
+        """Fill the first `updates` batches of `into`, arrays of shape (capacity, B, ...)."""
+        rows = rng.integers(len(self), size=(updates, into.reward.shape[1]))
+        for source, target in zip(self.data, into, strict=True):
+            np.take(source, rows, axis=0, out=target[:updates], mode="clip")
+
+    def last(self, count: int) -> Batch:
+        """Copies of the newest `count` transitions, oldest first, count <= len(self)."""
+        rows = np.arange(self.added - count, self.added) % self.size
+        return Batch(*(array[rows] for array in self.data))
+
+    def restore(self, first: int, transitions: Batch) -> None:
+        """Put back transitions numbered from `first` on, as `last` gave them."""
+        rows = np.arange(first, first + len(transitions.reward)) % self.size
+        for array, values in zip(self.data, transitions, strict=True):
+            array[rows] = values
+        self.added = first + len(rows)
+
+
+def _refuse_beyond_memory(needed: int, size: int) -> None:
+    available = _available_memory()
+    if available is not None and needed > available:
+        raise UserError(
+            f"replay_size: {size:,} transitions take {needed / 1e9:.2f} GB of memory, and "
+            f"{available / 1e9:.2f} GB are free; lower replay_size or free memory"
+        )
+
+
+def _available_memory() -> int | None:
+    """Bytes that this process may still take (Linux, its cgroup included); None if unknown."""
+    limits = []
+    try:
+        with open("/proc/meminfo") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        limits.append(int(fields["MemAvailable"].split()[0]) * 1024)
+        with (
+            open("/sys/fs/cgroup/memory.max") as maximum,
+            open("/sys/fs/cgroup/memory.current") as current,
+        ):
+            limits.append(int(maximum.read()) - int(current.read()))
+    except (OSError, KeyError, ValueError):
+        pass
+    return min(limits, default=None)

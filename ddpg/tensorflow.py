@@ -1,0 +1,39 @@
+"""TensorFlow, imported once, with its threads pinned and its start-up messages off.
+
+Import it as `from ddpg.tensorflow import tf`. One thread a run: many seeds then scale over the
+cores, and no sum is ever split in a way that depends on how many cores there are.
+"""
+
+import contextlib
+import os
+import sys
+
+# Matrix products on the calling thread. XLA's pool would only hand the work over and back.
+XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {XLA_FLAGS}".strip()
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def _silence():
+    """Send the C++ side's messages nowhere: no setting stops what it says before it is set up."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+with _silence():
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.list_logical_devices()  # sets the runtime up, which is the second occasion to talk
+
+__all__ = ["tf"]
