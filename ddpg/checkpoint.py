@@ -1,0 +1,131 @@
+"""Exact save and restore: files that are complete, on the disk and checksummed, or ignored.
+
+A checkpoint is one small file, `state_<steps>`, and the part of the replay buffer that is new
+since the last one, `replay_<first>_<end>`, which later checkpoints refer to and none rewrites: to
+save a buffer of a million transitions costs what the newest epoch's cost. The two newest
+checkpoints are kept, so that damage to the newest loses an epoch and not the run.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from ddpg.errors import UserError
+from ddpg.files import write_atomically
+from ddpg.replay import Batch, ReplayBuffer
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+_MAGIC = b"ddpg checkpoint"
+
+
+class Damaged(Exception):
+    """A file of a checkpoint is missing or not what was written."""
+
+
+class Checkpoints:
+    """The checkpoints of one run, in a directory of their own."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.kept: list[dict] = []  # what the one or two newest good checkpoints say of themselves
+
+    def exist(self) -> bool:
+        """Whether there is any checkpoint, good or damaged."""
+        return any(self.directory.glob("state_*"))
+
+    def save(self, about: dict, arrays: dict[str, np.ndarray], replay: ReplayBuffer) -> None:
+        """Write a checkpoint of `about` (JSON values), `arrays` and the replay buffer.
+
+        OSError (a full disk) leaves the checkpoints there were as they were.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        oldest = replay.added - len(replay)
+        segments = [s for s in self.kept[-1]["replay"] if s["end"] > oldest] if self.kept else []
+        first = max(segments[-1]["end"] if segments else 0, oldest)
+        if first < replay.added:
+            name = f"replay_{first:010d}_{replay.added:010d}"
+            digest = _write(self.directory / name, replay.last(replay.added - first)._asdict())
+            segments.append({"name": name, "first": first, "end": replay.added, "sha256": digest})
+        about = {**about, "format": FORMAT, "replay": segments}
+        _write(self.directory / _name(about), {**arrays, "about": np.array(json.dumps(about))})
+        self.kept = [*self.kept[-1:], about]
+        self._remove_others()
+
+    def load(self, replay: ReplayBuffer) -> tuple[dict, dict[str, np.ndarray]]:
+        """The newest good checkpoint's (about, arrays), and its transitions put into `replay`.
+
+        A damaged one is passed over with a warning. UserError if none is good, or if a newer
+        version of the package wrote it.
+        """
+        for path in sorted(self.directory.glob("state_*"), reverse=True):
+            try:
+                about, arrays = self._load_one(path, replay)
+            except Damaged as damage:
+                log.warning("%s: %s; trying the checkpoint before it", path, damage)
+                continue
+            self.kept = [about]
+            return about, arrays
+        raise UserError(
+            f"{self.directory}: no checkpoint there can be read; start the run anew with --restart"
+        )
+
+    def _load_one(self, path: Path, replay: ReplayBuffer) -> tuple[dict, dict[str, np.ndarray]]:
+        arrays, _ = _read(path)
+        about = json.loads(str(arrays.pop("about")))
+        if about["format"] > FORMAT:
+            raise UserError(
+                f"{path}: written by a newer version of this package (checkpoint format "
+                f"{about['format']}, this one reads up to {FORMAT}); use that version"
+            )
+        for segment in about["replay"]:
+            transitions, digest = _read(self.directory / segment["name"])
+            if digest != segment["sha256"]:
+                raise Damaged(f"{segment['name']} is not the one that was saved with it")
+            replay.restore(segment["first"], Batch(**transitions))
+        return about, arrays
+
+    def _remove_others(self) -> None:
+        """Delete what the kept checkpoints do not need."""
+        needed = {_name(about) for about in self.kept}
+        needed |= {segment["name"] for about in self.kept for segment in about["replay"]}
+        for path in self.directory.iterdir():
+            if path.name not in needed:  # older ones, and what a killed save left half-written
+                path.unlink()
+
+
+def _name(about: dict) -> str:
+    return f"state_{about['steps']:010d}"
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    """Write arrays behind a header with their SHA-256, which is returned."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    header = b"%s %s\n" % (_MAGIC, digest.encode())
+    write_atomically(path, header + buffer.getbuffer(), sync=True)
+    return digest
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
+    """Read what `_write` wrote: (arrays, SHA-256). Damaged if it is not that, byte for byte."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise Damaged(f"{path.name} is missing") from None
+    header, newline, payload = content.partition(b"\n")
+    digest = hashlib.sha256(payload).hexdigest()
+    if not newline or header != b"%s %s" % (_MAGIC, digest.encode()):
+        raise Damaged(f"{path.name} is damaged or no checkpoint (its checksum does not match)")
+    try:
+        with np.load(io.BytesIO(payload)) as archive:
+            return dict(archive), digest
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise Damaged(f"{path.name} is no checkpoint ({error})") from None

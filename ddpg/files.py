@@ -1,0 +1,43 @@
+"""Files that are either there in full or not at all, and their checksums."""
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
+    """Write `content` under a temporary name and rename it to `path`.
+
+    With `sync`, it is on the disk before the name is. Where the disk is full, `path` keeps what
+    it had and the OSError comes through.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    if sync:
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Put a directory's renames on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,66 @@
+"""How a training run shows its progress: a live bar on a terminal, one line an epoch elsewhere."""
+
+import contextlib
+import logging
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def show(experiment, seed: int):
+    """Yields `report(run, row)`, to be called after each epoch with its row of progress.txt."""
+    started, steps_before = time.perf_counter(), None
+    title = f"{experiment.name} seed {seed}"
+
+    def figures(run, row) -> tuple[str, str, str]:
+        nonlocal steps_before
+        if steps_before is None:  # the first epoch of this session may be a resumed one's rest
+            steps_before = max(0, run.steps - experiment.steps_per_epoch)
+        speed = (run.steps - steps_before) / (time.perf_counter() - started)
+        left = (experiment.total_steps - run.steps) / speed
+        return f"{row['AverageTestEpRet']:.1f}", f"{speed:,.0f}", duration(left)
+
+    if not sys.stderr.isatty():
+
+        def report(run, row) -> None:
+            test_return, speed, left = figures(run, row)
+            log.info(
+                "%s: epoch %d/%d, test return %s, %s steps/s, %s left",
+                title, row["Epoch"], experiment.epochs, test_return, speed, left,
+            )  # fmt: skip
+
+        yield report
+        return
+
+    columns = [
+        "{task.description}",
+        "{task.fields[speed]} steps/s",
+        "test return {task.fields[ret]}",
+    ]
+    bar = Progress(
+        TextColumn(columns[0]), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
+        *map(TextColumn, columns[1:]), TextColumn("{task.fields[left]} left"),
+        console=Console(stderr=True),
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(title, total=experiment.epochs, speed="-", ret="-", left="-")
+
+        def report(run, row) -> None:
+            test_return, speed, left = figures(run, row)
+            bar.update(task, completed=row["Epoch"], speed=speed, ret=test_return, left=left)
+
+        yield report
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 1 h 02 min, 3 min 04 s or 5 s."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,0 +1,131 @@
+"""What produced a run: code, versions, machine. Written to run.json, checked on resuming."""
+
+import ast
+import hashlib
+import os
+import platform
+import resource
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+# The modules whose code determines a run's bytes.
+ARITHMETIC = "adam agent environment logger networks policy replay run tensorflow training".split()
+# The packages whose versions do. The others are recorded, not compared.
+EXACT_PACKAGES = "gymnasium mujoco numpy tensorflow".split()
+OTHER_PACKAGES = "keras box2d scipy pandas matplotlib snakemake".split()
+
+# Variables that change which kernels compute.
+KERNEL_VARIABLES = (
+    "XLA_FLAGS TF_XLA_FLAGS ONEDNN_MAX_CPU_ISA OPENBLAS_CORETYPE NPY_DISABLE_CPU_FEATURES".split()
+)
+
+
+def identity(experiment, seed: int) -> dict:
+    """What must be the same for two runs to have the same bytes on one type of processor."""
+    return {
+        "experiment": experiment.name,
+        "seed": seed,
+        "config": experiment.hyperparameters(),
+        "packages": versions(EXACT_PACKAGES),
+        "code": {name: code_digest(PACKAGE / f"{name}.py") for name in ARITHMETIC},
+    }
+
+
+def differences(recorded: dict, current: dict, prefix: str = "") -> list[str]:
+    """Where two records differ, as `key: recorded -> current`, nested keys dotted."""
+    found = []
+    for key in sorted(recorded.keys() | current.keys()):
+        before, now = recorded.get(key), current.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            found += differences(before, now, f"{prefix}{key}.")
+        elif before != now:
+            short = [str(v)[:12] if prefix == "code." else v for v in (before, now)]
+            found.append(f"{prefix}{key}: {short[0]} -> {short[1]}")
+    return found
+
+
+def code_digest(path: Path) -> str:
+    """SHA-256 of a module's code: comments, docstrings and layout do not count."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def machine() -> dict:
+    """The machine, the versions and the settings in force."""
+    return {
+        "cpu": cpu(),
+        "gpu": gpu(),
+        "threads": 1,
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": versions(EXACT_PACKAGES + OTHER_PACKAGES),
+        "variables": {k: os.environ[k] for k in KERNEL_VARIABLES if k in os.environ},
+        "git": git(),
+        "image": os.environ.get("DDPG_IMAGE"),
+    }
+
+
+def versions(packages: list[str]) -> dict:
+    """The installed versions of packages; those not installed are left out."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu() -> dict:
+    """The processor's name, type and instruction sets (Linux); kernels are chosen by them."""
+    fields = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            fields.setdefault(key.strip(), value.strip())
+    except OSError:
+        pass
+    kind = [fields.get(k, "?") for k in ("vendor_id", "cpu family", "model", "stepping")]
+    return {
+        "model": fields.get("model name", platform.processor()),
+        "type": "-".join(kind),
+        "flags": sorted(fields.get("flags", "").split()),
+    }
+
+
+def gpu() -> list[str]:
+    """The names of the GPUs that TensorFlow would use; empty without TensorFlow loaded."""
+    import sys
+
+    if "tensorflow" not in sys.modules:
+        return []
+    config = sys.modules["tensorflow"].config
+    devices = config.list_physical_devices("GPU")
+    return [config.experimental.get_device_details(d).get("device_name", d.name) for d in devices]
+
+
+def git() -> dict | None:
+    """The revision of the working tree and whether it has changes; None outside a repository."""
+
+    def ask(*command: str) -> str:
+        return subprocess.run(
+            ["git", "-C", PACKAGE.parent, *command], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return {"revision": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
