@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 python3.11 -m venv "$tools"
-"$tools/bin/pip" install --quiet "uv==0.13.9"
+"$tools/bin/pip" install --quiet --require-hashes --requirement containers/locks/uv.txt
 
 lock() {  # lock OUTPUT [OPTION...]
     local output=containers/locks/$1
