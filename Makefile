@@ -1,0 +1,52 @@
+# `make demo` and `make test` each set up what they need, on a machine with Python 3.11 and make.
+
+PYTHON ?= python3.11
+CORES ?= all
+VENV := .venv
+SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
+
+.PHONY: help demo all figures report smoke test lint locks clean
+.DEFAULT_GOAL := help
+
+help: ## say what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/cpu ## train the Pendulum demo's three seeds and draw them (minutes)
+	@echo "make demo: training pendulum-demo; watch it with: $(VENV)/bin/python -m ddpg status --watch"
+	$(SNAKEMAKE) demo
+	@echo "make demo: done; look at results/figures/runs/pendulum/learning_curve.png"
+
+all: $(VENV)/cpu ## train everything from scratch and compare it with what is published (days)
+	$(SNAKEMAKE) all
+
+figures: $(VENV)/cpu ## draw every figure and table from the published runs (a minute)
+	$(SNAKEMAKE) figures
+
+smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
+	$(SNAKEMAKE) smoke
+
+test: $(VENV)/dev ## run the tests
+	@echo "make test: unit, exactness and workflow tests; a container or cluster test skips where"
+	@echo "make test: its program is missing"
+	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
+
+lint: $(VENV)/dev ## check the style of the code and of the workflow
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/snakemake --lint
+
+locks: ## resolve the dependencies anew and pin them with hashes
+	containers/lock.sh
+
+clean: ## remove the environment and what the workflow made, but no run
+	rm -rf $(VENV) .snakemake results/figures results/tables results/report.html
+
+# An environment with exactly what a lock file pins. dev.txt holds all of cpu.txt, in the same
+# versions, so `make test` after `make demo` only adds to it.
+$(VENV)/%: containers/locks/%.txt containers/locks/uv.txt
+	@echo "make: installing containers/locks/$*.txt into $(VENV)/"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r containers/locks/uv.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<
+	@touch $@

@@ -1,0 +1,82 @@
+# What the rules share: the checked configuration, and which runs there are.
+#
+# results/<tier>/<experiment>/seed_<seed>/ holds a run. Three tiers: `runs` are trained here in full,
+# `smoke` are trained here with the experiments shrunk to seconds, and `published` came with the
+# repository: no rule makes them, so no file time and no setting ever trains them again.
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)
+
+import ddpg.config
+from ddpg.errors import UserError
+
+# The rules' `python` is the one that runs Snakemake, also where its environment is not activated.
+os.environ |= {
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+}
+
+
+wildcard_constraints:
+    tier="runs|smoke",
+    source="runs|smoke|published",
+    experiment=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    seed=r"\d+",
+
+
+def check_config():
+    """Stop with one line if the configuration is wrong, or is not what the rules would read."""
+    try:
+        ddpg.config.check(config)
+        if ddpg.config.read(*workflow.configfiles) != config:
+            raise UserError(
+                "--config KEY=VALUE would reach Snakemake but not the training; write the change "
+                "into a file and give it with --configfile config.yaml FILE"
+            )
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def experiment(tier, name):
+    """The experiment as the runs of a tier are trained: shrunk in `smoke`."""
+    try:
+        return ddpg.config.experiment(config, name, config["smoke"] if tier == "smoke" else {})
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def seeds(source, name):
+    """The seeds of an experiment's runs: those to train, or those that are published."""
+    if source == "published":
+        runs = Path("results/published", name).glob("seed_*/run.json")
+        return sorted(int(run.parent.name.removeprefix("seed_")) for run in runs)
+    return list(experiment(source, name).seeds)
+
+
+def run_files(source, name):
+    """run.json of each run of an experiment; a run is complete when it is there."""
+    return [f"results/{source}/{name}/seed_{seed}/run.json" for seed in seeds(source, name)]
+
+
+def overrides(tier):
+    """The command line's words for what a tier changes in every experiment."""
+    if tier != "smoke":
+        return ""
+    # Without spaces, so that each KEY=VALUE stays one word of the shell.
+    return "--set " + " ".join(
+        f"{key}={value}".replace(" ", "") for key, value in config["smoke"].items()
+    )
+
+
+def training_memory(wildcards):
+    """Megabytes of a training job: TensorFlow, and the replay buffer up to HalfCheetah's size."""
+    bytes_per_transition = 4 * (2 * 17 + 6 + 2)
+    replay_size = experiment(wildcards.tier, wildcards.experiment).replay_size
+    return 900 + replay_size * bytes_per_transition // 10**6
+
+
+check_config()
