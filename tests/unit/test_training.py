@@ -1,0 +1,161 @@
+"""The loop on real environments: what it stores, what it logs, and that it learns."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from ddpg import config
+from ddpg.run import Run, streams
+from ddpg.training import train
+
+
+def experiment(name, **overrides):
+    return config.experiment(config.read("config.yaml"), name, overrides)
+
+
+def small(name="pendulum-demo", **overrides):
+    settings = {"hidden_sizes": [16], "replay_size": 5000, "num_test_episodes": 2}
+    return experiment(name, **settings, **overrides)
+
+
+def read(directory):
+    with open(directory / "progress.txt") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [{key: float(value) for key, value in row.items()} for row in rows]
+
+
+class Count:
+    """Counts what a run's logger is told, epoch by epoch."""
+
+    def __init__(self, monkeypatch):
+        self.epochs = [[0, []]]
+        from ddpg.logger import Logger
+
+        add_updates, add_episode, end = Logger.add_updates, Logger.add_episode, Logger.end_epoch
+
+        def count_updates(logger, metrics):
+            self.epochs[-1][0] += len(metrics.loss_q)
+            add_updates(logger, metrics)
+
+        def count_episode(logger, episode_return, length):
+            self.epochs[-1][1].append(length)
+            add_episode(logger, episode_return, length)
+
+        def count_epoch(logger, *arguments):
+            self.epochs.append([0, []])
+            return end(logger, *arguments)
+
+        monkeypatch.setattr(Logger, "add_updates", count_updates)
+        monkeypatch.setattr(Logger, "add_episode", count_episode)
+        monkeypatch.setattr(Logger, "end_epoch", count_epoch)
+
+
+@pytest.mark.parametrize("length", [150, 350])
+def test_episodes_that_do_not_divide_the_epoch_count_once(tmp_path, monkeypatch, length):
+    count = Count(monkeypatch)
+    train(
+        small("halfcheetah-benchmark", epochs=3, steps_per_epoch=5000, max_ep_len=length,
+              start_steps=20000, batch_size=4),
+        0, tmp_path,
+    )  # fmt: skip
+    total, episodes_before = 15000, 0
+    for epoch, (updates, lengths) in enumerate(count.epochs[:-1], start=1):
+        episodes = epoch * 5000 // length
+        assert lengths == [length] * (episodes - episodes_before)
+        assert updates == length * len(lengths)
+        episodes_before = episodes
+    assert sum(updates for updates, _ in count.epochs) == total // length * length
+    assert [row["EpLen"] for row in read(tmp_path)] == [length] * 3
+    assert [row["TotalEnvInteracts"] for row in read(tmp_path)] == [5000, 10000, 15000]
+
+
+def test_statistics_are_those_of_the_epoch(tmp_path, monkeypatch):
+    """The row against the same statistics of everything the epoch's updates reported."""
+    from ddpg.agent import DDPG
+
+    reports, update = [], DDPG.update
+    monkeypatch.setattr(DDPG, "update", lambda *a: reports.append(update(*a)) or reports[-1])
+    train(small(epochs=1, steps_per_epoch=600, start_steps=100), 0, tmp_path)
+    (row,) = read(tmp_path)
+    q = np.concatenate([r.q for r in reports]).astype(float)
+    losses = [np.concatenate([getattr(r, n) for r in reports]) for n in ("loss_q", "loss_pi")]
+    assert q.shape == (600, 100)
+    expected = [q.mean(), q.std(), q.max(), q.min(), losses[0].mean(), losses[1].mean()]
+    names = ["AverageQVals", "StdQVals", "MaxQVals", "MinQVals", "LossQ", "LossPi"]
+    np.testing.assert_allclose([row[name] for name in names], expected, rtol=1e-5)
+    with open(tmp_path / "test_episodes.csv") as file:
+        returns = [float(episode["return"]) for episode in csv.DictReader(file)]
+    tested = [row[f"{name}TestEpRet"] for name in ("Average", "Std", "Max", "Min")]
+    expected = [np.mean(returns), np.std(returns), max(returns), min(returns)]
+    np.testing.assert_allclose(tested, expected, rtol=1e-8)
+
+
+def test_an_epoch_without_an_episode_or_an_update_says_so(tmp_path):
+    train(small(epochs=2, steps_per_epoch=150), 0, tmp_path)
+    first, second = read(tmp_path)
+    assert np.isnan([first["AverageEpRet"], first["LossQ"]]).all()
+    assert np.isfinite([second["AverageEpRet"], second["LossQ"], first["AverageTestEpRet"]]).all()
+
+
+def run_steps(run, steps):
+    for _ in range(steps):
+        if run.step(run.random_action()):
+            run.begin_episode()
+
+
+def test_a_time_limit_is_stored_as_not_terminal(tmp_path):
+    run = Run(small(), 0, tmp_path)
+    run_steps(run, 450)  # two of Pendulum's own limits of 200 steps
+    assert not run.replay.data.terminated[:450].any()
+    ends = run.replay.data.next_obs[[199, 399]]
+    assert (ends != run.replay.data.obs[[200, 400]]).all(axis=1).all(), "episodes did end there"
+
+
+def test_a_terminal_state_is_stored_as_terminal(tmp_path):
+    run = Run(small(env="LunarLanderContinuous-v3", max_ep_len=1000), 0, tmp_path)
+    run_steps(run, 500)
+    crashes = np.flatnonzero(run.replay.data.terminated[:500])
+    assert len(crashes) >= 2
+    assert (run.replay.data.reward[crashes] == -100).all()
+
+
+def test_one_action_dimension_keeps_the_observations_shape(tmp_path):
+    """Random and policy actions of Pendulum: (1,), with observations (3,) before and after."""
+    run = Run(small(), 0, tmp_path)
+    for action in (run.random_action(), run.noisy_action(run.agent.policy())):
+        assert (action.shape, action.dtype) == ((1,), np.float32)
+        run.step(action)
+        assert (run.obs.shape, run.obs.dtype) == ((3,), np.float32)
+
+
+def test_noise_is_clipped_to_the_bounds_of_each_dimension(tmp_path):
+    run = Run(small("halfcheetah-benchmark", act_noise=1e9), 0, tmp_path)
+    actions = np.array([run.noisy_action(run.agent.policy()) for _ in range(50)])
+    assert set(np.abs(actions).ravel().tolist()) == {1.0}
+
+
+def test_streams_do_not_shift_each_other():
+    drawn, untouched = streams(7), streams(7)
+    drawn["exploration"].standard_normal(1000)
+    for name in set(drawn) - {"exploration"}:
+        assert drawn[name].integers(2**62) == untouched[name].integers(2**62)
+    first = {rng.integers(2**62) for rng in streams(7).values()}
+    assert len(first) == 6
+
+
+@pytest.mark.parametrize("name", ["LunarLanderContinuous-v3", "MountainCarContinuous-v0"])
+@pytest.mark.parametrize("update_every", ["episode", 50])
+def test_environments_that_failed_in_2019_train(tmp_path, name, update_every):
+    settings = small(
+        env=name, epochs=3, steps_per_epoch=1200, start_steps=400, update_every=update_every
+    )
+    about = train(settings, 0, tmp_path)
+    assert about["steps"] == 3600
+    assert np.isfinite([row["LossQ"] for row in read(tmp_path)]).all()
+
+
+@pytest.mark.parametrize("seed", [0, 10, 20])
+def test_pendulum_learns(tmp_path, seed):
+    train(experiment("pendulum-demo", epochs=3), seed, tmp_path)
+    assert read(tmp_path)[-1]["AverageTestEpRet"] > -250
