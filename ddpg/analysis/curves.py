@@ -1,0 +1,283 @@
+"""Learning curves: runs in Spinning Up's `progress.txt` format, and published curves."""
+
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ddpg.errors import UserError
+
+# Spinning Up's column names and ours. Only the first three are in the files of every off-policy
+# algorithm of Spinning Up; a column that a file lacks is NaN in our table.
+COLUMNS = {
+    "Epoch": "epoch",
+    "TotalEnvInteracts": "env_interacts",
+    "AverageTestEpRet": "test_return_mean",
+    "StdTestEpRet": "test_return_std",
+    "MaxTestEpRet": "test_return_max",
+    "MinTestEpRet": "test_return_min",
+    "TestEpLen": "test_length_mean",
+    "AverageEpRet": "train_return_mean",
+    "StdEpRet": "train_return_std",
+    "MaxEpRet": "train_return_max",
+    "MinEpRet": "train_return_min",
+    "EpLen": "train_length_mean",
+    "AverageQVals": "q_mean",
+    "StdQVals": "q_std",
+    "MaxQVals": "q_max",
+    "MinQVals": "q_min",
+    "LossPi": "loss_pi",
+    "LossQ": "loss_q",
+    "Time": "time",
+}
+REQUIRED = ("Epoch", "TotalEnvInteracts", "AverageTestEpRet")
+RUN_COLUMNS = ["experiment", "seed", "env", *COLUMNS.values()]
+PUBLISHED_COLUMNS = [
+    "environment",
+    "implementation",
+    "env_interacts",
+    "performance_mean",
+    "performance_std",
+]
+PER_SEED_COLUMNS = ["seed", "env_interacts", "test_return_mean"]
+
+FINAL_EVALUATIONS = 10
+
+
+def read_progress(path: Path | str) -> pd.DataFrame:
+    """Read one `progress.txt` as Spinning Up's logger writes it, this package's included.
+
+    Returns one row per epoch, with the columns `COLUMNS.values()`: returns are undiscounted sums of
+    rewards per episode, `time` is seconds since the start. Raises UserError for a file that is
+    missing, empty, cut off, in another format, or whose steps do not increase.
+    """
+    text = _read_text(path)
+    if not text.strip():
+        raise UserError(f"{path}: empty; the run has not finished its first epoch")
+    header, *lines = text.split("\n")
+    names = header.split("\t")
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise UserError(
+            f"{path}: not Spinning Up's progress.txt of an off-policy run: "
+            f"no column {', '.join(missing)} in its first line (tab separated)"
+        )
+    if not lines or lines.pop() != "":
+        raise UserError(f"{path}: cut off: no newline after its last line; resume the run")
+    if not lines:
+        raise UserError(f"{path}: only a header; the run has not finished its first epoch")
+    for number, line in enumerate(lines, start=2):
+        cells = line.count("\t") + 1
+        if cells != len(names):
+            raise UserError(
+                f"{path}, line {number}: {cells} cells under {len(names)} column names; "
+                "the file is cut off or edited: resume or repeat the run"
+            )
+    try:
+        table = pd.read_csv(io.StringIO(text), sep="\t", dtype="float64")
+    except ValueError as error:
+        raise UserError(f"{path}: a cell is not a number: {error}") from None
+    _check_curve(path, table["TotalEnvInteracts"], table["AverageTestEpRet"])
+    return table.reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
+
+
+def read_run(directory: Path | str) -> pd.DataFrame:
+    """Read the run in `directory`: its `progress.txt`, named by its `config.json`.
+
+    Returns the columns RUN_COLUMNS, one row per epoch. Raises UserError as `read_progress` does,
+    and for a `config.json` that is missing or names no experiment, seed or environment.
+    """
+    config = read_config(directory)
+    curve = read_progress(Path(directory) / "progress.txt")
+    return curve.assign(
+        experiment=config["exp_name"], seed=config["seed"], env=config["env"]
+    ).reindex(columns=RUN_COLUMNS)
+
+
+def read_config(directory: Path | str) -> dict:
+    """The `config.json` of a run; UserError unless it has `exp_name`, `seed` and `env`."""
+    config = read_json(Path(directory) / "config.json")
+    missing = [key for key in ("exp_name", "seed", "env") if key not in config]
+    if missing:
+        raise UserError(f"{directory}/config.json: {missing[0]!r} is missing; repeat the run")
+    return config
+
+
+def read_json(path: Path | str) -> dict:
+    """The mapping in a JSON file; UserError if it is missing or something else."""
+    try:
+        value = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: a list or a value where a mapping of names to values belongs")
+    return value
+
+
+def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:
+    """Read many runs into one table with the columns RUN_COLUMNS, by experiment, seed and epoch.
+
+    No runs give a table without rows. Raises UserError as `read_run` does, for two runs of one
+    seed, and for runs of one experiment that differ in evaluation steps or configuration.
+    """
+    runs: dict[str, dict[int, tuple[Path, pd.DataFrame]]] = {}
+    for directory in map(Path, run_directories):
+        run = read_run(directory)
+        experiment, seed = run["experiment"].iloc[0], int(run["seed"].iloc[0])
+        seeds = runs.setdefault(experiment, {})
+        if seed in seeds:
+            raise UserError(
+                f"{seeds[seed][0]} and {directory}: both are seed {seed} of {experiment}; "
+                "remove one"
+            )
+        seeds[seed] = (directory, run)
+    if not runs:
+        return pd.DataFrame(columns=RUN_COLUMNS)
+    for seeds in runs.values():
+        check_same_steps(seeds.values())
+        _check_same_configuration([directory for directory, _ in seeds.values()])
+    curves = pd.concat([run for seeds in runs.values() for _, run in seeds.values()])
+    curves = curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True)
+    return curves.astype({"seed": int, "epoch": int, "env_interacts": int})
+
+
+def check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
+    """Raise UserError unless all curves (name, table) were evaluated at the same steps."""
+    names, tables = zip(*runs, strict=True)
+    steps, *others = (table["env_interacts"].to_numpy() for table in tables)
+    for name, own in zip(names[1:], others, strict=True):
+        if not np.array_equal(own, steps):
+            raise UserError(
+                "runs of different length or evaluation steps: "
+                f"{names[0]} has {len(steps)} epochs to step {steps[-1]:.0f}, "
+                f"{name} has {len(own)} to step {own[-1]:.0f}; "
+                "finish the shorter run or leave it out"
+            )
+
+
+def read_curves(path: Path | str) -> pd.DataFrame:
+    """Read back the CSV file of an `aggregate` table; UserError if it is anything else."""
+    table = _read_csv(path)
+    if list(table.columns) != RUN_COLUMNS:
+        raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
+    return table
+
+
+def read_published(path: Path | str, environment: str, implementation: str) -> pd.DataFrame:
+    """Read one published curve, of which only mean and standard deviation over seeds are known.
+
+    The file has the columns PUBLISHED_COLUMNS. Returns `env_interacts`, `mean` and `sd`.
+    """
+    table = _read_csv(path)
+    if list(table.columns) != PUBLISHED_COLUMNS:
+        raise UserError(f"{path}: its columns must be {', '.join(PUBLISHED_COLUMNS)}")
+    rows = (table["environment"] == environment) & (table["implementation"] == implementation)
+    if not rows.any():
+        known = table[["environment", "implementation"]].drop_duplicates().agg(" ".join, axis=1)
+        raise UserError(
+            f"{path}: no curve of {implementation} on {environment}; there are: {', '.join(known)}"
+        )
+    curve = table.loc[rows, PUBLISHED_COLUMNS[2:]].reset_index(drop=True)
+    curve.columns = ["env_interacts", "mean", "sd"]
+    _check_curve(path, curve["env_interacts"], curve["mean"])
+    return curve
+
+
+def read_per_seed(path: Path | str) -> pd.DataFrame:
+    """Read a CSV file of curves per seed: PER_SEED_COLUMNS, and any others of our own table."""
+    table = _read_csv(path)
+    missing = [name for name in PER_SEED_COLUMNS if name not in table.columns]
+    if missing:
+        raise UserError(f"{path}: not a table of curves per seed: no column {', '.join(missing)}")
+    curves = [(f"{path}, seed {seed}", curve) for seed, curve in table.groupby("seed")]
+    for name, curve in curves:
+        _check_curve(name, curve["env_interacts"], curve["test_return_mean"])
+    check_same_steps(curves)
+    return table.reindex(columns=["seed", *COLUMNS.values()])
+
+
+def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
+    """Read runs of other programs in Spinning Up's format.
+
+    Each path is one file, or a directory in which every `progress.txt` is taken. Seeds are numbered
+    in the order of the paths: the number says only which lines belong together.
+    Raises UserError as `read_progress` does, and for a directory without any run.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        found = sorted(path.rglob("progress.txt")) if path.is_dir() else [path]
+        if not found:
+            raise UserError(f"{path}: no progress.txt in this directory or below it")
+        files += found
+    curves = [(file, read_progress(file)) for file in files]
+    check_same_steps(curves)
+    return pd.concat([curve.assign(seed=number) for number, (_, curve) in enumerate(curves)])
+
+
+def smooth(values: np.ndarray, width: int) -> np.ndarray:
+    """Moving average over `width` (odd) epochs, centred, with what there is of it at the ends.
+
+    values (T,) -> (T,). It is `np.convolve(x, y, 'same') / np.convolve(z, y, 'same')` of Spinning
+    Up's `spinup/utils/plot.py`, and holds also for curves shorter than the window.
+    """
+    half = width // 2
+    window = np.ones(width)
+    sums = np.convolve(values, window)[half : half + len(values)]
+    return sums / np.convolve(np.ones(len(values)), window)[half : half + len(values)]
+
+
+def differing_keys(config: dict, other: dict) -> list[str]:
+    """The keys, besides the seed, in which the configurations of two runs differ."""
+    keys = sorted((config.keys() | other.keys()) - {"seed"})
+    absent = object()
+    return [key for key in keys if config.get(key, absent) != other.get(key, absent)]
+
+
+def final_evaluations(total: int) -> int:
+    """How many evaluations make the final performance: the last ten, of a short run its last third.
+
+    Ten evaluations of a run that has only ten would be its whole curve.
+    """
+    return min(FINAL_EVALUATIONS, max(1, total // 3))
+
+
+def _check_same_configuration(directories: list[Path]) -> None:
+    first, *others = directories
+    reference = read_config(first)
+    for other in others:
+        differing = differing_keys(reference, read_config(other))
+        if differing:
+            raise UserError(
+                f"{first} and {other}: runs of one experiment with different "
+                f"{', '.join(differing)}; repeat the older ones"
+            )
+
+
+def _check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
+    if not (steps.notna().all() and steps.is_monotonic_increasing and steps.is_unique):
+        raise UserError(f"{name}: its environment steps do not increase from row to row")
+    if not np.isfinite(returns).all():
+        row = int(np.argmin(np.isfinite(returns)))
+        raise UserError(
+            f"{name}: no finite test return at environment step {steps.iloc[row]:.0f}; "
+            "without it the run cannot be compared"
+        )
+
+
+def _read_csv(path: Path | str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(io.StringIO(_read_text(path)))
+    except ValueError as error:
+        raise UserError(f"{path}: not a CSV table: {error}") from None
+
+
+def _read_text(path: Path | str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text: {error}") from None
