@@ -1,0 +1,213 @@
+"""Statistics over seeds. Episodes of one run are not independent runs and are never counted here.
+
+Two kinds of sample occur: the final performance of every seed, and, for a curve of which only mean
+and standard deviation were published, those two numbers (`Moments`). Every interval is two-sided
+with 95 % confidence. One seed has no spread: what needs one is NaN then, never zero.
+"""
+
+import bisect
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special, stats
+
+ALPHA = 0.05
+POWER = 0.8
+RESAMPLES = 9999
+# Resampling starts from the same number, so that the same runs give the same bytes.
+BOOTSTRAP_SEED = 0
+# Beyond this many seeds a side nobody will run them, and the difference is none in practice.
+MOST_SEEDS = 1_000_000
+
+NAN = float("nan")
+
+
+@dataclasses.dataclass(frozen=True)
+class Moments:
+    """Mean, standard deviation (divisor n - 1; NaN for one seed) and number of seeds."""
+
+    mean: float
+    sd: float
+    n: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A number and its 95 % interval (NaN where one seed allows none)."""
+
+    value: float
+    low: float = NAN
+    high: float = NAN
+
+
+@dataclasses.dataclass(frozen=True)
+class Welch:
+    """The difference of two means, its interval, and Welch's test of whether it is zero."""
+
+    difference: float
+    low: float
+    high: float
+    t: float
+    df: float
+    p: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Equivalence:
+    """Two one-sided tests: `low` to `high` is the difference's 90 % interval, p the larger one."""
+
+    margin: float
+    low: float
+    high: float
+    p: float
+
+
+def moments(values: np.ndarray) -> Moments:
+    """Mean, standard deviation and number of the seeds' values (n,)."""
+    values = np.asarray(values, dtype=float)
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else NAN
+    return Moments(float(np.mean(values)), sd, len(values))
+
+
+def bootstrap(statistic: Callable, *samples: np.ndarray, resamples: int = RESAMPLES) -> Estimate:
+    """`statistic(*samples, axis=-1)` with its percentile bootstrap interval over seeds.
+
+    Every sample is (..., n) with the seeds last and is resampled on its own; `statistic` reduces
+    the axis it is given. value, low and high are then (...). Percentiles, as in rliable (Agarwal et
+    al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical Precipice").
+    A sample of one seed gives no interval.
+    """
+    value = statistic(*samples, axis=-1)
+    if any(np.shape(sample)[-1] < 2 for sample in samples):
+        nothing = np.full(np.shape(value), NAN)
+        return Estimate(value, nothing[()], nothing[()])
+    interval = stats.bootstrap(
+        samples,
+        statistic,
+        n_resamples=resamples,
+        axis=-1,
+        vectorized=True,
+        paired=False,
+        confidence_level=1 - ALPHA,
+        method="percentile",
+        rng=np.random.default_rng(BOOTSTRAP_SEED),
+    ).confidence_interval
+    return Estimate(value, interval.low, interval.high)
+
+
+def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean without the lowest and the highest quarter, each rounded down to whole seeds."""
+    return stats.trim_mean(values, 0.25, axis=axis)
+
+
+def improvement(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Probability that a seed of `a` (..., n) beats one of `b` (..., m), ties counting half.
+
+    It is Mann and Whitney's U divided by n m.
+    """
+    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
+    return (np.sign(a[..., :, None] - b[..., None, :]).mean(axis=(-2, -1)) + 1) / 2
+
+
+def steps_to_return(
+    env_interacts: np.ndarray, smoothed_returns: np.ndarray, threshold: float
+) -> float:
+    """The first environment step at which a (smoothed) curve (T,) reaches `threshold`, or NaN."""
+    reached = smoothed_returns >= threshold
+    return float(env_interacts[np.argmax(reached)]) if reached.any() else NAN
+
+
+def welch(a: Moments, b: Moments) -> Welch:
+    """Welch's t test of mean(a) - mean(b), which does not assume equal variances.
+
+    From means, standard deviations and numbers alone, so that published curves can take part.
+    """
+    difference = a.mean - b.mean
+    error, df = _standard_error(a, b)
+    half = float(stats.t.isf(ALPHA / 2, df) * error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = float(np.float64(difference) / error)
+    p = float(2 * stats.t.sf(abs(t), df))
+    return Welch(difference, difference - half, difference + half, t, df, p)
+
+
+def effect_size(a: Moments, b: Moments) -> float:
+    """Cohen's d: the difference of means in units of the two groups' mean-square deviation."""
+    return (a.mean - b.mean) / math.sqrt((a.sd**2 + b.sd**2) / 2)
+
+
+def detectable_difference(a: Moments, b: Moments) -> float:
+    """The true difference that Welch's test at ALPHA sees with probability POWER.
+
+    The test statistic follows the noncentral t distribution (Cohen 1988, "Statistical Power
+    Analysis", chapter 2). NaN where a standard deviation is not known.
+    """
+    error, df = _standard_error(a, b)
+    return float(_noncentrality(df, ALPHA / 2, POWER) * error)
+
+
+def seeds_to_detect(difference: float, a: Moments, b: Moments) -> float:
+    """Seeds a side with which Welch's test sees a true `difference` with probability POWER.
+
+    Supposes the standard deviations of `a` and `b`. Infinite beyond MOST_SEEDS; NaN where a
+    standard deviation is not known.
+    """
+    return _fewest_seeds(detectable_difference, abs(difference), a, b)
+
+
+def equivalence(a: Moments, b: Moments, margin: float) -> Equivalence:
+    """Welch's two one-sided tests that mean(a) - mean(b) lies within plus and minus `margin`.
+
+    Schuirmann 1987; the means are equivalent at ALPHA where the 90 % interval lies inside.
+    """
+    difference = a.mean - b.mean
+    error, df = _standard_error(a, b)
+    half = float(stats.t.isf(ALPHA, df) * error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = float(stats.t.sf(np.float64(margin - abs(difference)) / error, df))
+    return Equivalence(margin, difference - half, difference + half, p)
+
+
+def seeds_for_equivalence(margin: float, a: Moments, b: Moments) -> float:
+    """Seeds a side with which groups of equal means pass `equivalence` with probability POWER.
+
+    Both one-sided tests must reject, which they do with probability 2 P(one rejects) - 1.
+    """
+
+    def provable(a: Moments, b: Moments) -> float:
+        error, df = _standard_error(a, b)
+        return float(_noncentrality(df, ALPHA, (1 + POWER) / 2) * error)
+
+    return _fewest_seeds(provable, margin, a, b)
+
+
+def _fewest_seeds(resolution: Callable, difference: float, a: Moments, b: Moments) -> float:
+    """The smallest n for which `resolution` of groups of n seeds is at most `difference`."""
+    if math.isnan(difference) or not a.sd + b.sd > 0:
+        return NAN
+    numbers = range(2, MOST_SEEDS + 1)
+    found = bisect.bisect_left(
+        numbers, True, key=lambda n: resolution(_with(a, n), _with(b, n)) <= difference
+    )
+    return float(numbers[found]) if found < len(numbers) else math.inf
+
+
+def _noncentrality(df: float, tail: float, power: float) -> float:
+    """How far t must be shifted to exceed its upper `tail` quantile with probability `power`."""
+    return special.nctdtrinc(df, 1 - power, stats.t.isf(tail, df))
+
+
+def _standard_error(a: Moments, b: Moments) -> tuple[float, float]:
+    """Standard error of the difference, and its degrees of freedom (Welch and Satterthwaite)."""
+    if a.n < 2 or b.n < 2:
+        return NAN, NAN
+    u, v = a.sd**2 / a.n, b.sd**2 / b.n
+    if u + v == 0:
+        return 0.0, float(a.n + b.n - 2)
+    return math.sqrt(u + v), (u + v) ** 2 / (u**2 / (a.n - 1) + v**2 / (b.n - 1))
+
+
+def _with(group: Moments, n: int) -> Moments:
+    return dataclasses.replace(group, n=n)

@@ -1,0 +1,171 @@
+"""Reading runs and published curves, and refusing what is neither."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ddpg.analysis import curves
+from ddpg.errors import UserError
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+HEADER = "Epoch\tAverageEpRet\tAverageTestEpRet\tTotalEnvInteracts\tLossQ"
+ROWS = ["1\tnan\t-5.5\t100\t0.25", "2\t-3\t-1\t200\t0.5"]
+
+
+def progress(*lines: str) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def make_run(root: Path, seed: int = 0, text: str | None = None, **config) -> Path:
+    directory = root / f"seed_{seed}"
+    directory.mkdir()
+    (directory / "progress.txt").write_text(progress(HEADER, *ROWS) if text is None else text)
+    settings = {"exp_name": "demo", "seed": seed, "env": "Pendulum-v1", "batch_size": 100} | config
+    (directory / "config.json").write_text(json.dumps(settings))
+    return directory
+
+
+def test_a_run_of_2019_reads_with_our_names():
+    table = curves.read_progress(REFERENCE / "drl_tf2_halfcheetah_seed0.txt")
+    assert list(table.columns) == list(curves.COLUMNS.values())
+    last = table.iloc[-1]
+    assert (last.epoch, last.env_interacts) == (300, 2999999)
+    assert (last.test_return_mean, last.loss_q) == (12397.721, 107.72485)
+
+
+def test_missing_cells_and_columns_are_nan(tmp_path):
+    run = curves.read_run(make_run(tmp_path))
+    assert np.isnan(run["train_return_mean"][0]) and run["train_return_mean"][1] == -3
+    assert run["q_mean"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        (progress(HEADER), "only a header"),
+        (progress(HEADER, *ROWS)[:-1], "no newline"),
+        (progress(HEADER, ROWS[0], "2\t-3\t-1"), "line 3: 3 cells under 5"),
+        (progress("step,loss", "1,2"), "not Spinning Up's progress.txt"),
+        (
+            progress("Epoch\tAverageEpRet\tTotalEnvInteracts", "1\t2\t3"),
+            "no column AverageTestEpRet",
+        ),
+        (progress(HEADER, ROWS[1], ROWS[0]), "do not increase"),
+        (progress(HEADER, ROWS[0], ROWS[0]), "do not increase"),
+        (progress(HEADER, ROWS[0], "two\t-3\t-1\t200\t0.5"), "not a number"),
+        (progress(HEADER, ROWS[0], "2\t-3\tnan\t200\t0.5"), "no finite test return at .*step 200"),
+    ],
+)
+def test_a_bad_progress_file_is_one_clear_line(tmp_path, text, message):
+    path = tmp_path / "progress.txt"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message) as error:
+        curves.read_progress(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_missing_and_binary_files(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        curves.read_progress(tmp_path / "progress.txt")
+    (tmp_path / "weights").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="cannot be read as text"):
+        curves.read_progress(tmp_path / "weights")
+
+
+@pytest.mark.parametrize(("text", "message"), [("{}", "'exp_name'"), ("{", "JSON"), ("[]", "list")])
+def test_a_bad_config_is_one_clear_line(tmp_path, text, message):
+    directory = make_run(tmp_path)
+    (directory / "config.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        curves.read_run(directory)
+
+
+def test_aggregate_sorts_and_survives_csv(tmp_path):
+    runs = [make_run(tmp_path, seed) for seed in (10, 2)]
+    table = curves.aggregate(runs)
+    assert table["seed"].tolist() == [2, 2, 10, 10]
+    assert table["epoch"].tolist() == [1, 2, 1, 2]
+    table.to_csv(tmp_path / "curves.csv", index=False)
+    pd.testing.assert_frame_equal(curves.read_curves(tmp_path / "curves.csv"), table)
+
+
+def test_no_runs_are_a_table_without_rows():
+    assert list(curves.aggregate([]).columns) == curves.RUN_COLUMNS
+
+
+def test_runs_of_different_length_are_named(tmp_path):
+    whole = make_run(tmp_path, 0)
+    short = make_run(tmp_path, 10, progress(HEADER, ROWS[0]))
+    with pytest.raises(UserError, match="2 epochs to step 200.* has 1 to step 100") as error:
+        curves.aggregate([whole, short])
+    assert str(whole) in str(error.value) and str(short) in str(error.value)
+
+
+def test_a_seed_twice_is_refused(tmp_path):
+    first = make_run(tmp_path, 0)
+    (tmp_path / "copy").mkdir()
+    second = make_run(tmp_path / "copy", 0)
+    with pytest.raises(UserError, match="both are seed 0 of demo"):
+        curves.aggregate([first, second])
+
+
+def test_seeds_of_different_configurations_are_refused(tmp_path):
+    first = make_run(tmp_path, 0)
+    second = make_run(tmp_path, 1, batch_size=64)
+    with pytest.raises(UserError, match="different batch_size"):
+        curves.aggregate([first, second])
+
+
+def test_any_other_table_is_no_table_of_runs(tmp_path):
+    (tmp_path / "curves.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="not a table of runs"):
+        curves.read_curves(tmp_path / "curves.csv")
+
+
+def test_published_curves():
+    path = REFERENCE / "spinup_ddpg_benchmark.csv"
+    curve = curves.read_published(path, "HalfCheetah-v2", "spinup-2018-tf1")
+    assert len(curve) == 299
+    assert curve.iloc[-1].tolist() == [2990000, 5997.85, 2192.73]
+    with pytest.raises(UserError, match="there are: .*Hopper-v2 spinup-2018-tf1"):
+        curves.read_published(path, "HalfCheetah-v2", "baselines")
+
+
+def test_curves_per_seed():
+    path = REFERENCE / "spinup_pytorch_exercise_2_2_rerun.csv"
+    table = curves.read_per_seed(path)
+    assert table["seed"].nunique() == 20
+    last = table[table["env_interacts"] == 50000]["test_return_mean"]
+    assert (round(last.mean()), round(last.std())) == (371, 75)
+    with pytest.raises(UserError, match="no column seed"):
+        curves.read_per_seed(REFERENCE / "spinup_exercise_2_2.csv")
+
+
+def test_external_runs_by_file_and_by_directory(tmp_path):
+    directory = make_run(tmp_path).parent
+    table = curves.read_external([directory / "seed_0" / "progress.txt", directory])
+    assert table["seed"].tolist() == [0, 0, 1, 1]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no progress.txt"):
+        curves.read_external([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize("width", [1, 3, 11])
+def test_smoothing_is_spinning_ups(width):
+    x = np.random.default_rng(0).normal(size=30)
+    y = np.ones(width)
+    expected = np.convolve(x, y, "same") / np.convolve(np.ones(30), y, "same")
+    np.testing.assert_array_equal(curves.smooth(x, width), expected)
+
+
+def test_smoothing_a_curve_shorter_than_the_window():
+    np.testing.assert_allclose(curves.smooth(np.array([1.0, 2.0, 6.0]), 11), [3, 3, 3])
+
+
+@pytest.mark.parametrize(("total", "last"), [(300, 10), (50, 10), (10, 3), (9, 3), (2, 1), (1, 1)])
+def test_final_performance_takes_the_last_ten_or_the_last_third(total, last):
+    assert curves.final_evaluations(total) == last

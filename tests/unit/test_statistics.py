@@ -1,0 +1,151 @@
+"""Statistics against textbook numbers, calculations by hand and SciPy's own tests."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ddpg.analysis import statistics
+from ddpg.analysis.statistics import Moments
+
+A = np.array([3.0, 5.0, 4.0, 8.0, 5.0])
+B = np.array([1.0, 2.0, 6.0, 2.0])
+ONE = Moments(7.0, math.nan, 1)
+
+
+def standard(n: int, sd: float = 1.0) -> Moments:
+    return Moments(0.0, sd, n)
+
+
+def test_moments_divide_by_n_minus_one():
+    assert statistics.moments([2, 4, 4, 4, 5, 5, 7, 9]) == Moments(5.0, math.sqrt(32 / 7), 8)
+
+
+def test_one_seed_has_no_spread():
+    found = statistics.moments([7.0])
+    assert (found.mean, found.n) == (7.0, 1) and math.isnan(found.sd)
+
+
+def test_interquartile_mean_leaves_out_the_outer_quarters():
+    values = np.array([100.0, 1, 2, 3, 4, 5, 6, -50])
+    assert statistics.interquartile_mean(values) == 3.5
+
+
+def test_bootstrap_covers_and_repeats():
+    values = np.random.default_rng(1).normal(10, 2, size=40)
+    first, again = (statistics.bootstrap(np.mean, values) for _ in range(2))
+    assert first == again
+    # The percentile interval of a mean is close to mean +- 1.96 sd / sqrt(n) (divisor n).
+    half = 1.96 * values.std() / math.sqrt(40)
+    assert first.low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert first.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+
+
+def test_bootstrap_of_one_seed_is_the_value_without_interval():
+    found = statistics.bootstrap(np.mean, np.array([4.0]))
+    assert found.value == 4.0 and math.isnan(found.low) and math.isnan(found.high)
+
+
+def test_bootstrap_keeps_the_leading_axes():
+    found = statistics.bootstrap(np.mean, np.arange(12.0).reshape(3, 4), resamples=200)
+    assert found.low.shape == found.value.shape == (3,)
+    assert (found.low < found.value).all() and (found.value < found.high).all()
+
+
+def test_improvement_is_mann_and_whitneys_u():
+    expected = stats.mannwhitneyu(A, B).statistic / (len(A) * len(B))
+    assert statistics.improvement(A, B) == expected == 16 / 20
+    assert statistics.improvement(A, A) == 0.5
+
+
+def test_steps_to_return():
+    steps, returns = np.array([10, 20, 30, 40]), np.array([0.0, 5.0, 4.0, 6.0])
+    assert statistics.steps_to_return(steps, returns, 5.0) == 20
+    assert math.isnan(statistics.steps_to_return(steps, returns, 7.0))
+
+
+def test_welch_is_scipys_with_its_interval():
+    expected = stats.ttest_ind(A, B, equal_var=False)
+    found = statistics.welch(statistics.moments(A), statistics.moments(B))
+    assert found.t == pytest.approx(expected.statistic)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.df == pytest.approx(expected.df)
+    interval = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_welch_by_hand():
+    # Means 20 and 15, squared errors 4^2/16 = 1 and 6^2/9 = 4: t = 5 / sqrt(5), and
+    # df = 5^2 / (1/15 + 16/8) = 12.0968.
+    found = statistics.welch(Moments(20, 4, 16), Moments(15, 6, 9))
+    assert found.t == pytest.approx(math.sqrt(5))
+    assert found.df == pytest.approx(12.0968, abs=1e-4)
+
+
+def test_nothing_is_tested_with_one_seed():
+    test = statistics.welch(ONE, standard(10))
+    assert test.difference == 7.0
+    assert np.isnan([test.low, test.high, test.t, test.df, test.p]).all()
+    assert math.isnan(statistics.detectable_difference(ONE, standard(10)))
+    assert math.isnan(statistics.seeds_to_detect(7.0, ONE, standard(10)))
+    assert math.isnan(statistics.equivalence(ONE, standard(10), 100.0).p)
+    assert math.isnan(statistics.seeds_for_equivalence(1.0, ONE, standard(10)))
+
+
+def test_effect_size_is_in_standard_deviations():
+    assert statistics.effect_size(Moments(8, 3, 5), Moments(4, 5, 5)) == pytest.approx(
+        4 / math.sqrt(17)
+    )
+
+
+@pytest.mark.parametrize(("difference", "seeds"), [(0.2, 394), (0.5, 64), (0.8, 26)])
+def test_seeds_to_detect_are_cohens(difference, seeds):
+    # Cohen (1992), "A power primer": the t test's group sizes for power 0.8 at 0.05 (393 by his
+    # rounding for the small effect).
+    assert statistics.seeds_to_detect(difference, standard(10), standard(10)) == seeds
+
+
+def test_no_difference_needs_no_end_of_seeds():
+    assert statistics.seeds_to_detect(0.0, standard(10), standard(10)) == math.inf
+
+
+def test_ten_seeds_of_the_benchmark_detect_about_2100():
+    group = standard(10, sd=1700)
+    found = statistics.detectable_difference(group, group)
+    # The normal approximation, (1.960 + 0.842) sd sqrt(2 / 10), is 2,130; that the standard
+    # deviation is itself estimated makes it 1.325 standard deviations.
+    approximation = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * 1700 * math.sqrt(0.2)
+    assert approximation == pytest.approx(2130, abs=1)
+    assert found == pytest.approx(1.325 * 1700, rel=1e-3)
+
+
+def test_power_is_what_repetition_finds():
+    rng = np.random.default_rng(0)
+    groups = standard(6, sd=2.0), standard(12, sd=1.0)
+    difference = statistics.detectable_difference(*groups)
+    a = rng.normal(difference, 2.0, size=(20000, 6))
+    b = rng.normal(0.0, 1.0, size=(20000, 12))
+    found = stats.ttest_ind(a, b, equal_var=False, axis=1).pvalue < 0.05
+    assert found.mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_equivalence_is_two_one_sided_tests():
+    margin = 4.0
+    a, b = statistics.moments(A), statistics.moments(B)
+    lower = stats.ttest_ind(A + margin, B, equal_var=False, alternative="greater").pvalue
+    upper = stats.ttest_ind(A - margin, B, equal_var=False, alternative="less").pvalue
+    found = statistics.equivalence(a, b, margin)
+    assert found.p == pytest.approx(max(lower, upper))
+    interval = stats.ttest_ind(A, B, equal_var=False).confidence_interval(0.9)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_seeds_for_equivalence_are_what_repetition_finds():
+    seeds = int(statistics.seeds_for_equivalence(1.0, standard(10), standard(10)))
+    assert seeds == 18
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 20000, seeds))
+    interval = stats.ttest_ind(a, b, equal_var=False, axis=1).confidence_interval(0.9)
+    passed = (interval.low > -1) & (interval.high < 1)
+    assert passed.mean() == pytest.approx(0.8, abs=0.02)
