@@ -1,0 +1,206 @@
+"""Do fresh runs reproduce the published ones?
+
+Equal bytes do. Where both came from the same code, packages and type of processor, the bytes must
+be equal, and one differing seed fails. Elsewhere they differ by right, and the final performance
+decides, by Welch's two one-sided tests (`statistics.equivalence`) within a margin:
+
+    the larger of one standard deviation between the published seeds,
+    and a tenth of what they gained from their first evaluation to their final performance.
+
+A mean that is off by less than what separates one seed from the next, or by less than a tenth of
+what training achieves, leads to no other conclusion. Half a standard deviation could never be shown
+with ten seeds a side, nor with twenty: the interval of the difference alone is wider. The tenth is
+for experiments whose seeds agree so well that their standard deviation is no measure of relevance.
+Equal seeds make the two sides dependent, if at all, so that their difference varies less than the
+test supposes.
+
+A fail is a difference that Welch's test finds at the 1 % level and that is not within the margin;
+at 5 % one in twenty true reproductions would be called false.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ddpg.analysis import curves, statistics, tables
+from ddpg.analysis.comparison import Final, Group, final
+
+PASS, FAIL, TOO_FEW, NO_RUNS = "pass", "fail", "too few seeds to tell", "no runs"
+DIFFERENT_AT = 0.01
+SHARE_OF_GAIN = 0.1
+# The processor's flags by which kernels are chosen; others depend on the system, too.
+VECTOR_FLAGS = ("amx", "avx", "fma", "sse")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    directory: Path
+    curve: pd.DataFrame
+    config: dict
+    about: dict
+
+
+def verdict(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> dict:
+    """Compare fresh with published run directories, experiment by experiment.
+
+    Returns {"result": ..., "experiments": {name: {...}}}: `result` is PASS, FAIL, TOO_FEW or
+    NO_RUNS, over all of them the worst, and each experiment says by which test, why, and the
+    test's numbers. Raises UserError for runs that `curves.aggregate` refuses, or without run.json.
+    """
+    sides = [_by_experiment(fresh), _by_experiment(published)]
+    names = sorted(sides[0].keys() | sides[1].keys())
+    experiments = {name: _judge(*(side.get(name, {}) for side in sides)) for name in names}
+    results = [experiment["result"] for experiment in experiments.values()]
+    worst = next((r for r in (FAIL, TOO_FEW, PASS) if r in results), NO_RUNS)
+    return {"result": worst, "experiments": experiments}
+
+
+def markdown(result: dict) -> str:
+    """The verdict as a readable table."""
+    rows = [
+        {
+            "experiment": name,
+            "result": experiment["result"],
+            "test": experiment["test"],
+            "fresh seeds": experiment["fresh_seeds"],
+            "published seeds": experiment["published_seeds"],
+            "why": experiment["reason"],
+        }
+        for name, experiment in result["experiments"].items()
+    ]
+    return f"# Verdict: {result['result']}\n\n" + (
+        tables.markdown(pd.DataFrame(rows)) if rows else ""
+    )
+
+
+def _by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Run]]:
+    directories = [Path(directory) for directory in directories]
+    all_curves = curves.aggregate(directories)
+    runs: dict[str, dict[int, _Run]] = {}
+    for directory in directories:
+        config = curves.read_config(directory)
+        own = all_curves["experiment"].eq(config["exp_name"]) & all_curves["seed"].eq(
+            config["seed"]
+        )
+        about = curves.read_json(directory / "run.json")
+        run = _Run(directory, all_curves[own].reset_index(drop=True), config, about)
+        runs.setdefault(config["exp_name"], {})[config["seed"]] = run
+    return runs
+
+
+def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
+    common = {"test": "none", "fresh_seeds": len(fresh), "published_seeds": len(published)}
+    if not fresh or not published:
+        side = "fresh" if not fresh else "published"
+        return {"result": NO_RUNS, **common, "reason": f"no {side} runs"}
+    differing = curves.differing_keys(_any(fresh).config, _any(published).config)
+    if differing:
+        reason = f"another configuration: {', '.join(differing)}"
+        return {"result": FAIL, **common, "reason": reason}
+    return common | (_by_bytes(fresh, published) or _by_equivalence(fresh, published))
+
+
+def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None:
+    """The verdict of the bytes, or None where some seed's bytes differ by right."""
+    differing = {
+        seed: _differing_results(fresh[seed], published[seed])
+        for seed in sorted(fresh.keys() & published.keys())
+    }
+    wrong = {
+        seed: names
+        for seed, names in differing.items()
+        if names and _origin(fresh[seed].about) == _origin(published[seed].about)
+    }
+    if wrong:
+        seed, names = next(iter(wrong.items()))
+        reason = (
+            f"{len(wrong)} of {len(fresh)} seeds differ in bytes though code, packages and "
+            f"processor type are the same: seed {seed} in {', '.join(names)}"
+        )
+        return {"result": FAIL, "test": "bytes", "reason": reason}
+    if len([seed for seed, names in differing.items() if not names]) < len(fresh):
+        return None
+    reason = f"weights and results of {len(fresh)} seeds are equal to the byte"
+    return {"result": PASS, "test": "bytes", "reason": reason}
+
+
+def _origin(about: dict) -> list:
+    """What a run's bytes depend on, from its run.json: two equal lists mean equal bytes."""
+    machine = about["machine"]
+    processors = [session["cpu"]["type"] for session in about["sessions"]]
+    return [
+        about["identity"],
+        sorted({*processors, machine["cpu"]["type"]}),
+        [flag for flag in machine["cpu"]["flags"] if flag.startswith(VECTOR_FLAGS)],
+        machine["gpu"],
+        machine["variables"],
+    ]
+
+
+def _differing_results(a: _Run, b: _Run) -> list[str]:
+    """The results that differ; of progress.txt all but its column Time, which is a clock's."""
+    names = [] if a.about["weights_sha256"] == b.about["weights_sha256"] else ["weights"]
+    files, others = a.about["files"], b.about["files"]
+    names += [n for n in sorted(files) if n != "progress.txt" and files[n] != others.get(n)]
+    timeless = [run.curve.drop(columns="time") for run in (a, b)]
+    return names if timeless[0].equals(timeless[1]) else [*names, "progress.txt"]
+
+
+def _by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
+    reference = _group(published)
+    of_a, of_b = final(_group(fresh)), final(reference)
+    margin = _margin(reference, of_b)
+    test = statistics.equivalence(of_a.moments, of_b.moments, margin)
+    difference = statistics.welch(of_a.moments, of_b.moments)
+    if -margin < test.low and test.high < margin:
+        result = PASS
+    elif difference.p < DIFFERENT_AT:
+        result = FAIL
+    else:
+        result = TOO_FEW
+    needed = statistics.seeds_for_equivalence(margin, of_a.moments, of_b.moments)
+    return {
+        "result": result,
+        "test": "equivalence",
+        "reason": _reason(result, test, difference.difference, needed),
+        "margin": _or_none(margin),
+        "difference": difference.difference,
+        "interval_90": [_or_none(test.low), _or_none(test.high)],
+        "p_equivalent": _or_none(test.p),
+        "p_different": _or_none(difference.p),
+        "seeds_for_equivalence": _or_none(needed),
+    }
+
+
+def _margin(published: Group, result: Final) -> float:
+    gain = abs(result.moments.mean - published.matrix()[0].mean())
+    return float(np.fmax(result.moments.sd, SHARE_OF_GAIN * gain))
+
+
+def _reason(result: str, test: statistics.Equivalence, difference: float, needed: float) -> str:
+    number = tables.number
+    found = f"means differ by {number(difference)}"
+    if math.isnan(test.low):
+        return f"{found}; one seed has no interval, so nothing can be tested"
+    found += f" (90 % interval {number(test.low)} to {number(test.high)}"
+    found += f", margin {number(test.margin)})"
+    if result == TOO_FEW:
+        return f"{found}; equal means would pass in four of five cases with {number(needed)} seeds"
+    return f"{found}; " + ("equivalent" if result == PASS else "different")
+
+
+def _group(runs: dict[int, _Run]) -> Group:
+    table = pd.concat([run.curve for run in runs.values()])
+    return Group("", "", "", ours=True, seeds=len(runs), runs=table)
+
+
+def _any(runs: dict[int, _Run]) -> _Run:
+    return next(iter(runs.values()))
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
