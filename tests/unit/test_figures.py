@@ -1,0 +1,172 @@
+"""Figures: complete, the same every time, and honest where there is little to draw."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ddpg.analysis import comparison, curves, figures
+from ddpg.analysis.comparison import Comparison, Group
+
+ROOT = Path(__file__).parents[2]
+
+
+def group(name: str = "ours", seeds: int = 4, epochs: int = 12, ours: bool = True) -> Group:
+    rng = np.random.default_rng(seeds)
+    steps = np.arange(1, epochs + 1) * 1000.0
+    runs = [
+        pd.DataFrame(
+            {
+                "seed": seed,
+                "env_interacts": steps,
+                "test_return_mean": steps / 50 + rng.normal(0, 20, epochs),
+                "test_return_std": 10.0,
+                "loss_q": rng.uniform(1, 2, epochs),
+            }
+        ).reindex(columns=["seed", *curves.COLUMNS.values()])
+        for seed in range(seeds)
+    ]
+    table = pd.concat(runs) if runs else pd.DataFrame(columns=["seed", *curves.COLUMNS.values()])
+    return Group(name, name, "Pendulum-v1" if seeds else "", ours, seeds, runs=table)
+
+
+def published() -> Group:
+    path = ROOT / "results/reference/spinup_exercise_2_2.csv"
+    curve = curves.read_published(path, "HalfCheetah-v2", "spinup-2018-tf1")
+    return Group("published", "published", "HalfCheetah-v2", False, 3, published=curve)
+
+
+def given(**changes) -> Comparison:
+    groups = (group(), group("not-run", 0), published(), group("one", 1, ours=False))
+    return Comparison(**{"name": "demo", "title": "Demo", "groups": groups} | changes)
+
+
+def legend(figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_saved_in_three_formats_with_the_same_bytes_every_time(tmp_path):
+    first = figures.save(figures.comparison(given()), tmp_path / "a" / "figure")
+    again = figures.save(figures.comparison(given()), tmp_path / "b" / "figure")
+    assert [path.name for path in first] == ["figure.svg", "figure.pdf", "figure.png"]
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    starts = [path.read_bytes()[:5] for path in first]
+    assert starts == [b"<?xml", b"%PDF-", b"\x89PNG\r"]
+    assert len(list((tmp_path / "a").iterdir())) == 3
+
+
+def test_the_style_does_not_leak():
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    figures.comparison(given())
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_comparison_names_every_group_with_its_seeds():
+    assert legend(figures.comparison(given())) == [
+        "ours, Pendulum-v1 (4 seeds)",
+        "not-run, 0 seeds",
+        "published, HalfCheetah-v2 (3 seeds)",
+        "one, Pendulum-v1 (1 seed)",
+    ]
+
+
+def test_groups_differ_in_colour_line_and_marker():
+    lines = [
+        line
+        for line in figures.comparison(given()).axes[0].lines
+        if not line.get_label().startswith("_")
+    ]
+    for properties in (
+        [line.get_color() for line in lines],
+        [line.get_linestyle() for line in lines],
+        [line.get_marker() for line in lines],
+    ):
+        assert len(set(properties)) == 4
+
+
+def test_a_comparison_draws_mean_and_standard_deviation():
+    axes = figures.comparison(given()).axes[0]
+    mean, sd = group().mean_and_sd()
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), mean)
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.max() == pytest.approx((mean + sd).max())
+    assert band.min() == pytest.approx((mean - sd).min())
+    # One band for each of the two groups with more than one seed.
+    assert len(axes.collections) == 2
+
+
+def test_where_theirs_is_smoothed_so_are_our_seeds():
+    figure = figures.comparison(given(smooth=5))
+    mean, _ = group().mean_and_sd(smooth=5)
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), mean)
+    assert "smoothed over 5 epochs" in figure.legends[0].get_title().get_text()
+    reference = [line for line in figure.axes[0].lines if line.get_label().startswith("published")]
+    np.testing.assert_array_equal(reference[0].get_ydata(), published().published["mean"])
+
+
+def test_steps_have_a_readable_unit():
+    assert figures.comparison(given()).axes[0].get_xlabel() == "environment steps (thousands)"
+    long = group(epochs=3000)
+    figure = figures.comparison(given(groups=(long,)))
+    assert figure.axes[0].get_xlabel() == "environment steps (millions)"
+    assert figure.axes[0].lines[0].get_xdata()[-1] == 3.0
+
+
+def test_losses_show_only_groups_that_have_them():
+    figure = figures.values_and_losses(given())
+    assert "published, HalfCheetah-v2 (3 seeds)" not in legend(figure)
+    q_value, q_loss, _ = figure.axes
+    np.testing.assert_allclose(q_loss.lines[0].get_ydata(), group().mean_and_sd("loss_q")[0])
+    assert all(len(line.get_xdata()) == 0 for line in q_value.lines)
+
+
+def test_a_learning_curve_has_an_interval_only_with_more_than_one_seed():
+    interval = "95 % bootstrap interval of the mean over seeds"
+    several = figures.learning_curve(group(), "Demo")
+    assert legend(several) == ["each seed", interval, "mean: ours, Pendulum-v1 (4 seeds)"]
+    alone = figures.learning_curve(group(seeds=1), "Demo")
+    assert legend(alone) == ["each seed", "mean: ours, Pendulum-v1 (1 seed)"]
+
+
+@pytest.mark.parametrize("draw", figures.EXPERIMENT_FIGURES.values())
+def test_an_experiment_without_runs_is_said_to_have_none(draw):
+    figure = draw(group("not-run", 0), "Demo")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no runs yet: not-run, 0 seeds"]
+
+
+def test_every_seed_has_its_panel():
+    figure = figures.seed_panels(group(seeds=7), "Demo")
+    drawn = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in drawn] == [f"seed {seed}" for seed in range(7)]
+    values = group(seeds=7).matrix()
+    for position, axes in enumerate(drawn):
+        np.testing.assert_allclose(axes.lines[0].get_ydata(), values[:, position])
+
+
+def test_final_returns_show_every_seed_at_its_value():
+    axes = figures.final_returns(given()).axes[0]
+    points = next(line for line in axes.lines if line.get_label() == "one seed")
+    expected = comparison.final(group()).values
+    np.testing.assert_allclose(points.get_xdata(), expected)
+    assert [text.get_text() for text in axes.texts] == ["0 seeds"]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels[2] == "published\nHalfCheetah-v2 (3 seeds)"
+
+
+def test_everything_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FORMATS", ("svg",))
+    paths = figures.draw_all([given()], tmp_path)
+    assert {str(path.relative_to(tmp_path)) for path in paths} == {
+        "demo/comparison.svg",
+        "demo/values_and_losses.svg",
+        "demo/final_returns.svg",
+        "demo/ours_learning_curve.svg",
+        "demo/ours_seeds.svg",
+        "demo/not-run_learning_curve.svg",
+        "demo/not-run_seeds.svg",
+    }
+    assert all(path.stat().st_size > 1000 for path in paths)
