@@ -20,6 +20,9 @@ os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 }
 
+# In the order in which Snakemake merges them.
+CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
+
 
 wildcard_constraints:
     tier="runs|smoke",
@@ -32,10 +35,10 @@ def check_config():
     """Stop with one line if the configuration is wrong, or is not what the rules would read."""
     try:
         ddpg.config.check(config)
-        if ddpg.config.read(*workflow.configfiles) != config:
+        if ddpg.config.read(*CONFIG_FILES) != config:
             raise UserError(
                 "--config KEY=VALUE would reach Snakemake but not the training; write the change "
-                "into a file and give it with --configfile config.yaml FILE"
+                "into a file and give it with --configfile FILE"
             )
     except UserError as error:
         raise WorkflowError(str(error)) from None

@@ -23,9 +23,8 @@ rule train:
         # Its only trigger: a change of this experiment's own values trains it again.
         digest=lambda w: experiment(w.tier, w.experiment).digest(),
         directory=lambda w, output: str(Path(output.run).parent),
-        config=workflow.configfiles,
         overrides=lambda w: overrides(w.tier),
     shell:
         "python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
-        " --output {params.directory} --config {params.config} {params.overrides}"
+        " --output {params.directory} --config {CONFIG_FILES} {params.overrides}"
         " > {log} 2>&1"

@@ -1,0 +1,66 @@
+"""A killed job and Ctrl-C under Snakemake: the next try continues, to the same bytes."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+from ddpg import config
+from ddpg.training import train
+
+RUN = "results/runs/pendulum-demo/seed_0"
+LOG = "results/logs/train/runs/pendulum-demo/seed_0.log"
+# Small epochs: long enough to be interrupted, short enough for a test.
+SHORT = {"epochs": 40, "steps_per_epoch": 400, "start_steps": 400}
+
+
+def wait_for(path, pattern, process):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if path.exists() and re.search(pattern, path.read_text()):
+            return
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"{pattern!r} did not come: {process.communicate()[0]}")
+
+
+def training_process(run):
+    """The process that trains in the directory `run`: the one that holds its lock open."""
+    for files in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            if run / ".lock" in {file.readlink() for file in files.iterdir()}:
+                return int(files.parent.name)
+        except OSError:
+            continue
+    raise AssertionError(f"no process holds {run}/.lock")
+
+
+def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_factory):
+    (checkout.directory / "short.yaml").write_text(f"experiments: {{pendulum-demo: {SHORT}}}\n")
+    command = ("--configfile", "short.yaml", "--", f"{RUN}/run.json")
+    run = checkout.directory / RUN
+
+    process = checkout.start(*command)
+    wait_for(checkout.directory / LOG, r"epoch 5/40", process)
+    os.kill(training_process(run), signal.SIGKILL)  # `retries:` starts it again
+    wait_for(checkout.directory / LOG, r"resuming[^$]*epoch 15/40", process)
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches Snakemake and the job alike
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0, output
+    assert not (run / "run.json").exists()
+    assert list(run.glob("checkpoint/state_*"))
+
+    checkout.snakemake(*command)
+    interrupted = json.loads((run / "run.json").read_text())
+    starts = [session["from_step"] for session in interrupted["sessions"]]
+    assert len(starts) == 3
+    assert 0 == starts[0] < 5 * 400 <= starts[1] < 15 * 400 <= starts[2]
+    assert not (run / "checkpoint").exists()
+
+    experiment = config.experiment(config.read("config.yaml"), "pendulum-demo", SHORT)
+    in_one_piece = train(experiment, 0, tmp_path_factory.mktemp("in_one_piece"))
+    assert interrupted["weights_sha256"] == in_one_piece["weights_sha256"]
+    for name in ("test_episodes.csv", "policy.npz"):
+        assert interrupted["files"][name] == in_one_piece["files"][name]
