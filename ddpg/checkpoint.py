@@ -3,20 +3,23 @@
 A checkpoint is one small file, `state_<steps>`, and the part of the replay buffer that is new
 since the last one, `replay_<first>_<end>`, which later checkpoints refer to and none rewrites: to
 save a buffer of a million transitions costs what the newest epoch's cost. The two newest
-checkpoints are kept, so that damage to the newest loses an epoch and not the run.
+checkpoints are kept, so that damage to what the newest wrote loses an epoch and not the run; damage
+to an older part of the buffer, which both need, is noticed and ends it.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import logging
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from ddpg.errors import UserError
-from ddpg.files import write_atomically
+from ddpg.files import sync_directory, write_atomically
 from ddpg.replay import Batch, ReplayBuffer
 
 log = logging.getLogger(__name__)
@@ -43,30 +46,42 @@ class Checkpoints:
     def save(self, about: dict, arrays: dict[str, np.ndarray], replay: ReplayBuffer) -> None:
         """Write a checkpoint of `about` (JSON values), `arrays` and the replay buffer.
 
-        OSError (a full disk) leaves the checkpoints there were as they were.
+        OSError (a full disk) leaves the checkpoints there were as they were, and nothing else.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        if not self.directory.exists():
+            self.directory.mkdir(parents=True)
+            sync_directory(self.directory.parent)
         oldest = replay.added - len(replay)
         segments = [s for s in self.kept[-1]["replay"] if s["end"] > oldest] if self.kept else []
         first = max(segments[-1]["end"] if segments else 0, oldest)
+        new = self.directory / f"replay_{first:010d}_{replay.added:010d}"
         if first < replay.added:
-            name = f"replay_{first:010d}_{replay.added:010d}"
-            digest = _write(self.directory / name, replay.last(replay.added - first)._asdict())
-            segments.append({"name": name, "first": first, "end": replay.added, "sha256": digest})
+            digest = _write(new, replay.last(replay.added - first)._asdict())
+            segments.append(
+                {"name": new.name, "first": first, "end": replay.added, "sha256": digest}
+            )
         about = {**about, "format": FORMAT, "replay": segments}
-        _write(self.directory / _name(about), {**arrays, "about": np.array(json.dumps(about))})
-        self.kept = [*self.kept[-1:], about]
+        try:
+            _write(self.directory / _name(about), {**arrays, "about": np.array(json.dumps(about))})
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+        # A stop right after an epoch's end saves the same step twice, and writes one file.
+        others = [kept for kept in self.kept if kept["steps"] != about["steps"]]
+        self.kept = [*others[-1:], about]
         self._remove_others()
 
-    def load(self, replay: ReplayBuffer) -> tuple[dict, dict[str, np.ndarray]]:
+    def load(
+        self, replay: ReplayBuffer, accept: Callable[[dict], None]
+    ) -> tuple[dict, dict[str, np.ndarray]]:
         """The newest good checkpoint's (about, arrays), and its transitions put into `replay`.
 
-        A damaged one is passed over with a warning. UserError if none is good, or if a newer
-        version of the package wrote it.
+        A damaged one is passed over with a warning. UserError if none is good, if a newer version
+        of the package wrote it, or from `accept`, which sees its `about` before `replay` changes.
         """
         for path in sorted(self.directory.glob("state_*"), reverse=True):
             try:
-                about, arrays = self._load_one(path, replay)
+                about, arrays = self._load_one(path, replay, accept)
             except Damaged as damage:
                 log.warning("%s: %s; trying the checkpoint before it", path, damage)
                 continue
@@ -76,14 +91,24 @@ class Checkpoints:
             f"{self.directory}: no checkpoint there can be read; start the run anew with --restart"
         )
 
-    def _load_one(self, path: Path, replay: ReplayBuffer) -> tuple[dict, dict[str, np.ndarray]]:
+    def remove(self) -> None:
+        """Delete the checkpoints, and their directory unless something else is in it too."""
+        self.kept = []
+        self._remove_others()
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
+
+    def _load_one(self, path: Path, replay: ReplayBuffer, accept: Callable[[dict], None]):
         arrays, _ = _read(path)
+        if "about" not in arrays:
+            raise Damaged(f"{path.name} is no checkpoint, though its checksum matches")
         about = json.loads(str(arrays.pop("about")))
         if about["format"] > FORMAT:
             raise UserError(
                 f"{path}: written by a newer version of this package (checkpoint format "
                 f"{about['format']}, this one reads up to {FORMAT}); use that version"
             )
+        accept(about)
         for segment in about["replay"]:
             transitions, digest = _read(self.directory / segment["name"])
             if digest != segment["sha256"]:
@@ -92,12 +117,13 @@ class Checkpoints:
         return about, arrays
 
     def _remove_others(self) -> None:
-        """Delete what the kept checkpoints do not need."""
+        """Delete what the kept checkpoints do not need: older ones, and a killed save's remains."""
         needed = {_name(about) for about in self.kept}
         needed |= {segment["name"] for about in self.kept for segment in about["replay"]}
-        for path in self.directory.iterdir():
-            if path.name not in needed:  # older ones, and what a killed save left half-written
-                path.unlink()
+        for pattern in ("state_*", "replay_*", ".*.tmp"):
+            for path in self.directory.glob(pattern):
+                if path.name not in needed:
+                    path.unlink()
 
 
 def _name(about: dict) -> str:
@@ -118,8 +144,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """Read what `_write` wrote: (arrays, SHA-256). Damaged if it is not that, byte for byte."""
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise Damaged(f"{path.name} is missing") from None
+    except OSError as error:
+        raise Damaged(f"{path.name} cannot be read ({error.strerror})") from None
     header, newline, payload = content.partition(b"\n")
     digest = hashlib.sha256(payload).hexdigest()
     if not newline or header != b"%s %s" % (_MAGIC, digest.encode()):

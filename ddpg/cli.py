@@ -6,19 +6,22 @@ import sys
 from pathlib import Path
 
 from ddpg import config
-from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns its exit code (0 done, 1 diverged, 2 bad input, 75 resume me)."""
+    """Run one command; returns its exit code: 0 or what `ddpg.errors` says."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = parser().parse_args(arguments)
     try:
         options.command(options)
         return 0
-    except (UserError, Diverged, Interrupted) as error:
+    except (UserError, Diverged, Interrupted, Mismatch) as error:
         print(f"ddpg: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("ddpg: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader of our output, `head` say, has left
         sys.stderr.close()
         return 0
@@ -42,7 +45,14 @@ def parser() -> argparse.ArgumentParser:
         "--checkpoint-every", type=_positive, default=1, metavar="EPOCHS", help="default: 1"
     )
     command.add_argument(
-        "--restart", action="store_true", help="drop the checkpoint of an unfinished run"
+        "--restart", action="store_true", help="start anew; what is there is set aside"
+    )
+
+    command = commands.add_parser("verify", help="check a finished run; say what produced it")
+    command.set_defaults(command=verify)
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
+    command.add_argument(
+        "--replay", type=_positive, default=0, metavar="N", help="train the first N epochs again"
     )
     return top
 
@@ -81,6 +91,12 @@ def train(options) -> None:
             report=report,
         )
     print(f"{options.output}: {about['steps']:,} steps, {about['steps_per_second']:,.0f} a second")
+
+
+def verify(options) -> None:
+    from ddpg.verify import verify as verify_runs
+
+    verify_runs(options.runs, options.replay)
 
 
 def _positive(text: str) -> int:

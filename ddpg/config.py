@@ -54,6 +54,10 @@ class Experiment:
         canonical = json.dumps(self.hyperparameters(), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def record(self, seed: int) -> dict:
+        """A run's config.json; `exp_name` is what Spinning Up's plotting looks for."""
+        return dict(sorted({"exp_name": self.name, "seed": seed, **self.hyperparameters()}.items()))
+
 
 def read(*paths: Path | str) -> dict:
     """Read configuration files, later ones overriding earlier ones key by key, and check them.
@@ -105,6 +109,19 @@ def experiment(
     for key in ("discount", "polyak", "pi_lr", "q_lr", "act_noise"):
         values[key] = float(values[key])
     return Experiment(name=name, **values)
+
+
+def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
+    """The experiment and the seed of `Experiment.record`, which a run's config.json holds.
+
+    Raises UserError where a key is missing or against the schema.
+    """
+    own = dict(settings)
+    name, seed = own.pop("exp_name", None), own.pop("seed", None)
+    if not isinstance(name, str) or not isinstance(seed, int):
+        raise UserError(f"{where}: not a config.json of this package (no exp_name or no seed)")
+    config = {"defaults": {}, "experiments": {name: {**own, "seeds": [seed]}}}
+    return experiment(config, name, where=where), seed
 
 
 def parse_overrides(assignments: list[str]) -> dict:

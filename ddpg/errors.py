@@ -1,4 +1,4 @@
-"""The three ways in which a command ends early without being wrong itself."""
+"""The ways in which a command ends without success and without being wrong itself."""
 
 
 class UserError(Exception):
@@ -17,3 +17,9 @@ class Interrupted(Exception):
     """The run stopped before its end and continues when started again (exit 75, EX_TEMPFAIL)."""
 
     exit_code = 75
+
+
+class Mismatch(Exception):
+    """A run is not, or does not become again, what its files say it is (exit 1)."""
+
+    exit_code = 1

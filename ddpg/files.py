@@ -1,9 +1,14 @@
 """Files that are either there in full or not at all, and their checksums."""
 
 import contextlib
+import errno
 import hashlib
 import os
 from pathlib import Path
+
+# What a disk says that is full, over its quota, failing or out of reach: the same write can succeed
+# later.
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE}
 
 
 def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
@@ -33,6 +38,9 @@ def sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems have no such thing
+            raise
     finally:
         os.close(descriptor)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ddpg.agent import Metrics
 from ddpg.files import write_atomically
 
 PROGRESS, TEST_EPISODES = "progress.txt", "test_episodes.csv"
@@ -44,8 +43,8 @@ class Logger:
         self.episodes[self.num_episodes] = episode_return, length
         self.num_episodes += 1
 
-    def add_updates(self, metrics: Metrics) -> None:
-        """Count updates by their metrics."""
+    def add_updates(self, metrics) -> None:
+        """Count updates by their `Metrics`, whose module would load TensorFlow."""
         rows = slice(self.num_updates, self.num_updates + len(metrics.loss_q))
         q = metrics.q.astype(np.float64)
         columns = (q.mean(1), q.var(1), q.max(1), q.min(1), metrics.loss_q, metrics.loss_pi)
@@ -78,10 +77,14 @@ class Logger:
         self.write()
         return row
 
+    def contents(self) -> dict[str, bytes]:
+        """What both files hold, by name."""
+        return {PROGRESS: _lines(self.lines), TEST_EPISODES: _lines(self.test_lines)}
+
     def write(self) -> None:
         """Write both files anew, so that they never hold half a row."""
-        write_atomically(self.directory / PROGRESS, _lines(self.lines))
-        write_atomically(self.directory / TEST_EPISODES, _lines(self.test_lines))
+        for name, content in self.contents().items():
+            write_atomically(self.directory / name, content)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Everything collected and written so far, as arrays."""

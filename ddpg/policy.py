@@ -5,6 +5,8 @@ less than the step.
 """
 
 import dataclasses
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +37,17 @@ class Policy:
         weight, bias = last
         return self.scale * np.tanh(x @ weight + bias) + self.offset
 
-    def save(self, path: Path) -> None:
-        """Write the policy as an .npz archive that `load` reads, the same bytes every time."""
+    def to_bytes(self) -> bytes:
+        """The policy as an .npz archive that `load` reads, the same bytes every time."""
         layers = {f"weight_{i}": w for i, w in enumerate(self.weights)}
         layers |= {f"bias_{i}": b for i, b in enumerate(self.biases)}
-        with open(path, "wb") as file:
-            np.savez(file, scale=self.scale, offset=self.offset, **layers)
+        buffer = io.BytesIO()
+        np.savez(buffer, scale=self.scale, offset=self.offset, **layers)
+        return buffer.getvalue()
 
 
 def load(path: Path) -> Policy:
-    """Read a policy that `Policy.save` wrote; UserError if it is missing or something else."""
+    """Read a policy that `Policy.to_bytes` gave; UserError if it is missing or something else."""
     try:
         with np.load(path) as archive:
             layers = sum(name.startswith("weight_") for name in archive)
@@ -56,7 +59,7 @@ def load(path: Path) -> Policy:
             )
     except FileNotFoundError:
         raise UserError(f"{path}: no such policy; a finished run leaves policy.npz") from None
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a policy of this package ({error})") from None
 
 

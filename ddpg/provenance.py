@@ -17,10 +17,16 @@ ARITHMETIC = "adam agent environment logger networks policy replay run tensorflo
 EXACT_PACKAGES = "gymnasium mujoco numpy tensorflow".split()
 OTHER_PACKAGES = "keras box2d scipy pandas matplotlib snakemake".split()
 
-# Variables that change which kernels compute.
+# Variables that change which kernels compute: TensorFlow's, oneDNN's, NumPy's, the C library's.
 KERNEL_VARIABLES = (
-    "XLA_FLAGS TF_XLA_FLAGS ONEDNN_MAX_CPU_ISA OPENBLAS_CORETYPE NPY_DISABLE_CPU_FEATURES".split()
-)
+    "XLA_FLAGS TF_XLA_FLAGS TF_ENABLE_ONEDNN_OPTS ONEDNN_MAX_CPU_ISA DNNL_MAX_CPU_ISA "
+    "NVIDIA_TF32_OVERRIDE OPENBLAS_CORETYPE NPY_DISABLE_CPU_FEATURES GLIBC_TUNABLES"
+).split()
+# Of the processor's flags, those that kernels are chosen by.
+VECTOR_FLAGS = (
+    "sse4_1 sse4_2 avx f16c fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 "
+    "avx512_fp16 avx_vnni amx_tile amx_bf16"
+).split()
 
 
 def identity(experiment, seed: int) -> dict:
@@ -30,6 +36,7 @@ def identity(experiment, seed: int) -> dict:
         "seed": seed,
         "config": experiment.hyperparameters(),
         "packages": versions(EXACT_PACKAGES),
+        "variables": kernel_variables(),
         "code": {name: code_digest(PACKAGE / f"{name}.py") for name in ARITHMETIC},
     }
 
@@ -67,10 +74,21 @@ def machine() -> dict:
         "platform": platform.platform(),
         "python": platform.python_version(),
         "packages": versions(EXACT_PACKAGES + OTHER_PACKAGES),
-        "variables": {k: os.environ[k] for k in KERNEL_VARIABLES if k in os.environ},
+        "variables": kernel_variables(),
         "git": git(),
         "image": os.environ.get("DDPG_IMAGE"),
     }
+
+
+def kernel_variables() -> dict:
+    """Those of the variables that change the arithmetic which are set."""
+    return {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
+
+
+def processor() -> dict:
+    """What chooses the kernels: the processor's model and type, and the GPUs."""
+    about = cpu()
+    return {"model": about["model"], "type": about["type"], "gpu": gpu()}
 
 
 def versions(packages: list[str]) -> dict:
@@ -85,7 +103,11 @@ def versions(packages: list[str]) -> dict:
 
 
 def cpu() -> dict:
-    """The processor's name, type and instruction sets (Linux); kernels are chosen by them."""
+    """The processor's name, type and instruction sets (Linux).
+
+    Processors of one type run the same kernels: its vendor, family, model and stepping, and the
+    vector instructions that it (or a virtual machine) lets programs see.
+    """
     fields = {}
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -94,10 +116,11 @@ def cpu() -> dict:
     except OSError:
         pass
     kind = [fields.get(k, "?") for k in ("vendor_id", "cpu family", "model", "stepping")]
+    flags = sorted(fields.get("flags", "").split())
     return {
         "model": fields.get("model name", platform.processor()),
-        "type": "-".join(kind),
-        "flags": sorted(fields.get("flags", "").split()),
+        "type": " ".join(["-".join(kind), *(flag for flag in VECTOR_FLAGS if flag in flags)]),
+        "flags": flags,
     }
 
 

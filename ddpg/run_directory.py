@@ -1,14 +1,20 @@
 """A run's directory: the files in it, who may write there, and what state it is in."""
 
 import contextlib
+import errno
 import fcntl
+import hashlib
+import itertools
 import json
-import shutil
+import logging
+import time
 from pathlib import Path
 
 from ddpg.errors import UserError
-from ddpg.files import sha256, write_atomically
+from ddpg.files import DISK_ERRORS, sha256, sync_directory, write_atomically
 from ddpg.logger import PROGRESS, TEST_EPISODES
+
+log = logging.getLogger(__name__)
 
 CONFIG, RUN, POLICY = "config.json", "run.json", "policy.npz"
 RESULT_FILES = (PROGRESS, TEST_EPISODES, CONFIG, POLICY)
@@ -19,26 +25,56 @@ LOCK = ".lock"
 def claim(directory: Path):
     """Make the directory and lock it for this process.
 
-    Returns the open lock, which dies with the process. UserError where the directory cannot be
-    written or another process has it.
+    Returns the open lock, which dies with the process. UserError where something else stands in
+    the place of a file or directory, nothing can be written, or another process has it; OSError
+    where the disk is full.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / CHECKPOINT).mkdir(exist_ok=True)
+        _refuse_strays(directory)
+        if not directory.exists():
+            directory.mkdir(parents=True)
+            sync_directory(directory.parent)
         lock = open(directory / LOCK, "w")  # noqa: SIM115  (stays open as long as the run)
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
         path = error.filename or directory
         raise UserError(
             f"{path}: cannot be written ({error.strerror}); give another directory with --output"
         ) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        _lock(lock)
+        for path in directory.glob(".*.tmp"):  # what a killed process was writing
+            path.unlink()
+    except BlockingIOError:
         lock.close()
         raise UserError(
             f"{directory}: another process trains in it; wait for it or give another --output"
         ) from None
+    except BaseException:
+        lock.close()
+        raise
     return lock
+
+
+def _refuse_strays(directory: Path) -> None:
+    checkpoint = directory / CHECKPOINT
+    for path in (directory, checkpoint):
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path}: a file, where the run's directory belongs; move it away")
+    files = [directory / name for name in (*RESULT_FILES, RUN, LOCK)]
+    for path in [*files, *checkpoint.glob("state_*"), *checkpoint.glob("replay_*")]:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: a directory, where the run's file belongs; move it away")
+
+
+def _lock(lock) -> None:
+    """Lock the open file. BlockingIOError if another process holds it for longer than a moment."""
+    for _ in range(10):  # `is_claimed` of another process holds it for an instant
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.1)
+    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_claimed(directory: Path) -> bool:
@@ -53,9 +89,9 @@ def is_claimed(directory: Path) -> bool:
         return False
 
 
-def write_json(path: Path, value: dict) -> None:
-    """Write `value` as indented JSON, in full or not at all."""
-    write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
+def json_bytes(value: dict) -> bytes:
+    """`value` as indented JSON."""
+    return (json.dumps(value, indent=2) + "\n").encode()
 
 
 def read_json(path: Path) -> dict:
@@ -71,9 +107,18 @@ def read_json(path: Path) -> dict:
     return value
 
 
-def checksums(directory: Path) -> dict[str, str]:
-    """SHA-256 of each result file."""
-    return {name: sha256(directory / name) for name in RESULT_FILES}
+def write_results(directory: Path, contents: dict[str, bytes], about: dict) -> dict:
+    """Write a finished run: its result files, then run.json with `about` and their checksums.
+
+    Everything is on the disk when this returns, and was read back. Returns what run.json says.
+    """
+    for name, content in contents.items():
+        write_atomically(directory / name, content, sync=True)
+    about = {**about, "files": {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()}}
+    if problems := mismatches(directory, about):
+        raise OSError(errno.EIO, problems[0])
+    write_atomically(directory / RUN, json_bytes(about), sync=True)
+    return about
 
 
 def finished(directory: Path) -> dict | None:
@@ -81,20 +126,27 @@ def finished(directory: Path) -> dict | None:
     return read_json(directory / RUN) if (directory / RUN).exists() else None
 
 
-def mismatches(directory: Path) -> list[str]:
-    """One line for each result file that is not what run.json says."""
-    recorded = read_json(directory / RUN).get("files", {})
+def mismatches(directory: Path, about: dict) -> list[str]:
+    """One line for each result file that is not what `about`, a run.json's content, says."""
+    recorded = about.get("files", {})
     problems = []
     for name in RESULT_FILES:
         path = directory / name
-        if not path.exists():
+        if not path.is_file():
             problems.append(f"{path}: missing")
         elif sha256(path) != recorded.get(name):
             problems.append(f"{path}: not the bytes that the run wrote")
     return problems
 
 
-def drop_checkpoint(directory: Path) -> None:
-    """Remove the checkpoints of a run that is over."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(directory / CHECKPOINT)
+def set_aside(directory: Path) -> None:
+    """Move what a run left, its checkpoint included, into a new directory `set_aside_<n>`."""
+    left = [directory / name for name in (CHECKPOINT, *RESULT_FILES, RUN)]
+    if not any(path.exists() for path in left):
+        return
+    aside = next(p for i in itertools.count(1) if not (p := directory / f"set_aside_{i}").exists())
+    aside.mkdir()
+    for path in left:
+        if path.exists():
+            path.rename(aside / path.name)
+    log.info("what was in %s is now in %s", directory, aside)

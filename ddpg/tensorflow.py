@@ -11,7 +11,9 @@ import sys
 # Matrix products on the calling thread. XLA's pool would only hand the work over and back.
 XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"
 
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {XLA_FLAGS}".strip()
+_flags = os.environ.get("XLA_FLAGS", "").split()
+if XLA_FLAGS not in _flags:  # a parent process may have set it
+    os.environ["XLA_FLAGS"] = " ".join([*_flags, XLA_FLAGS])
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

@@ -1,11 +1,8 @@
 """Training: the loop, and around it resuming, saving and finishing."""
 
-import contextlib
 import datetime
-import errno
 import hashlib
 import logging
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +13,10 @@ from threadpoolctl import threadpool_limits
 from ddpg import provenance, run_directory
 from ddpg.checkpoint import Checkpoints
 from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.files import DISK_ERRORS, write_atomically
+from ddpg.logger import PROGRESS
 from ddpg.run import Run
+from ddpg.stopping import Stop, stop_signals
 
 log = logging.getLogger(__name__)
 
@@ -32,76 +32,78 @@ def train(
 ) -> dict:
     """Train one seed of an experiment in `directory`, or continue where it was stopped.
 
-    Saves every `checkpoint_every` epochs; with `restart`, checkpoints that are there are dropped.
+    Saves every `checkpoint_every` epochs. With `restart`, what an earlier run left is set aside.
     Calls `report` with the run and the new row of progress.txt after each epoch. Returns what
     run.json says. Raises UserError, Diverged, or Interrupted.
     """
-    with run_directory.claim(directory), stop_signals() as stop, threadpool_limits(1):
-        if about := run_directory.finished(directory):
-            return _already_finished(about, experiment, seed, directory)
-        identity = provenance.identity(experiment, seed)
-        run = Run(experiment, seed, directory)
-        checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
-        if restart:
-            run_directory.drop_checkpoint(directory)
+    try:
+        with stop_signals() as stop, threadpool_limits(1):
+            run = Run(experiment, seed, directory)  # finds bad input before anything is written
+            with run_directory.claim(directory):
+                if restart:
+                    run_directory.set_aside(directory)
+                return _finished(run) or _train(run, stop, checkpoint_every, report)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise Interrupted(
+            f"{directory}: {error.strerror}; the last checkpoint is kept: see to the disk and give "
+            "the same command again"
+        ) from None
+
+
+def _train(run: Run, stop: Stop, checkpoint_every: int, report) -> dict:
+    """Restore what was saved, train to the end, and write the results."""
+    directory, settings = run.logger.directory, run.experiment.record(run.seed)
+    checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
+    identity = provenance.identity(run.experiment, run.seed)
+    if checkpoints.exist():
         sessions = _resume(run, checkpoints, identity)
-        clock = Clock(run)
+    else:
+        _refuse_other_files(directory, settings)
+        sessions = []
+    sessions.append({"started": _now(), "from_step": run.steps, **provenance.processor()})
+    write_atomically(directory / run_directory.CONFIG, run_directory.json_bytes(settings))
 
-        def save() -> None:
-            about, arrays = run.snapshot()
-            bad = [
-                name
-                for name, x in arrays.items()
-                if name.startswith("agent_") and not np.isfinite(x).all()
-            ]
-            if bad:
-                raise Diverged(
-                    f"{directory}: a weight is no longer finite at step {run.steps:,}; "
-                    "the last good checkpoint is kept"
-                )
-            about = {**about, "identity": identity, "sessions": sessions}
-            checkpoints.save(about, arrays, run.replay)
+    def save() -> None:
+        _check_weights(run, run.agent.arrays())
+        about, arrays = run.snapshot()
+        checkpoints.save({**about, "identity": identity, "sessions": sessions}, arrays, run.replay)
 
-        def end_of_epoch(row: dict) -> None:
-            if run.steps // experiment.steps_per_epoch % checkpoint_every == 0:
-                save()
-            report(run, row)
+    def end_of_epoch(row: dict) -> None:
+        if row["Epoch"] % checkpoint_every == 0:
+            save()
+        report(run, row)
 
-        try:
-            run_directory.write_json(
-                directory / run_directory.CONFIG, _config_json(experiment, seed)
-            )
-            loop(run, clock, stop, end_of_epoch)
-            if run.steps < experiment.total_steps:
-                save()
-                raise Interrupted(
-                    f"{directory}: stopped and saved at step {run.steps:,}; "
-                    "the same command continues from there"
-                )
-            return _finish(run, identity, sessions)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-                raise
-            raise Interrupted(
-                f"{error.filename or directory}: {error.strerror}; the last checkpoint is kept: "
-                "make room and give the same command again"
-            ) from None
+    loop(run, Clock(run), stop, run.experiment.epochs, end_of_epoch)
+    if run.steps < run.experiment.total_steps:
+        save()
+        raise Interrupted(
+            f"{directory}: stopped and saved at step {run.steps:,}; the same command continues "
+            "from there"
+        )
+    about = _finish(run, identity, sessions)
+    checkpoints.remove()
+    return about
 
 
-def loop(run: Run, clock: "Clock", stop: "Stop", end_of_epoch: Callable[[dict], None]) -> None:
-    """Train until the run's last step, or until `stop` is asked for."""
+def loop(run: Run, clock: "Clock", stop: Stop, epochs: int, end_of_epoch) -> None:
+    """Train until the end of epoch `epochs`, or until `stop` is asked for.
+
+    Calls `end_of_epoch` with each new row of progress.txt.
+    """
     experiment = run.experiment
     policy = run.agent.policy()
-    while run.steps < experiment.total_steps and not stop.asked:
+    while run.steps < epochs * experiment.steps_per_epoch and not stop.asked:
         random = run.steps < experiment.start_steps
         action = run.random_action() if random else run.noisy_action(policy)
         episode_over = run.step(action)
 
         if updates := run.updates_due(episode_over):
             metrics = run.agent.update(run.replay, run.rng["replay"], updates)
-            _check_finite(run, metrics)
-            run.logger.add_updates(metrics)
             policy = run.agent.policy()
+            _check_updates(run, metrics, policy)
+            run.logger.add_updates(metrics)
 
         if episode_over:
             run.logger.add_episode(run.episode_return, len(run.episode_actions))
@@ -128,58 +130,49 @@ class Clock:
         self.last = now
 
 
-class Stop:
-    """Whether a signal asked the run to save and end."""
-
-    asked = False
-
-
-@contextlib.contextmanager
-def stop_signals():
-    """Let SIGTERM and SIGINT ask for a stop instead of ending the process; a second one ends it."""
-    stop = Stop()
-    handlers = {}
-
-    def ask(number, frame) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
-        stop.asked = True
-        log.warning("asked to stop (%s): saving first", signal.Signals(number).name)
-
-    with contextlib.suppress(ValueError):  # only the main thread may set handlers
-        handlers = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
 def _resume(run: Run, checkpoints: Checkpoints, identity: dict) -> list[dict]:
-    """Restore the newest checkpoint if there is one; returns the run's sessions, this one last."""
-    sessions = []
-    if checkpoints.exist():
-        about, arrays = checkpoints.load(run.replay)
-        changed = provenance.differences(about["identity"], identity)
-        if changed:
+    """Restore the newest good checkpoint; returns the sessions that led to it."""
+
+    def accept(about: dict) -> None:
+        if changed := provenance.differences(about["identity"], identity):
             raise UserError(
                 f"{checkpoints.directory}: its run cannot go on to the same bytes, because this "
                 f"differs: {'; '.join(changed)}. Undo the change, or start anew with --restart"
             )
-        run.restore(about, arrays)
-        sessions = about["sessions"]
-        log.info("resuming from step %s", f"{run.steps:,}")
-        if provenance.cpu()["type"] != sessions[-1]["cpu"]["type"]:
-            log.warning("resuming on another type of processor: the bytes will be this run's own")
-    cpu = {key: provenance.cpu()[key] for key in ("model", "type")}
-    return [*sessions, {"started": _now(), "from_step": run.steps, "cpu": cpu}]
+
+    about, arrays = checkpoints.load(run.replay, accept)
+    run.restore(about, arrays)
+    log.info("resuming from step %s", f"{run.steps:,}")
+    before, now = about["sessions"][-1], provenance.processor()
+    if (before["type"], before["gpu"]) != (now["type"], now["gpu"]):
+        log.warning("resuming on another type of processor: the bytes will be this run's own")
+    return about["sessions"]
+
+
+def _refuse_other_files(directory: Path, settings: dict) -> None:
+    """UserError where there are results without a checkpoint that are not of the same run."""
+    remedy = "give another --output, or set it aside with --restart"
+    if (directory / run_directory.CONFIG).exists():
+        changed = provenance.differences(
+            run_directory.read_json(directory / run_directory.CONFIG), settings
+        )
+        if changed:
+            raise UserError(
+                f"{directory}: holds a run of another configuration ({'; '.join(changed)}); "
+                f"{remedy}"
+            )
+    elif (directory / PROGRESS).exists():
+        raise UserError(f"{directory}: holds a run that is not this package's; {remedy}")
 
 
 def _finish(run: Run, identity: dict, sessions: list[dict]) -> dict:
-    """Write the policy and run.json, check them, and drop the checkpoints."""
-    directory = run.logger.directory
-    run.agent.policy().save(directory / run_directory.POLICY)
-    run.logger.write()
+    """Write the result files and run.json; returns what the latter says."""
+    _check_weights(run, run.agent.arrays())
+    contents = {
+        **run.logger.contents(),
+        run_directory.CONFIG: run_directory.json_bytes(run.experiment.record(run.seed)),
+        run_directory.POLICY: run.agent.policy().to_bytes(),
+    }
     about = {
         "experiment": run.experiment.name,
         "seed": run.seed,
@@ -191,15 +184,10 @@ def _finish(run: Run, identity: dict, sessions: list[dict]) -> dict:
         "steps_per_second": round(run.steps / run.seconds, 1),
         "peak_memory_bytes": provenance.peak_memory(),
         "weights_sha256": weights_sha256(run.agent),
-        "files": run_directory.checksums(directory),
         "identity": identity,
         "machine": provenance.machine(),
     }
-    run_directory.write_json(directory / run_directory.RUN, about)
-    if problems := run_directory.mismatches(directory):
-        raise OSError(errno.EIO, f"written results read back differently: {problems[0]}")
-    run_directory.drop_checkpoint(directory)
-    return about
+    return run_directory.write_results(run.logger.directory, contents, about)
 
 
 def weights_sha256(agent) -> str:
@@ -210,32 +198,47 @@ def weights_sha256(agent) -> str:
     return digest.hexdigest()
 
 
-def _check_finite(run: Run, metrics) -> None:
+def _check_updates(run: Run, metrics, policy) -> None:
     finite = np.isfinite(metrics.loss_q) & np.isfinite(metrics.loss_pi)
     if not finite.all():
         update = int(np.argmin(finite)) + 1
-        raise Diverged(
-            f"{run.logger.directory}: a loss is no longer finite in update {update} of "
-            f"{len(finite)} after step {run.steps:,}; the last good checkpoint is kept. Lower "
-            "q_lr or pi_lr"
-        )
+        raise _diverged(run, f"a loss is no longer finite in update {update} of {len(finite)}")
+    _check_weights(run, [*policy.weights, *policy.biases])  # a NaN action may crash what it moves
 
 
-def _already_finished(about: dict, experiment, seed: int, directory: Path) -> dict:
-    same = about.get("config_digest") == experiment.digest() and about.get("seed") == seed
-    if not same:
+def _check_weights(run: Run, weights: list[np.ndarray]) -> None:
+    if not all(np.isfinite(array).all() for array in weights):
+        raise _diverged(run, "a weight is no longer finite")
+
+
+def _diverged(run: Run, what: str) -> Diverged:
+    return Diverged(
+        f"{run.logger.directory}: {what} after step {run.steps:,}; the last good checkpoint is "
+        "kept. Lower q_lr or pi_lr"
+    )
+
+
+def _finished(run: Run) -> dict | None:
+    """What run.json says if the run is finished and whole, else None."""
+    directory = run.logger.directory
+    about = run_directory.finished(directory)
+    if about is None:
+        return None
+    what = {key: about.get(key) for key in ("experiment", "seed", "config_digest")}
+    if list(what.values()) != [run.experiment.name, run.seed, run.experiment.digest()]:
         raise UserError(
-            f"{directory}: holds the finished run {about.get('experiment')} seed "
-            f"{about.get('seed')} with another configuration; give another --output or remove it"
+            f"{directory}: holds the finished run {what['experiment']} seed {what['seed']}, of "
+            "another configuration; give another --output, or set it aside with --restart"
         )
+    checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
+    if problems := run_directory.mismatches(directory, about):
+        if not checkpoints.exist():
+            raise UserError(f"{problems[0]}; restore it, or train anew with --restart")
+        log.warning("%s; finishing again from the checkpoint", problems[0])
+        return None
+    checkpoints.remove()  # the run may have been killed when only this was left to do
     log.info("%s: already finished; nothing to do", directory)
     return about
-
-
-def _config_json(experiment, seed: int) -> dict:
-    """The run's settings; `exp_name` is what Spinning Up's plotting looks for."""
-    settings = {"exp_name": experiment.name, "seed": seed, **experiment.hyperparameters()}
-    return dict(sorted(settings.items()))
 
 
 def _now() -> str:
