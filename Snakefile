@@ -14,25 +14,35 @@ container: config.get("container", "containers/ddpg.sif")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/figures.smk"
 
 
 localrules:
     all,
     demo,
+    figures,
     smoke,
 
 
 rule all:
     default_target: True
     input:
-        [run_files("runs", name) for name in config["experiments"]],
+        outcome("runs"),
+        "results/verdict.json",
 
 
 rule demo:
     input:
-        run_files("runs", "pendulum-demo"),
+        "results/figures/runs/pendulum",
+
+
+rule figures:
+    input:
+        outcome("published"),
 
 
 rule smoke:
     input:
-        [run_files("smoke", name) for name in config["experiments"]],
+        outcome("smoke"),

@@ -126,6 +126,14 @@ class Checkpoints:
                     path.unlink()
 
 
+def newest_arrays(directory: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of the newest undamaged checkpoint, without its replay buffer; None if none is."""
+    for path in sorted(directory.glob("state_*"), reverse=True):
+        with contextlib.suppress(Damaged):
+            return _read(path)[0]
+    return None
+
+
 def _name(about: dict) -> str:
     return f"state_{about['steps']:010d}"
 

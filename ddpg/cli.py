@@ -11,7 +11,8 @@ from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 or what `ddpg.errors` says."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("ddpg").setLevel(logging.INFO)
     options = parser().parse_args(arguments)
     try:
         options.command(options)
@@ -54,7 +55,90 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--replay", type=_positive, default=0, metavar="N", help="train the first N epochs again"
     )
+
+    command = commands.add_parser("status", help="show what every run is doing")
+    command.set_defaults(command=status)
+    command.add_argument(
+        "directory", nargs="?", type=Path, default=Path("results/runs"), metavar="DIR",
+        help="where to look for runs (default: results/runs)",
+    )  # fmt: skip
+    command.add_argument("--watch", action="store_true", help="refresh until Ctrl-C")
+
+    command = commands.add_parser("evaluate", help="play a trained policy and count its returns")
+    command.set_defaults(command=evaluate)
+    add_policy(command)
+    command.add_argument("--episodes", type=_positive, default=100, help="default: 100")
+
+    command = commands.add_parser("record", help="film an episode of a trained policy")
+    command.set_defaults(command=record)
+    add_policy(command)
+    command.add_argument("--output", type=Path, required=True, metavar="FILE", help=".gif or .mp4")
+    command.add_argument("--width", type=_positive, metavar="PIXELS", help="scale the frames")
+    command.add_argument("--seconds", type=_positive, default=60, help="at most (default: 60)")
+
+    command = commands.add_parser("publish", help="copy finished runs to the published ones")
+    command.set_defaults(command=publish)
+    add_runs(command, "runs", "finished run directories")
+    command.add_argument(
+        "--to", type=Path, default=Path("results/published"), metavar="DIR",
+        help="default: results/published",
+    )  # fmt: skip
+
+    command = commands.add_parser("aggregate", help="gather the curves of many runs in one table")
+    command.set_defaults(command=aggregate)
+    add_runs(command, "--runs", "run directories; none make an empty table", nargs="*")
+    command.add_argument("--output", type=Path, required=True, metavar="CSV")
+    command.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="refuse runs that this list does not know"
+    )
+
+    command = commands.add_parser("compare", help="statistics of the comparisons, as tables")
+    command.set_defaults(command=compare)
+    add_comparisons(command)
+
+    command = commands.add_parser("plot", help="the figures of the comparisons")
+    command.set_defaults(command=plot)
+    add_comparisons(command)
+
+    command = commands.add_parser("provenance", help="what produced runs, as a table")
+    command.set_defaults(command=provenance)
+    add_runs(command, "--runs", "finished run directories", nargs="*")
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+    command = commands.add_parser("verdict", help="do fresh runs reproduce the published ones?")
+    command.set_defaults(command=verdict)
+    add_runs(command, "--fresh", "fresh run directories")
+    add_runs(command, "--published", "published run directories", nargs="*")
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+    command = commands.add_parser("plan", help="what training all experiments would cost")
+    command.set_defaults(command=plan)
+    add_config(command)
+    add_runs(command, "--published", "published run directories, to measure by", nargs="*")
     return top
+
+
+def add_runs(command: argparse.ArgumentParser, name: str, what: str, nargs: str = "+") -> None:
+    command.add_argument(name, nargs=nargs, type=Path, default=[], metavar="RUN", help=what)
+
+
+def add_policy(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "policy", type=Path, metavar="RUN", help="a run directory, published or not, or policy.npz"
+    )
+    command.add_argument("--env", help="the environment, where no config.json tells it")
+    command.add_argument("--seed", type=int, default=0, help="of the episodes (default: 0)")
+
+
+def add_comparisons(command: argparse.ArgumentParser) -> None:
+    add_config(command)
+    command.add_argument(
+        "--curves", nargs="+", type=Path, required=True, metavar="CSV", help="from `aggregate`"
+    )
+    command.add_argument(
+        "--only", nargs="+", metavar="NAME", help="these comparisons (default: all)"
+    )
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
@@ -97,6 +181,109 @@ def verify(options) -> None:
     from ddpg.verify import verify as verify_runs
 
     verify_runs(options.runs, options.replay)
+
+
+def status(options) -> None:
+    from ddpg.status import show
+
+    show(options.directory, options.watch)
+
+
+def evaluate(options) -> None:
+    from ddpg import evaluation
+
+    trained = evaluation.load(options.policy, options.env)
+    returns, lengths = evaluation.evaluate(trained, options.episodes, options.seed)
+    print(
+        f"{options.policy} on {trained.env}, {options.episodes} episodes: mean return "
+        f"{returns.mean():.1f}, standard deviation {returns.std():.1f}, from {returns.min():.1f} "
+        f"to {returns.max():.1f}; mean length {lengths.mean():.1f} steps"
+    )
+
+
+def record(options) -> None:
+    from ddpg import evaluation
+
+    trained = evaluation.load(options.policy, options.env)
+    total = evaluation.record(trained, options.output, options.seed, options.width, options.seconds)
+    print(f"{options.output}: return {total:.1f}")
+
+
+def publish(options) -> None:
+    from ddpg.publish import publish as publish_run
+
+    for run in options.runs:
+        print(publish_run(run, options.to))
+
+
+def aggregate(options) -> None:
+    from ddpg.analysis import curves, tables
+    from ddpg.publish import check_manifest
+
+    if options.manifest:
+        check_manifest(options.manifest, options.runs)
+    tables.write_csv(options.output, curves.aggregate(options.runs))
+
+
+def compare(options) -> None:
+    from ddpg.analysis import claims, comparison, tables
+
+    comparisons = _comparisons(options)
+    found = {
+        "groups": comparison.group_table(comparisons),
+        "pairs": comparison.pair_table(comparisons),
+        "claims": claims.claim_table(comparisons),
+    }
+    for name, table in found.items():
+        tables.write_csv(options.output / f"{name}.csv", table)
+    tables.write_document(options.output / "statistics", tables.report(**found))
+
+
+def plot(options) -> None:
+    from ddpg.analysis import figures
+
+    figures.draw_all(_comparisons(options), options.output)
+
+
+def provenance(options) -> None:
+    from ddpg.analysis import tables
+
+    table = tables.provenance(options.runs)
+    tables.write_csv(options.output / "provenance.csv", table)
+    text = "# What produced the runs\n\n" + tables.markdown(table)
+    tables.write_document(options.output / "provenance", text)
+
+
+def verdict(options) -> None:
+    from ddpg.analysis import tables
+    from ddpg.analysis import verdict as verdicts
+
+    result = verdicts.verdict(options.fresh, options.published)
+    tables.write_json(options.output / "verdict.json", result)
+    tables.write_document(options.output / "verdict", verdicts.markdown(result))
+    print(f"{options.output / 'verdict.json'}: {result['result']}")
+
+
+def plan(options) -> None:
+    from ddpg.plan import show
+
+    show(config.read(*options.config), options.published)
+
+
+def _comparisons(options) -> list:
+    import pandas as pd
+
+    from ddpg.analysis import comparison, curves
+
+    declared = config.read(*options.config).get("comparisons", {})
+    for name in options.only or []:
+        if name not in declared:
+            raise UserError(
+                f"{options.config[-1]}: no comparison {name!r}; there are: {', '.join(declared)}"
+            )
+    runs = pd.concat([curves.read_curves(path) for path in options.curves])
+    names = options.only or declared
+    return [comparison.load(name, declared[name], runs) for name in names]
 
 
 def _positive(text: str) -> int:

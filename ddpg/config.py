@@ -85,6 +85,13 @@ def check(config: dict, where: str = "config.yaml") -> None:
     _validate(config, _schema(), where)
     for name in config["experiments"]:
         experiment(config, name, where=where)
+    for comparison, value in config.get("comparisons", {}).items():
+        for name in value["experiments"]:
+            if name not in config["experiments"]:
+                raise UserError(
+                    f"{where}: comparisons.{comparison}.experiments: no experiment {name!r}"
+                    + _hint(name, config["experiments"])
+                )
 
 
 def experiment(

@@ -57,6 +57,11 @@ def show(experiment, seed: int):
         yield report
 
 
+def console() -> Console:
+    """A console for tables: as wide as the terminal, and wide enough where there is none."""
+    return Console(width=None if sys.stdout.isatty() else 130)
+
+
 def duration(seconds: float) -> str:
     """Seconds as 1 h 02 min, 3 min 04 s or 5 s."""
     minutes, seconds = divmod(round(seconds), 60)

@@ -2,12 +2,32 @@
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+from markdown_it import MarkdownIt
 
+from ddpg import run_directory
 from ddpg.analysis.comparison import power_statement
 from ddpg.files import write_atomically
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ font: 14px/1.45 sans-serif; margin: 2em; max-width: 90em; }}
+p, ul {{ max-width: 60em; }}
+table {{ border-collapse: collapse; font-size: 12px; margin: 1em 0; }}
+th, td {{ border-bottom: 1px solid #ddd; padding: 4px 10px; text-align: left; }}
+th {{ background: #f4f4f4; vertical-align: bottom; }}
+td {{ vertical-align: top; }}
+</style>
+{body}
+</html>
+"""
 
 _HOW_TO_READ = """\
 Returns are undiscounted sums of rewards per episode of the policy without noise. The final
@@ -38,6 +58,13 @@ def write_text(path: Path | str, text: str) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode())
+
+
+def write_document(stem: Path | str, text: str) -> None:
+    """Write Markdown as `stem`.md and, for the report, as a page of its own, `stem`.html."""
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    write_text(f"{stem}.md", text)
+    write_text(f"{stem}.html", _PAGE.format(title=Path(stem).name, body=body))
 
 
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
@@ -93,6 +120,35 @@ def report(groups: pd.DataFrame, pairs: pd.DataFrame, claims: pd.DataFrame) -> s
             markdown(_readable_claims(claims)),
         ]
     )
+
+
+def provenance(runs: Iterable[Path]) -> pd.DataFrame:
+    """One row per finished run: what its run.json says of code, versions, machine and speed."""
+    abouts = [run_directory.read_json(run / run_directory.RUN) for run in runs]
+    rows = [
+        {
+            "experiment": about["experiment"],
+            "seed": about["seed"],
+            "finished": about["finished"],
+            "steps": about["steps"],
+            "steps per second": about["steps_per_second"],
+            "peak memory (MB)": about["peak_memory_bytes"] // 10**6,
+            "started": len(about["sessions"]),
+            "processor": about["machine"]["cpu"]["model"],
+            "processor type": about["machine"]["cpu"]["type"],
+            "GPU": ", ".join(about["machine"]["gpu"]),
+            "image": about["machine"]["image"] or "",
+            "revision": _revision(about["machine"]["git"]),
+            "versions": ", ".join(f"{k} {v}" for k, v in about["identity"]["packages"].items()),
+            "weights (SHA-256)": about["weights_sha256"][:16],
+        }
+        for about in abouts
+    ]
+    return pd.DataFrame(rows)
+
+
+def _revision(git: dict | None) -> str:
+    return f"{git['revision'][:12]}{' and changes' if git['dirty'] else ''}" if git else ""
 
 
 def _readable_groups(table: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 }
 
+REFERENCES = sorted(str(path) for path in Path("results/reference").iterdir())
 # In the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
 
@@ -29,6 +30,7 @@ wildcard_constraints:
     source="runs|smoke|published",
     experiment=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     seed=r"\d+",
+    comparison="[a-z0-9][a-z0-9-]*",
 
 
 def check_config():
@@ -63,6 +65,41 @@ def seeds(source, name):
 def run_files(source, name):
     """run.json of each run of an experiment; a run is complete when it is there."""
     return [f"results/{source}/{name}/seed_{seed}/run.json" for seed in seeds(source, name)]
+
+
+def all_run_files(source):
+    """run.json of every run of every experiment."""
+    return [run for name in config["experiments"] for run in run_files(source, name)]
+
+
+def directories(files):
+    """The directories of files, for the command line."""
+    return [str(Path(file).parent) for file in files]
+
+
+def comparison_runs(source, comparison):
+    """run.json of each run on our side of a comparison."""
+    experiments = config["comparisons"][comparison]["experiments"]
+    return [run for name in experiments for run in run_files(source, name)]
+
+
+def manifest(source):
+    """The list of checksums that published runs are held against."""
+    return ["results/published/MANIFEST.sha256"] if source == "published" else []
+
+
+def outcome(source):
+    """Every figure and table of a source."""
+    return [
+        *(f"results/figures/{source}/{name}" for name in config["comparisons"]),
+        f"results/tables/{source}/statistics.md",
+        f"results/tables/{source}/provenance.csv",
+    ]
+
+
+def title(wildcards):
+    """The title of a comparison, for the report."""
+    return config["comparisons"][wildcards.comparison]["title"]
 
 
 def overrides(tier):

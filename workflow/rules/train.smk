@@ -20,11 +20,13 @@ rule train:
     resources:
         mem_mb=training_memory,
     params:
-        # Its only trigger: a change of this experiment's own values trains it again.
+        # The only trigger: a change of this experiment's own values trains it again. Parameters
+        # that are functions of `output`, like the others, trigger nothing.
         digest=lambda w: experiment(w.tier, w.experiment).digest(),
         directory=lambda w, output: str(Path(output.run).parent),
-        overrides=lambda w: overrides(w.tier),
+        config=lambda w, output: CONFIG_FILES,
+        overrides=lambda w, output: overrides(w.tier),
     shell:
         "python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
-        " --output {params.directory} --config {CONFIG_FILES} {params.overrides}"
+        " --output {params.directory} --config {params.config} {params.overrides}"
         " > {log} 2>&1"

@@ -1,0 +1,108 @@
+"""Play a trained policy: count its returns, or film it."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ddpg import environment, policy, run_directory
+from ddpg.errors import UserError
+
+
+class Trained(NamedTuple):
+    """A policy, the environment it was trained on, and how long its episodes were."""
+
+    policy: policy.Policy
+    env: str
+    max_ep_len: int
+
+
+def load(source: Path, env: str | None = None) -> Trained:
+    """The policy of a run (finished, published or stopped), or of a policy.npz.
+
+    `env` overrides the run's environment and must be given for a file that stands alone. UserError
+    for anything else.
+    """
+    directory = source if source.is_dir() else source.parent
+    settings = {}
+    if (directory / run_directory.CONFIG).exists():
+        settings = run_directory.read_json(directory / run_directory.CONFIG)
+    name = env or settings.get("env")
+    if name is None:
+        raise UserError(f"{source}: no config.json beside it tells the environment; give --env")
+    space = environment.make(name).action_space
+    if source.is_dir() and not (source / run_directory.POLICY).exists():
+        trained = _of_checkpoint(source, len(settings.get("hidden_sizes", [])), space)
+    else:
+        trained = policy.load(source / run_directory.POLICY if source.is_dir() else source)
+    obs_dim = environment.make(name).observation_space.shape[0]
+    needed = (len(trained.weights[0]), len(trained.scale))
+    if needed != (obs_dim, space.shape[0]):
+        raise UserError(
+            f"{source}: the policy observes {needed[0]} and acts in {needed[1]} dimensions, "
+            f"{name} has {obs_dim} and {space.shape[0]}; give its own environment with --env"
+        )
+    return Trained(trained, name, settings.get("max_ep_len", 1000))
+
+
+def evaluate(trained: Trained, episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Play `episodes` episodes; returns (returns, lengths) as `TestEpisodes.run` does."""
+    tests = environment.TestEpisodes(trained.env, episodes, trained.max_ep_len)
+    return tests.run(trained.policy, np.random.default_rng(seed))
+
+
+def record(trained: Trained, output: Path, seed: int, width: int | None, seconds: float) -> float:
+    """Film one episode as `output` (.gif or .mp4), at most `seconds` long; returns its return.
+
+    Frames are scaled to `width` pixels where that is given. Rendering is off-screen.
+    """
+    if output.suffix not in (".gif", ".mp4"):
+        raise UserError(f"{output}: films are .gif or .mp4; name it so")
+    # Both renderers would open a window unless told otherwise, before they are imported.
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    import imageio.v3 as iio
+    from PIL import Image
+
+    try:
+        env = environment.make(trained.env, render_mode="rgb_array")
+        obs, _ = env.reset(seed=seed)
+        first = env.render()
+    except UserError:
+        raise
+    except Exception as error:  # MuJoCo and OpenGL raise whatever their loaders raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"no off-screen renderer for {trained.env} ({reason}); install EGL (Debian: libegl1 "
+            "libgl1) or set MUJOCO_GL=osmesa"
+        ) from None
+    rate = env.metadata.get("render_fps", 30)
+    frames, total, over = [first], 0.0, False
+    while not over and len(frames) < seconds * rate:
+        action = trained.policy(obs.astype(np.float32))
+        obs, reward, terminated, truncated, _ = env.step(action)
+        total += float(reward)
+        over = terminated or truncated
+        frames.append(env.render())
+    env.close()
+    if width:
+        size = (width, round(width * first.shape[0] / first.shape[1]) // 2 * 2)
+        frames = [np.asarray(Image.fromarray(f).resize(size)) for f in frames]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.suffix == ".gif":
+        iio.imwrite(output, frames, duration=1000 / rate, loop=0)
+    else:
+        iio.imwrite(output, frames, fps=rate, codec="libx264")
+    return total
+
+
+def _of_checkpoint(directory: Path, hidden_layers: int, space) -> policy.Policy:
+    from ddpg.checkpoint import newest_arrays
+
+    arrays = newest_arrays(directory / run_directory.CHECKPOINT)
+    if arrays is None:
+        raise UserError(f"{directory}: neither policy.npz nor a checkpoint is there")
+    # The agent's state begins with the actor's weights and biases, layer by layer.
+    actor = [arrays[f"agent_{i}"] for i in range(2 * (hidden_layers + 1))]
+    return policy.Policy(actor[::2], actor[1::2], *policy.action_bounds(space.low, space.high))

@@ -1,0 +1,74 @@
+"""What training every experiment would cost, measured on the published runs."""
+
+from pathlib import Path
+from statistics import median
+
+from rich import box
+from rich.table import Table
+
+from ddpg import config as configuration
+from ddpg import run_directory
+from ddpg.progress import console
+from ddpg.publish import FILES
+
+
+def costs(config: dict, published: list[Path]) -> list[dict]:
+    """One row per experiment: `runs`, and per experiment `core_hours`; `memory` and `disk` a run.
+
+    Medians over the published runs of the experiment, in hours, bytes and bytes; None where none
+    is published.
+    """
+    rows = []
+    for name in config["experiments"]:
+        experiment = configuration.experiment(config, name)
+        own = [run for run in published if run.parent.name == name]
+        abouts = [run_directory.read_json(run / run_directory.RUN) for run in own]
+        row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
+        row |= dict.fromkeys(("core_hours", "memory", "disk"))
+        if own:
+            steps_per_second = median(about["steps_per_second"] for about in abouts)
+            hours = experiment.total_steps / steps_per_second / 3600
+            row["core_hours"] = hours * len(experiment.seeds)
+            row["memory"] = median(about["peak_memory_bytes"] for about in abouts)
+            row["disk"] = median(sum((r / name).stat().st_size for name in FILES) for r in own)
+        rows.append(row)
+    return rows
+
+
+def show(config: dict, published: list[Path]) -> None:
+    """Print the costs as a table, with the processors that they were measured on."""
+    table = Table(
+        box=box.SIMPLE, title="What training every experiment costs", title_justify="left"
+    )
+    for heading in (
+        "experiment",
+        "runs",
+        "core hours",
+        "memory a run",
+        "disk a run",
+        "measured on",
+    ):
+        table.add_column(heading, justify="left" if heading == "experiment" else "right")
+    rows = costs(config, published)
+    for row in rows:
+        known = row["measured"] > 0
+        table.add_row(
+            row["experiment"],
+            str(row["runs"]),
+            f"{row['core_hours']:,.2f}" if known else "unknown",
+            f"{row['memory'] / 1e9:.2f} GB" if known else "unknown",
+            f"{row['disk'] / 1e6:.2f} MB" if known else "unknown",
+            f"{row['measured']} published runs" if known else "none published",
+        )
+    out = console()
+    out.print(table)
+    total = sum(row["core_hours"] or 0 for row in rows)
+    unknown = [row["experiment"] for row in rows if row["core_hours"] is None]
+    models = {
+        run_directory.read_json(run / run_directory.RUN)["machine"]["cpu"]["model"]
+        for run in published
+    }
+    out.print(
+        f"{total:,.1f} core hours on one core each of {', '.join(sorted(models)) or 'no machine'}"
+        + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")
+    )

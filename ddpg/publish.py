@@ -1,0 +1,61 @@
+"""Published runs: finished, checked, listed with their checksums in MANIFEST.sha256."""
+
+import shutil
+from pathlib import Path
+
+from ddpg import run_directory
+from ddpg.errors import UserError
+from ddpg.files import sha256, write_atomically
+
+MANIFEST = "MANIFEST.sha256"
+FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
+
+
+def publish(run: Path, published: Path) -> Path:
+    """Copy a finished run whose checksums hold to `published`/<experiment>/seed_<seed>.
+
+    Rewrites the manifest. Returns the copy's directory. UserError for a run that is not finished
+    or not what run.json says, and where another run of that seed is published already.
+    """
+    about = run_directory.finished(run)
+    if about is None:
+        raise UserError(f"{run}: no run.json; only a finished run can be published")
+    if problems := run_directory.mismatches(run):
+        raise UserError("; ".join(problems))
+    target = published / about["experiment"] / f"seed_{about['seed']}"
+    if target.exists() and not _same(run, target):
+        raise UserError(f"{target}: another run of this seed is published; remove it first")
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        shutil.copyfile(run / name, target / name)
+    write_manifest(published)
+    return target
+
+
+def write_manifest(published: Path) -> None:
+    """List every file of every published run with its SHA-256, as `sha256sum --check` reads it."""
+    paths = sorted(path for name in FILES for path in published.glob(f"*/seed_*/{name}"))
+    lines = [f"{sha256(path)}  {path.relative_to(published)}\n" for path in paths]
+    write_atomically(published / MANIFEST, "".join(lines).encode())
+
+
+def check_manifest(manifest: Path, runs: list[Path]) -> None:
+    """UserError unless each file of each run is listed in the manifest with the bytes it has."""
+    try:
+        lines = manifest.read_text().splitlines()
+        listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except (OSError, ValueError):
+        raise UserError(f"{manifest}: missing, or no list of checksums") from None
+    for path in (run / name for run in runs for name in FILES):
+        try:
+            name = str(path.resolve().relative_to(manifest.parent.resolve()))
+        except ValueError:
+            raise UserError(f"{path}: not below {manifest.parent}") from None
+        if name not in listed:
+            raise UserError(f"{manifest}: does not list {name}; publish it with `ddpg publish`")
+        if not path.exists() or sha256(path) != listed[name]:
+            raise UserError(f"{path}: not the bytes that {manifest} lists; restore it with git")
+
+
+def _same(run: Path, target: Path) -> bool:
+    return all((target / n).exists() and sha256(run / n) == sha256(target / n) for n in FILES)

@@ -1,0 +1,128 @@
+"""What every run of a directory is doing, at a glance."""
+
+import csv
+import dataclasses
+import time
+from pathlib import Path
+
+from rich import box
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from ddpg import run_directory
+from ddpg.errors import UserError
+from ddpg.logger import PROGRESS
+from ddpg.progress import console, duration
+
+RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
+STYLES = {RUNNING: "cyan", FINISHED: "green", INTERRUPTED: "yellow", FAILED: "red"}
+# Epochs over which the speed is averaged: the newest say how fast it is now.
+RECENT = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """One run: how far it is (in epochs), how fast (steps/s), how good, and whether it lives."""
+
+    experiment: str
+    seed: int
+    state: str
+    epoch: int
+    epochs: int
+    speed: float | None
+    test_return: float | None
+    seconds_left: float | None
+
+
+def find(root: Path) -> list[Status]:
+    """The status of each run below `root`, by experiment and seed."""
+    if not root.is_dir():
+        raise UserError(f"{root}: no such directory; give the one that holds the runs")
+    found = [of(path.parent) for path in root.rglob(run_directory.CONFIG)]
+    return sorted(found, key=lambda status: (status.experiment, status.seed))
+
+
+def of(directory: Path) -> Status:
+    """The status of the run in `directory`."""
+    config = run_directory.read_json(directory / run_directory.CONFIG)
+    rows = _rows(directory / PROGRESS)
+    epoch = int(rows[-1]["Epoch"]) if rows else 0
+    speed = None
+    if rows:
+        first = rows[max(0, len(rows) - RECENT)]
+        steps = epoch * config["steps_per_epoch"]
+        seconds = float(rows[-1]["Time"])
+        if len(rows) > 1:
+            steps -= int(first["TotalEnvInteracts"])
+            seconds -= float(first["Time"])
+        speed = steps / seconds if seconds > 0 else None
+    state = _state(directory)
+    left = (config["epochs"] - epoch) * config["steps_per_epoch"]
+    return Status(
+        experiment=config["exp_name"],
+        seed=config["seed"],
+        state=state,
+        epoch=epoch,
+        epochs=config["epochs"],
+        speed=speed,
+        test_return=float(rows[-1]["AverageTestEpRet"]) if rows else None,
+        seconds_left=left / speed if speed and state != FINISHED else None,
+    )
+
+
+def table(statuses: list[Status], root: Path) -> Table:
+    """The statuses as a table for a terminal."""
+    counts = {state: sum(s.state == state for s in statuses) for state in STYLES}
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    drawn = Table(box=box.SIMPLE, title=f"{root}: {summary or 'no runs yet'}", title_justify="left")
+    for heading in ("experiment", "seed", "epoch", "progress", "steps/s", "test return", "left"):
+        drawn.add_column(
+            heading, justify="left" if heading in ("experiment", "progress") else "right"
+        )
+    drawn.add_column("state")
+    for s in statuses:
+        drawn.add_row(
+            s.experiment,
+            str(s.seed),
+            f"{s.epoch}/{s.epochs}",
+            ProgressBar(total=s.epochs, completed=s.epoch, width=12),
+            "-" if s.speed is None else f"{s.speed:,.0f}",
+            "-" if s.test_return is None else f"{s.test_return:,.1f}",
+            "-" if s.seconds_left is None else duration(s.seconds_left),
+            f"[{STYLES[s.state]}]{s.state}",
+        )
+    return drawn
+
+
+def show(root: Path, watch: bool = False, every: float = 2.0) -> None:
+    """Print the table; with `watch`, again every `every` seconds until Ctrl-C."""
+    if not watch:
+        console().print(table(find(root), root))
+        return
+    while not root.is_dir():  # the first run may not have begun
+        time.sleep(every)
+    try:
+        with Live(table(find(root), root), console=console(), auto_refresh=False) as live:
+            while True:
+                time.sleep(every)
+                live.update(table(find(root), root), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _state(directory: Path) -> str:
+    if (directory / run_directory.RUN).exists():
+        return FINISHED
+    if run_directory.is_claimed(directory):
+        return RUNNING
+    resumable = any((directory / run_directory.CHECKPOINT).glob("state_*"))
+    return INTERRUPTED if resumable else FAILED
+
+
+def _rows(path: Path) -> list[dict]:
+    try:
+        with open(path, newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+    except FileNotFoundError:
+        return []
