@@ -20,7 +20,7 @@ def publish(run: Path, published: Path) -> Path:
     about = run_directory.finished(run)
     if about is None:
         raise UserError(f"{run}: no run.json; only a finished run can be published")
-    if problems := run_directory.mismatches(run):
+    if problems := run_directory.mismatches(run, about):
         raise UserError("; ".join(problems))
     target = published / about["experiment"] / f"seed_{about['seed']}"
     if target.exists() and not _same(run, target):

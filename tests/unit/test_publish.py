@@ -1,0 +1,69 @@
+"""Published runs: copied only when finished and whole, and held against their manifest."""
+
+import subprocess
+
+import pytest
+
+from ddpg import publish, run_directory
+from ddpg.errors import UserError
+
+
+@pytest.fixture
+def run(tmp_path):
+    directory = tmp_path / "runs" / "pendulum-demo" / "seed_0"
+    directory.mkdir(parents=True)
+    contents = {name: f"content of {name}\n".encode() for name in run_directory.RESULT_FILES}
+    run_directory.write_results(directory, contents, {"experiment": "pendulum-demo", "seed": 0})
+    return directory
+
+
+def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
+    published = tmp_path / "published"
+    target = publish.publish(run, published)
+    assert target == published / "pendulum-demo" / "seed_0"
+    assert sorted(path.name for path in target.iterdir()) == sorted(publish.FILES)
+    command = ["sha256sum", "--check", "--strict", "MANIFEST.sha256"]
+    checked = subprocess.run(command, cwd=published, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.count(": OK") == len(publish.FILES)
+    publish.check_manifest(published / "MANIFEST.sha256", [target])
+
+
+def test_an_unfinished_run_is_not_published(run, tmp_path):
+    (run / "run.json").unlink()
+    with pytest.raises(UserError, match="only a finished run"):
+        publish.publish(run, tmp_path / "published")
+    assert not (tmp_path / "published").exists()
+
+
+def test_a_changed_run_is_not_published(run, tmp_path):
+    (run / "progress.txt").write_text("better numbers\n")
+    with pytest.raises(UserError, match="progress.txt"):
+        publish.publish(run, tmp_path / "published")
+    assert not (tmp_path / "published").exists()
+
+
+def test_another_run_of_the_seed_is_not_overwritten(run, tmp_path):
+    target = publish.publish(run, tmp_path / "published")
+    publish.publish(run, tmp_path / "published")  # the same again is fine
+    (target / "run.json").write_text("{}")
+    with pytest.raises(UserError, match="another run of this seed is published"):
+        publish.publish(run, tmp_path / "published")
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "unlisted", "no manifest"])
+def test_a_manifest_that_does_not_match_is_refused(run, tmp_path, damage):
+    published = tmp_path / "published"
+    target = publish.publish(run, published)
+    manifest = published / "MANIFEST.sha256"
+    if damage == "changed":
+        (target / "progress.txt").write_text("better numbers\n")
+    elif damage == "missing":
+        (target / "policy.npz").unlink()
+    elif damage == "unlisted":
+        target = target.rename(target.with_name("seed_7"))
+    else:
+        manifest.unlink()
+    with pytest.raises(UserError) as error:
+        publish.check_manifest(manifest, [target])
+    assert "\n" not in str(error.value)

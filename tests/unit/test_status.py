@@ -1,0 +1,69 @@
+"""The state of runs, read from their directories."""
+
+import json
+
+from ddpg import plan, run_directory, status
+from ddpg.config import read
+from ddpg.logger import COLUMNS
+from ddpg.publish import FILES
+
+
+def make_run(directory, epochs=(1, 2), seed=0):
+    directory.mkdir(parents=True)
+    config = {"exp_name": "pendulum-demo", "seed": seed, "epochs": 10, "steps_per_epoch": 1000}
+    (directory / "config.json").write_text(json.dumps(config))
+    rows = ["\t".join(COLUMNS)]
+    for epoch in epochs:
+        row = dict.fromkeys(COLUMNS, 0.0)
+        row |= {"Epoch": epoch, "TotalEnvInteracts": 1000 * epoch, "AverageTestEpRet": -epoch}
+        row["Time"] = 5.0 + 2 * epoch  # the first epoch includes the start
+        rows.append("\t".join(map(str, row.values())))
+    (directory / "progress.txt").write_text("\n".join(rows) + "\n")
+    return directory
+
+
+def test_the_four_states(tmp_path):
+    make_run(tmp_path / "finished").joinpath("run.json").write_text("{}")
+    running = make_run(tmp_path / "running", seed=1)
+    stopped = make_run(tmp_path / "stopped", seed=2)
+    (stopped / "checkpoint").mkdir()
+    (stopped / "checkpoint" / "state_0000002000").write_bytes(b"")
+    make_run(tmp_path / "dead", epochs=(), seed=3)
+    with run_directory.claim(running):
+        found = status.find(tmp_path)
+    assert [s.state for s in found] == ["finished", "running", "interrupted", "failed"]
+    assert [s.seed for s in found] == [0, 1, 2, 3]
+
+
+def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):
+    found = status.of(make_run(tmp_path / "run", epochs=range(1, 9)))
+    assert (found.epoch, found.epochs, found.test_return) == (8, 10, -8.0)
+    assert found.speed == 500
+    assert found.seconds_left == 4
+
+
+def test_a_run_without_an_epoch_has_no_speed(tmp_path):
+    found = status.of(make_run(tmp_path / "run", epochs=()))
+    assert (found.epoch, found.speed, found.test_return, found.seconds_left) == (
+        0,
+        None,
+        None,
+        None,
+    )
+
+
+def test_a_plan_is_what_the_published_runs_cost(tmp_path):
+    runs = []
+    for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
+        directory = tmp_path / "pendulum-demo" / f"seed_{seed}"
+        directory.mkdir(parents=True)
+        for name in FILES:
+            (directory / name).write_bytes(b"x" * 100)
+        about = {"steps_per_second": speed, "peak_memory_bytes": 10**9}
+        (directory / "run.json").write_text(json.dumps(about).ljust(100))
+        runs.append(directory)
+    rows = {row["experiment"]: row for row in plan.costs(read("config.yaml"), runs)}
+    demo = rows["pendulum-demo"]
+    assert demo["core_hours"] == 3 * 500_000 / 1000 / 3600
+    assert (demo["memory"], demo["disk"]) == (10**9, 100 * len(FILES))
+    assert rows["halfcheetah-benchmark"]["core_hours"] is None
