@@ -1,0 +1,79 @@
+"""A fresh clone draws from published runs and trains nothing; `all` trains what has changed."""
+
+import re
+
+import pytest
+
+from ddpg import config
+
+EXPERIMENTS = config.read("config.yaml")["experiments"]
+
+
+@pytest.mark.parametrize("options", [[], ["--use-singularity"]])
+def test_figures_of_a_fresh_clone_train_nothing(checkout, options):
+    assert not (checkout.directory / ".snakemake").exists()
+    output = checkout.snakemake("--dry-run", "figures", *options)
+    assert re.search(r"^rule figures_of_comparison", output, re.MULTILINE)
+    assert not re.search(r"^rule train", output, re.MULTILINE)
+
+
+def test_all_of_a_fresh_clone_trains_every_seed(checkout):
+    expected = [
+        ("runs", name, str(seed)) for name in EXPERIMENTS for seed in EXPERIMENTS[name]["seeds"]
+    ]
+    assert checkout.planned("all") == sorted(expected)
+
+
+# In place of ddpg/__main__.py: planning is what is tested here, so nothing is computed.
+STAND_IN = """
+import sys
+from pathlib import Path
+
+output = Path(sys.argv[sys.argv.index("--output") + 1])
+if sys.argv[1] == "plot":
+    output = output / sys.argv[sys.argv.index("--only") + 1]
+if sys.argv[1] == "aggregate":
+    output.write_text("")
+else:
+    output.mkdir(parents=True, exist_ok=True)
+    for name in {
+        "train": "progress.txt config.json test_episodes.csv policy.npz run.json",
+        "compare": "groups.csv pairs.csv claims.csv statistics.md statistics.html",
+        "provenance": "provenance.csv provenance.html",
+        "plot": "figure.svg",
+        "verdict": "verdict.json verdict.md verdict.html",
+    }[sys.argv[1]].split():
+        (output / name).write_text("")
+"""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A checkout in which `all` has run, with nothing in its results."""
+    from conftest import Checkout
+
+    checkout = Checkout(tmp_path_factory.mktemp("done"))
+    (checkout.directory / "ddpg/__main__.py").write_text(STAND_IN)
+    checkout.snakemake("all")
+    return checkout
+
+
+@pytest.mark.parametrize("options", [[], ["--use-singularity"]])
+def test_all_done_trains_nothing_more(done, options):
+    """Neither a container switched on nor files made newer by a clone train anything."""
+    for path in done.directory.rglob("*.yaml"):
+        path.touch()
+    assert done.planned("all", *options) == []
+
+
+@pytest.mark.parametrize("name", ["halfcheetah-benchmark", "spinup-exercise-2-2"])
+def test_a_changed_hyperparameter_trains_exactly_that_experiment(done, name):
+    (done.directory / "change.yaml").write_text(f"experiments: {{{name}: {{polyak: 0.5}}}}\n")
+    expected = [("runs", name, str(seed)) for seed in EXPERIMENTS[name]["seeds"]]
+    assert done.planned("all", "--configfile", "change.yaml") == sorted(expected)
+
+
+def test_a_changed_default_trains_the_experiments_that_use_it(done):
+    (done.directory / "change.yaml").write_text("defaults: {batch_size: 99}\n")
+    planned = {name for _, name, _ in done.planned("all", "--configfile", "change.yaml")}
+    assert planned == {name for name in EXPERIMENTS if "batch_size" not in EXPERIMENTS[name]}
