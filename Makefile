@@ -1,11 +1,12 @@
 # `make demo` and `make test` each set up what they need, on a machine with Python 3.11 and make.
 
 PYTHON ?= python3.11
+PYTEST_OPTIONS ?= -n auto --dist loadfile
 CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 
-.PHONY: help demo all figures report smoke test lint locks clean
+.PHONY: help demo all figures report plan smoke test lint locks clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -14,13 +15,19 @@ help: ## say what there is to make
 demo: $(VENV)/cpu ## train the Pendulum demo's three seeds and draw them (minutes)
 	@echo "make demo: training pendulum-demo; watch it with: $(VENV)/bin/python -m ddpg status --watch"
 	$(SNAKEMAKE) demo
-	@echo "make demo: done; look at results/figures/runs/pendulum/learning_curve.png"
+	@echo "make demo: done; look at results/figures/runs/pendulum/pendulum-demo_learning_curve.png"
 
 all: $(VENV)/cpu ## train everything from scratch and compare it with what is published (days)
 	$(SNAKEMAKE) all
 
 figures: $(VENV)/cpu ## draw every figure and table from the published runs (a minute)
 	$(SNAKEMAKE) figures
+
+report: figures ## put the figures and tables in one page, results/report.html
+	$(SNAKEMAKE) figures --report results/report.html
+
+plan: $(VENV)/cpu ## say what training everything would cost
+	$(SNAKEMAKE) --quiet all -- plan
 
 smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
 	$(SNAKEMAKE) smoke

@@ -3,6 +3,7 @@
 #   snakemake demo      the Pendulum demo: three seeds, trained and drawn in minutes
 #   snakemake figures   every figure and table from the published runs; trains nothing
 #   snakemake all       everything from scratch, and a verdict: does it reproduce what is published
+#   snakemake plan      what training everything would cost; starts nothing
 #   snakemake smoke     the whole workflow on experiments shrunk to seconds
 
 
@@ -23,6 +24,7 @@ localrules:
     all,
     demo,
     figures,
+    plan,
     smoke,
 
 
@@ -46,3 +48,15 @@ rule figures:
 rule smoke:
     input:
         outcome("smoke"),
+
+
+rule plan:
+    input:
+        runs=all_run_files("published"),
+    log:
+        "results/logs/plan.txt",
+    params:
+        config=CONFIG_FILES,
+        runs=lambda w, input: directories(input.runs),
+    shell:
+        "python -m ddpg plan --config {params.config} --published {params.runs}" " 2>&1 | tee {log}"
