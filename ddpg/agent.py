@@ -99,7 +99,7 @@ class DDPG:
             updates -= count
         return Metrics(*map(np.concatenate, zip(*reports, strict=True)))
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def _updates(self, count, state, batches):
         """The first `count` of `batches`, one after another, in one compiled loop."""
         capacity = batches.reward.shape[0]
