@@ -10,6 +10,9 @@
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 container: config.get("container", "containers/ddpg.sif")
 
 
