@@ -1,0 +1,168 @@
+"""Killed, stopped, damaged and out of disk: a run that went on has an uninterrupted one's bytes.
+
+The kills at random run on any experiment of config.yaml, as often as wanted:
+
+    CHAOS_EXPERIMENT=spinup-exercise-2-2 python -m pytest -s -k at_random tests/exactness
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+
+import pytest
+from lives import Call, Step, live, results, times
+
+# Episodes that divide no epoch, a replay buffer that wraps, and updates in the second half only:
+# the compilation before the first one is most of what a life costs.
+SMALL = (
+    "epochs=30 steps_per_epoch=150 max_ep_len=70 start_steps=2250 update_after=2250 "
+    "replay_size=1000 hidden_sizes=[16,16] batch_size=8 num_test_episodes=2"
+).split()
+
+# A fresh life's first test begins after 150 steps of the environment, and has 2 * 70.
+IN_THE_FIRST_TEST = Call("gymnasium.envs.classic_control.pendulum:PendulumEnv.step", 150 + 77)
+
+
+class Runs:
+    """An experiment, what an uninterrupted run of it gives, and runs that are not left in peace."""
+
+    def __init__(self, directory, experiment, settings):
+        self.log = directory / "log"
+        self.arguments = ["train", experiment, "--seed", "0"]
+        self.settings = ["--set", *settings] if settings else []
+        assert self.train(directory / "uninterrupted") == 0, self.said()
+        self.expected = results(directory / "uninterrupted")
+        self.total_steps = json.loads((directory / "uninterrupted/run.json").read_text())["steps"]
+
+    def train(self, directory, moment=None, number=signal.SIGKILL):
+        """Start or resume a run; returns the exit code. `said` tells what it printed."""
+        self.log.unlink(missing_ok=True)
+        return live(
+            [*self.arguments, "--output", str(directory), *self.settings], self.log, moment, number
+        )
+
+    def said(self):
+        return self.log.read_text()
+
+    def finish(self, directory):
+        """Let the run come to its end, and compare it."""
+        assert self.train(directory) == 0, self.said()
+        got = results(directory)
+        assert got.keys() == self.expected.keys()
+        for name, content in got.items():
+            assert content == self.expected[name], f"{name} differs"
+        left = {path.name for path in directory.iterdir()}
+        assert left == {*(self.expected.keys() - {"weights"}), "run.json", ".lock"}
+        assert times(directory) == sorted(times(directory)), "Time must grow over restarts"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return Runs(tmp_path_factory.mktemp("small"), "pendulum-demo", SMALL)
+
+
+def test_killed_at_random(small, tmp_path):
+    """SIGKILL at random moments, each a little after a random step."""
+    runs, slowest, kills = small, 0.02, int(os.environ.get("CHAOS_KILLS", 20))
+    if experiment := os.environ.get("CHAOS_EXPERIMENT"):
+        runs, slowest = Runs(tmp_path, experiment, []), 2.0
+    seed = os.environ.get("CHAOS_SEED", str(random.randrange(10**6)))
+    print(f"repeat with CHAOS_SEED={seed}")
+    chance = random.Random(seed)
+    steps = sorted(chance.randrange(int(0.9 * runs.total_steps)) for _ in range(kills))
+    for step in steps:
+        assert runs.train(tmp_path / "run", Step(step, chance.uniform(0, slowest))) == -9
+        print(f"killed after step {step}: {runs.said().splitlines()[-1:]}")
+    runs.finish(tmp_path / "run")
+
+
+def test_killed_at_every_kind_of_moment(small, tmp_path):
+    moments = {
+        "in the random phase": Call("ddpg.run:Run.random_action", 40),
+        "in a test": IN_THE_FIRST_TEST,
+        "when the first checkpoint has its directory only": Call("os:fsync", 3),
+        "when progress.txt is ahead of the checkpoint": Call("ddpg.checkpoint:_write", 1),
+        "when the replay buffer's part is half-written": Call("os:fsync", 3),
+        "when the replay buffer's part is saved and the state is not": Call("os:fsync", 5),
+        "when the state is written and not renamed": Call("pathlib:Path.replace", 7),
+        "when older checkpoints are not yet removed": Call("pathlib:Path.unlink", 2),
+        "in the middle of an episode": Call("ddpg.run:Run.noisy_action", 50),
+        "between sampling and updating": Call("ddpg.replay:ReplayBuffer.sample", 4),
+        "when the results are being written": Call("ddpg.policy:Policy.to_bytes"),
+        "when run.json is not yet written": Call("ddpg.run_directory:mismatches"),
+        "when the checkpoint is being removed": Call("ddpg.checkpoint:Checkpoints.remove"),
+    }
+    for what, moment in moments.items():
+        assert small.train(tmp_path / "run", moment) == -9, f"{what}: {small.said()}"
+    small.finish(tmp_path / "run")
+    assert "already finished" in small.said()
+
+
+def test_asked_to_stop(small, tmp_path):
+    """SIGTERM and SIGINT finish what is under way, save, and exit with "resume me"."""
+    moments = {
+        "in the random phase": Call("ddpg.run:Run.random_action", 40),
+        "in a test": IN_THE_FIRST_TEST,
+        "in a save": Call("os:fsync", 3),
+        "in the middle of an episode": Call("ddpg.run:Run.noisy_action", 50),
+        "in an update": Call("ddpg.replay:ReplayBuffer.sample", 5),
+        "at any time": Step(2900, 0.01),
+    }
+    steps = []
+    for i, (what, moment) in enumerate(moments.items()):
+        number = (signal.SIGTERM, signal.SIGINT)[i % 2]
+        assert small.train(tmp_path / "run", moment, number) == 75, f"{what}: {small.said()}"
+        (step,) = re.findall(r"stopped and saved at step ([\d,]+); the same", small.said())
+        steps.append(int(step.replace(",", "")))
+    assert steps == sorted(steps)
+    assert steps[0] == 40, "saved at the step itself, within an episode of the random phase"
+    small.finish(tmp_path / "run")
+    sessions = json.loads((tmp_path / "run" / "run.json").read_text())["sessions"]
+    assert [session["from_step"] for session in sessions] == [0, *steps]
+
+
+def test_damage_to_the_newest_checkpoint(small, tmp_path):
+    """A bit flipped in it, then its end lost: both are noticed, and the one before it serves."""
+    chance = random.Random(0)
+    assert small.train(tmp_path / "run", Step(600, 0)) == -9
+    for damage in ("a flipped bit", "a lost end"):
+        newest = max((tmp_path / "run" / "checkpoint").glob("state_*"))
+        content = bytearray(newest.read_bytes())
+        if damage == "a flipped bit":
+            content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        else:
+            del content[chance.randrange(len(content)) :]
+        newest.write_bytes(content)
+        assert small.train(tmp_path / "run", Step(900, 0)) == -9
+        assert f"{newest.name} is damaged" in small.said(), damage
+        assert re.search(r"resuming from step [\d,]+", small.said()), damage
+    small.finish(tmp_path / "run")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 512 KB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system may not be mounted here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_the_disk_is_full(small, small_disk):
+    """Each time some room is made, and the run goes on until that is used up."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(512 << 10))
+    for room in (0, 20, 120, 200):
+        os.truncate(ballast, (512 - room) << 10)
+        assert small.train(small_disk / "run") == 75, small.said()
+        assert "No space left on device" in small.said()
+        assert not [*small_disk.rglob("*.tmp")], "half-written files"
+    assert [*small_disk.glob("run/checkpoint/state_*")], "it came to a checkpoint"
+    ballast.unlink()
+    small.finish(small_disk / "run")

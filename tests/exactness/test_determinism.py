@@ -1,0 +1,65 @@
+"""One seed, the same bytes: again, elsewhere, beside another, on one core or on all."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from lives import ROOT, live, results
+
+# Networks and batches of the benchmark's size: smaller ones would not be split over threads.
+SETTINGS = "epochs=2 steps_per_epoch=250 max_ep_len=100 start_steps=100".split()
+THREADS = (
+    "OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS TF_NUM_INTRAOP_THREADS "
+    "TF_NUM_INTEROP_THREADS"
+).split()
+
+
+def arguments(directory, seed=0):
+    return [
+        *("train", "halfcheetah-benchmark", "--config", str(ROOT / "config.yaml")),
+        *("--seed", str(seed), "--output", str(directory), "--set", *SETTINGS),
+    ]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("expected")
+    assert live(arguments(directory / "run"), directory / "log") == 0
+    return results(directory / "run")
+
+
+def start(directory, seed=0, cores=None, **variables):
+    """A process that trains, in another working directory, on `cores` (default: all)."""
+    cores = cores or os.sched_getaffinity(0)
+    return subprocess.Popen(
+        [sys.executable, "-m", "ddpg", *arguments(directory, seed)],
+        cwd=directory.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    )
+
+
+def test_twice_in_one_process(expected, tmp_path):
+    both = "; ".join(f"main({arguments(tmp_path / name)})" for name in ("first", "second"))
+    subprocess.run(
+        [sys.executable, "-c", f"from ddpg.cli import main; {both}"], cwd=ROOT, check=True
+    )
+    assert results(tmp_path / "first") == results(tmp_path / "second") == expected
+
+
+def test_beside_another_seed_on_one_core_or_more_with_other_threads(expected, tmp_path):
+    core = {min(os.sched_getaffinity(0))}
+    processes = [
+        start(tmp_path / "one_core", cores=core, **dict.fromkeys(THREADS, "1")),
+        start(tmp_path / "other_seed", seed=10),
+        start(
+            tmp_path / "more", **dict.fromkeys(THREADS, "3"), PYTHONHASHSEED="1", TZ="Asia/Tokyo"
+        ),
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert results(tmp_path / "one_core") == expected
+    assert results(tmp_path / "more") == expected
+    other = results(tmp_path / "other_seed")
+    for name in ("progress.txt", "test_episodes.csv", "policy.npz", "weights"):
+        assert other[name] != expected[name], "the seed must matter"
