@@ -61,10 +61,12 @@ class Checkpoints:
                 {"name": new.name, "first": first, "end": replay.added, "sha256": digest}
             )
         about = {**about, "format": FORMAT, "replay": segments}
+        state = self.directory / _name(about)
         try:
-            _write(self.directory / _name(about), {**arrays, "about": np.array(json.dumps(about))})
+            _write(state, {**arrays, "about": np.array(json.dumps(about))})
         except OSError:
-            new.unlink(missing_ok=True)
+            if not state.exists():  # it needs the room more than the part of the buffer does
+                new.unlink(missing_ok=True)
             raise
         # A stop right after an epoch's end saves the same step twice, and writes one file.
         others = [kept for kept in self.kept if kept["steps"] != about["steps"]]

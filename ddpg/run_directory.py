@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 CONFIG, RUN, POLICY = "config.json", "run.json", "policy.npz"
 RESULT_FILES = (PROGRESS, TEST_EPISODES, CONFIG, POLICY)
 CHECKPOINT = "checkpoint"
+SET_ASIDE = "set_aside_"
 LOCK = ".lock"
 
 
@@ -144,7 +145,7 @@ def set_aside(directory: Path) -> None:
     left = [directory / name for name in (CHECKPOINT, *RESULT_FILES, RUN)]
     if not any(path.exists() for path in left):
         return
-    aside = next(p for i in itertools.count(1) if not (p := directory / f"set_aside_{i}").exists())
+    aside = next(p for i in itertools.count(1) if not (p := directory / f"{SET_ASIDE}{i}").exists())
     aside.mkdir()
     for path in left:
         if path.exists():

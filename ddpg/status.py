@@ -39,7 +39,8 @@ def find(root: Path) -> list[Status]:
     """The status of each run below `root`, by experiment and seed."""
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
-    found = [of(path.parent) for path in root.rglob(run_directory.CONFIG)]
+    runs = [path.parent for path in root.rglob(run_directory.CONFIG)]
+    found = [of(run) for run in runs if not run.name.startswith(run_directory.SET_ASIDE)]
     return sorted(found, key=lambda status: (status.experiment, status.seed))
 
 

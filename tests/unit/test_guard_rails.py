@@ -1,0 +1,297 @@
+"""What training refuses, survives and stops at. Mostly without updates: nothing is compiled."""
+
+import dataclasses
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+from disk import Disk
+
+from ddpg import agent, config, provenance, run_directory
+from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.training import train
+
+FILES = {"progress.txt", "test_episodes.csv", "config.json", "policy.npz", "run.json", ".lock"}
+
+
+def experiment(**overrides):
+    settings = {
+        "hidden_sizes": [4], "epochs": 3, "steps_per_epoch": 20, "max_ep_len": 15,
+        "start_steps": 30, "update_after": 1000, "replay_size": 40, "num_test_episodes": 1,
+        "batch_size": 4,
+    }  # fmt: skip
+    return config.experiment(config.read("config.yaml"), "pendulum-demo", settings | overrides)
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop(run, row):
+    raise Stopped  # as good as a kill: nothing is saved on the way out
+
+
+def stopped(directory, **overrides):
+    """A run that was cut off after its first epoch."""
+    with pytest.raises(Stopped):
+        train(experiment(**overrides), 0, directory, report=stop)
+    return directory
+
+
+def contents(directory):
+    return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+def refused(directory, *messages, seed=0, restart=False, **overrides):
+    """Training is refused with one line that holds the messages, and leaves all as it was."""
+    before = contents(directory)
+    with pytest.raises(UserError) as error:
+        train(experiment(**overrides), seed, directory, restart=restart)
+    for message in messages:
+        assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert contents(directory) == before
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("expected") / "run"
+    train(experiment(), 0, directory)
+    return results(directory)
+
+
+def results(directory):
+    assert {path.name for path in directory.iterdir()} == FILES
+    lines = (directory / "progress.txt").read_text().splitlines()
+    about = run_directory.read_json(directory / "run.json")
+    assert run_directory.mismatches(directory, about) == []
+    return [
+        about["weights_sha256"],
+        [line.rpartition("\t")[0] for line in lines],
+        (directory / "test_episodes.csv").read_bytes(),
+        (directory / "policy.npz").read_bytes(),
+    ]
+
+
+def test_another_configuration_is_refused(tmp_path):
+    run = stopped(tmp_path / "run")
+    refused(run, "config.pi_lr: 0.001 -> 0.5", "config.epochs: 3 -> 4", pi_lr=0.5, epochs=4)
+
+
+def test_another_environment_is_refused_though_its_transitions_do_not_fit(tmp_path):
+    run = stopped(tmp_path / "run")
+    refused(run, "config.env: Pendulum-v1 -> HalfCheetah-v5", env="HalfCheetah-v5")
+
+
+def test_another_seed_is_refused(tmp_path):
+    refused(stopped(tmp_path / "run"), "seed: 0 -> 10", seed=10)
+
+
+def test_another_experiment_is_refused(tmp_path):
+    run = stopped(tmp_path / "run")
+    other = dataclasses.replace(experiment(), name="pendulum-other")
+    with pytest.raises(UserError, match="experiment: pendulum-demo -> pendulum-other"):
+        train(other, 0, run)
+
+
+def test_another_version_of_a_package_is_refused(tmp_path, monkeypatch):
+    run = stopped(tmp_path / "run")
+    versions = provenance.versions
+    monkeypatch.setattr(provenance, "versions", lambda names: versions(names) | {"numpy": "9.9"})
+    refused(run, f"packages.numpy: {np.__version__} -> 9.9")
+
+
+def test_other_kernels_are_refused(tmp_path, monkeypatch):
+    run = stopped(tmp_path / "run")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    refused(run, "variables.ONEDNN_MAX_CPU_ISA: None -> AVX2")
+
+
+def test_other_arithmetic_is_refused_and_other_comments_are_not(tmp_path, monkeypatch, expected):
+    run = stopped(tmp_path / "run")
+    package = tmp_path / "ddpg"
+    shutil.copytree(provenance.PACKAGE, package)
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    source = (package / "adam.py").read_text()
+    assert "= 0.9, 0.999, 1e-8" in source
+    (package / "adam.py").write_text(source.replace("= 0.9, 0.999, 1e-8", "= 0.9, 0.99, 1e-8"))
+    refused(run, "code.adam: ")
+    (package / "adam.py").write_text(source.replace('"""', '"""Anew: ', 1) + "\n# a comment\n")
+    train(experiment(), 0, run)
+    assert results(run) == expected
+
+
+def test_resuming_on_another_processor_is_said(tmp_path, monkeypatch, caplog):
+    run = stopped(tmp_path / "run")
+    other = {"model": "Other", "type": "Other-1-2-3", "gpu": []}
+    monkeypatch.setattr(provenance, "processor", lambda: other)
+    train(experiment(), 0, run)
+    assert "resuming on another type of processor" in caplog.text
+    sessions = run_directory.read_json(run / "run.json")["sessions"]
+    assert [session["type"] for session in sessions] == [provenance.cpu()["type"], "Other-1-2-3"]
+
+
+def test_a_finished_run_is_left_alone(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    train(experiment(), 0, tmp_path / "run")
+    before = contents(tmp_path / "run")
+    train(experiment(), 0, tmp_path / "run")
+    assert contents(tmp_path / "run") == before
+    assert "already finished; nothing to do" in caplog.text
+    refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", seed=10)
+    refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", pi_lr=0.5)
+
+
+def test_a_finished_run_that_was_damaged(tmp_path, expected):
+    run = stopped(tmp_path / "run")
+    shutil.copytree(run / "checkpoint", tmp_path / "kept")
+    train(experiment(), 0, run)
+    (run / "policy.npz").write_bytes(b"damaged")
+    refused(run, "policy.npz: not the bytes that the run wrote; restore it, or train anew")
+    # Where the checkpoint is still there, as after a crash, it comes out of that.
+    shutil.copytree(tmp_path / "kept", run / "checkpoint")
+    train(experiment(), 0, run)
+    assert results(run) == expected
+
+
+def test_results_of_another_origin_are_not_overwritten(tmp_path):
+    (tmp_path / "progress.txt").write_text("Epoch\tAverageEpRet\n1\t0.0\n")
+    refused(tmp_path, "holds a run that is not this package's")
+    settings = experiment(pi_lr=0.5).record(0)
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    refused(tmp_path, "of another configuration (pi_lr: 0.5 -> 0.001)")
+
+
+@pytest.mark.parametrize("before", [stopped, lambda run: train(experiment(), 0, run)])
+def test_restart_sets_aside(tmp_path, before, expected):
+    before(tmp_path / "run")
+    left = contents(tmp_path / "run").values()
+    train(experiment(), 0, tmp_path / "run", restart=True)
+    shutil.move(tmp_path / "run" / "set_aside_1", tmp_path / "aside")
+    assert sorted(contents(tmp_path / "aside").values()) == sorted(left)
+    assert results(tmp_path / "run") == expected
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "NoSuch-v1"])
+def test_what_cannot_be_trained_changes_nothing(tmp_path, env):
+    run = stopped(tmp_path / "run")
+    refused(run, env, env=env, restart=True)
+    with pytest.raises(UserError):
+        train(experiment(env=env), 0, tmp_path / "new" / "run")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_second_process_is_refused(tmp_path):
+    run = stopped(tmp_path / "run")
+    with run_directory.claim(run):
+        refused(run, "another process trains in it")
+        refused(run, "another process trains in it", restart=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    """A real divergence: the checkpoint of the epoch before is kept, and is good."""
+    settings = {"update_after": 20, "q_lr": 1e30, "epochs": 5}
+    with pytest.raises(Diverged) as error:
+        train(experiment(**settings), 0, tmp_path / "run")
+    message = str(error.value)
+    assert "a loss is no longer finite in update" in message
+    assert "after step 30; the last good checkpoint is kept. Lower q_lr or pi_lr" in message
+    assert not (tmp_path / "run" / "run.json").exists()
+    (state,) = (tmp_path / "run" / "checkpoint").glob("state_*")
+    assert state.name == "state_0000000020"
+    with pytest.raises(Diverged) as again:
+        train(experiment(**settings), 0, tmp_path / "run")
+    assert str(again.value) == message
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_weight_that_is_not_finite_is_never_saved(tmp_path, monkeypatch, every):
+    """Neither in a checkpoint nor, where no checkpoint fell on the last epoch, in a policy."""
+    arrays = agent.DDPG.arrays
+    calls = []
+
+    def poisoned(self):
+        calls.append(None)
+        good = arrays(self)
+        return good if len(calls) < 3 else [*good[:-1], good[-1] * np.nan]
+
+    monkeypatch.setattr(agent.DDPG, "arrays", poisoned)
+    with pytest.raises(Diverged, match="a weight is no longer finite after step"):
+        train(experiment(), 0, tmp_path / "run", checkpoint_every=every)
+    assert not (tmp_path / "run" / "policy.npz").exists()
+    (state,) = (tmp_path / "run" / "checkpoint").glob("state_*")
+    assert state.name == f"state_{20 * every:010d}"
+
+
+def test_an_actor_that_is_not_finite_never_acts(tmp_path, monkeypatch):
+    from ddpg.policy import Policy
+
+    bad = Policy([np.full((3, 1), np.inf)], [np.zeros(1)], np.ones(1), np.zeros(1))
+    report = agent.Metrics(np.zeros((15, 4)), np.zeros(15), np.zeros(15))
+    monkeypatch.setattr(agent.DDPG, "update", lambda *a: report)
+    monkeypatch.setattr(agent.DDPG, "policy", lambda self: bad)
+    with pytest.raises(Diverged, match="a weight is no longer finite after step 15"):
+        train(experiment(update_after=0), 0, tmp_path / "run")
+
+
+def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
+    """At each place in turn: "resume me", and with room again the run's own bytes."""
+    disk, short = Disk(monkeypatch), experiment(epochs=2)
+    train(short, 0, tmp_path / "run")
+    places, expected = disk.asked, results(tmp_path / "run")
+    # To open, write, sync and name each file: two tables and two of the checkpoint an epoch, the
+    # five results, and the directories of those that are synced.
+    assert places >= 2 * (2 * 3 + 2 * 5) + 5 * 5
+    for place in range(1, places + 1):
+        run = tmp_path / str(place)
+        disk.asked, disk.full_at = 0, place
+        with pytest.raises(Interrupted, match="No space left on device; the last checkpoint is"):
+            train(short, 0, run)
+        assert not [*run.rglob("*.tmp")], "half-written files"
+        disk.full_at = None
+        train(short, 0, run)
+        assert results(run) == expected
+
+
+def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatch):
+    """In the order that a loss of power at any moment survives."""
+    disk = Disk(monkeypatch)
+    train(experiment(), 0, tmp_path / "run")
+    events = disk.events
+    complete = events.index(("rename", "run.json"))
+    for name in FILES - {"run.json", ".lock"}:
+        written = [i for i, event in enumerate(events) if event == ("rename", name)][-1]
+        assert events[written - 1][0] == events[written + 1][0] == "sync"
+        assert written < complete
+    assert events[complete - 1][0] == "sync"
+    assert events[complete + 1] == ("sync", "run")
+    after = events[complete + 2 :]
+    assert {what for what, _ in after} == {"delete"}
+    assert {name.split("_")[0] for _, name in after} == {"state", "replay"}
+
+
+def test_a_file_that_reads_back_differently_keeps_the_checkpoint(tmp_path, monkeypatch, expected):
+    monkeypatch.setattr(run_directory, "sha256", lambda path: "0" * 64)
+    with pytest.raises(Interrupted, match="not the bytes that the run wrote"):
+        train(experiment(), 0, tmp_path / "run")
+    assert [*(tmp_path / "run" / "checkpoint").glob("state_*")]
+    assert not (tmp_path / "run" / "run.json").exists()
+    monkeypatch.undo()
+    train(experiment(), 0, tmp_path / "run")
+    assert results(tmp_path / "run") == expected
+
+
+def test_an_environment_that_cannot_be_played_again_is_not_resumed(tmp_path, monkeypatch):
+    stopped(tmp_path / "run")
+    from gymnasium.envs.classic_control.pendulum import PendulumEnv
+
+    step = PendulumEnv.step
+
+    def noisy(env, action):
+        obs, *rest = step(env, action)
+        return obs + np.float32(1e-3), *rest
+
+    monkeypatch.setattr(PendulumEnv, "step", noisy)
+    refused(tmp_path / "run", "did not come to the same state", "--restart")

@@ -1,0 +1,97 @@
+"""The run directory: one process at a time, and nothing of another kind in the way."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ddpg import run_directory
+from ddpg.errors import UserError
+
+
+def start_a_run(directory):
+    """Another process that has claimed the directory."""
+    program = (
+        "import sys, time, pathlib; from ddpg.run_directory import claim\n"
+        "lock = claim(pathlib.Path(sys.argv[1])); print('claimed', flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, directory], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"claimed\n"
+    return process
+
+
+def test_a_second_process_is_refused_until_the_first_dies(tmp_path):
+    first = start_a_run(tmp_path / "run")
+    try:
+        assert run_directory.is_claimed(tmp_path / "run")
+        with pytest.raises(UserError, match="another process trains in it"):
+            run_directory.claim(tmp_path / "run")
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    assert not run_directory.is_claimed(tmp_path / "run")
+    run_directory.claim(tmp_path / "run").close()
+
+
+def test_asking_whether_it_is_claimed_makes_nothing(tmp_path):
+    assert not run_directory.is_claimed(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_killed_process_remains_are_cleared(tmp_path):
+    (tmp_path / ".progress.txt.123.tmp").write_text("half a r")
+    (tmp_path / "notes.tmp").write_text("mine")
+    run_directory.claim(tmp_path).close()
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "notes.tmp"}
+
+
+@pytest.mark.parametrize("name", ["progress.txt", "policy.npz", "run.json", ".lock"])
+def test_a_directory_in_place_of_a_file(tmp_path, name):
+    (tmp_path / name).mkdir()
+    refused(tmp_path, f"{name}: a directory, where the run's file belongs")
+
+
+def test_a_directory_in_place_of_a_checkpoint(tmp_path):
+    (tmp_path / "checkpoint" / "state_0000000010").mkdir(parents=True)
+    refused(tmp_path, "state_0000000010: a directory, where the run's file belongs")
+
+
+def test_a_file_in_place_of_the_checkpoints(tmp_path):
+    (tmp_path / "checkpoint").write_text("")
+    refused(tmp_path, "checkpoint: a file, where the run's directory belongs")
+
+
+def refused(directory, message):
+    before = sorted(directory.rglob("*"))
+    with pytest.raises(UserError) as error:
+        run_directory.claim(directory)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert sorted(directory.rglob("*")) == before
+
+
+def test_a_file_in_place_of_the_directory(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(UserError, match="run: a file, where the run's directory belongs"):
+        run_directory.claim(tmp_path / "run")
+    with pytest.raises(UserError, match="cannot be written"):
+        run_directory.claim(tmp_path / "run" / "seed_0")
+    assert (tmp_path / "run").read_text() == ""
+
+
+def test_set_aside_keeps_everything_and_leaves_room(tmp_path):
+    run_directory.set_aside(tmp_path)
+    assert not any(tmp_path.iterdir()), "nothing to set aside"
+    for attempt in ("first", "second"):
+        (tmp_path / "checkpoint").mkdir()
+        (tmp_path / "checkpoint" / "state_0000000010").write_text(attempt)
+        (tmp_path / "progress.txt").write_text(attempt)
+        (tmp_path / "notes.txt").write_text("mine")
+        run_directory.set_aside(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"set_aside_1", "set_aside_2", "notes.txt"}
+    for aside, attempt in (("set_aside_1", "first"), ("set_aside_2", "second")):
+        assert (tmp_path / aside / "progress.txt").read_text() == attempt
+        assert (tmp_path / aside / "checkpoint" / "state_0000000010").read_text() == attempt
