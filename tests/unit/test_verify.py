@@ -1,0 +1,178 @@
+"""`verify`: whole or damaged, what produced it, and whether it comes out again."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from ddpg import config, provenance
+from ddpg.cli import main
+from ddpg.training import train
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run without updates, which compiles nothing and takes a moment."""
+    settings = {
+        "hidden_sizes": [4], "epochs": 4, "steps_per_epoch": 20, "max_ep_len": 15,
+        "start_steps": 30, "update_after": 1000, "replay_size": 40, "num_test_episodes": 2,
+    }  # fmt: skip
+    experiment = config.experiment(config.read("config.yaml"), "pendulum-demo", settings)
+    directory = tmp_path_factory.mktemp("finished") / "seed_10"
+    train(experiment, 10, directory)
+    return directory
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "seed_10")
+
+
+def verify(capfd, *arguments):
+    """(exit code, what it printed, what it printed as errors)."""
+    capfd.readouterr()
+    code = main(["verify", *map(str, arguments)])
+    return code, *capfd.readouterr()
+
+
+def edit(run, name, change):
+    """Change a result file, and run.json so that the checksums match."""
+    content = change((run / name).read_bytes())
+    (run / name).write_bytes(content)
+    about = json.loads((run / "run.json").read_text())
+    about["files"][name] = hashlib.sha256(content).hexdigest()
+    (run / "run.json").write_text(json.dumps(about))
+
+
+def edit_about(run, change):
+    about = json.loads((run / "run.json").read_text())
+    change(about)
+    (run / "run.json").write_text(json.dumps(about))
+
+
+def test_a_whole_run_says_what_produced_it(run, capfd):
+    code, out, _ = verify(capfd, run)
+    assert code == 0
+    about = json.loads((run / "run.json").read_text())
+    for text in (
+        f"{run}: every file is what the run wrote",
+        "pendulum-demo seed 10, 80 steps",
+        about["machine"]["cpu"]["model"],
+        f"tensorflow {about['machine']['packages']['tensorflow']}",
+        f"{about['finished'][:10]} ",
+        "never interrupted",
+        about["weights_sha256"],
+    ):
+        assert text in out
+    edit_about(run, lambda about: about.update(sessions=3 * about["sessions"]))
+    assert "interrupted 2 times" in verify(capfd, run)[1]
+
+
+@pytest.mark.parametrize("name", ["progress.txt", "test_episodes.csv", "config.json", "policy.npz"])
+def test_a_changed_file(run, capfd, name):
+    with open(run / name, "a") as file:
+        file.write("\n")
+    code, out, err = verify(capfd, run)
+    assert code == 1
+    for text in (out, err):
+        assert f"{name}: not the bytes that the run wrote" in text
+    assert err.count("\n") == 1
+
+
+def test_a_missing_file_and_a_directory_in_its_place(run, capfd):
+    (run / "policy.npz").unlink()
+    (run / "test_episodes.csv").unlink()
+    (run / "test_episodes.csv").mkdir()
+    code, out, err = verify(capfd, run)
+    assert code == 1
+    assert "policy.npz: missing" in out
+    assert "test_episodes.csv: missing (and 1 more)" in err
+
+
+def test_files_of_two_runs(run, capfd):
+    edit(run, "config.json", lambda content: content.replace(b'"seed": 10', b'"seed": 20'))
+    code, _, err = verify(capfd, run)
+    assert (code, "config.json and run.json are not of the same run" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", "{", "run.json: not a JSON file of this package"),
+        ("run.json", "[]", "run.json: not a JSON file of this package"),
+        ("run.json", "{}", "run.json: not a run.json of this package"),
+        ("config.json", "{}", "config.json: not a config.json of this package"),
+        ("config.json", '{"exp_name": "x", "seed": 0}', "config.json: experiments.x: 'env' is mis"),
+    ],
+)
+def test_what_is_no_run(run, capfd, name, content, message):
+    (run / name).write_text(content)
+    code, _, err = verify(capfd, run)
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+
+
+def test_an_unfinished_run(run, capfd):
+    (run / "run.json").unlink()
+    code, _, err = verify(capfd, run)
+    assert (code, f"is {run} a finished run?" in err) == (2, True)
+
+
+def test_every_run_is_looked_at(run, finished, capfd):
+    (run / "policy.npz").unlink()
+    code, out, _ = verify(capfd, run, finished)
+    assert code == 1
+    assert f"{finished}: every file is what the run wrote" in out
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 100])
+def test_a_replay_of_the_first_epochs(run, capfd, epochs):
+    code, out, _ = verify(capfd, run, "--replay", epochs)
+    assert code == 0
+    assert f"the first {min(epochs, 4)} epoch(s) came out the same, byte for byte" in out
+
+
+@pytest.mark.parametrize("name", ["progress.txt", "test_episodes.csv"])
+def test_a_replay_that_differs(run, capfd, name):
+    def change(content):
+        """Another digit in the third epoch."""
+        lines = content.splitlines(keepends=True)
+        row = 3 if name == "progress.txt" else 1 + 2 * 2
+        lines[row] = lines[row].replace(b"-", b"", 1)
+        assert lines != content.splitlines(keepends=True)
+        return b"".join(lines)
+
+    edit(run, name, change)
+    code, out, err = verify(capfd, run, "--replay", 3)
+    assert code == 1
+    for text in (out, err):
+        assert f"same processor type, bytes differ in {name}" in text
+    assert verify(capfd, run, "--replay", 2)[0] == 0, "the first two epochs are as they were"
+
+    def elsewhere(about):
+        about["sessions"][0]["type"] = "GenuineIntel-6-85-7 avx512f"
+
+    edit_about(run, elsewhere)
+    code, out, _ = verify(capfd, run, "--replay", 3)
+    assert code == 0
+    assert f"another processor type, compare statistically ({name} differ" in out
+
+
+def test_a_replay_that_differs_names_other_versions(run, capfd):
+    edit(run, "progress.txt", lambda content: content.replace(b"\n1\t", b"\n1\t9"))
+    edit_about(run, lambda about: about["identity"]["packages"].update(numpy="1.0"))
+    code, out, _ = verify(capfd, run, "--replay", 1)
+    now = provenance.versions(["numpy"])["numpy"]
+    assert (code, f"packages.numpy: 1.0 -> {now}" in out) == (1, True)
+
+
+def test_it_loads_no_tensorflow(run):
+    """Unless it replays: a thousand runs are verified in seconds."""
+    program = (
+        "import sys; from ddpg.cli import main; assert main(['verify', sys.argv[1]]) == 0; "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, run], check=True, stdout=subprocess.DEVNULL)
