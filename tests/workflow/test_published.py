@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from checkout import Checkout
 
 from ddpg import config
 
@@ -50,8 +51,6 @@ else:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """A checkout in which `all` has run, with nothing in its results."""
-    from conftest import Checkout
-
     checkout = Checkout(tmp_path_factory.mktemp("done"))
     (checkout.directory / "ddpg/__main__.py").write_text(STAND_IN)
     checkout.snakemake("all")

@@ -1,6 +1,7 @@
 """The whole workflow on experiments shrunk to seconds, and what it plans afterwards."""
 
 import pytest
+from checkout import Checkout
 
 from ddpg import config
 
@@ -8,8 +9,6 @@ from ddpg import config
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A checkout in which `snakemake smoke` has run once."""
-    from conftest import Checkout
-
     checkout = Checkout(tmp_path_factory.mktemp("smoke"))
     checkout.snakemake("smoke")
     return checkout

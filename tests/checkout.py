@@ -1,0 +1,53 @@
+"""A copy of the project to run Snakemake in, as a stranger's fresh clone would be."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+class Checkout:
+    """A directory with the project's files and nothing that was made from them."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).exists():
+                (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, directory / name, follow_symlinks=False)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start Snakemake in a process group of its own, as a terminal does."""
+        return subprocess.Popen(
+            self.command(*arguments), cwd=self.directory, text=True, start_new_session=True,
+            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def snakemake(self, *arguments: str, expect: int = 0) -> str:
+        """Run Snakemake; its output, standard error included."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=900)
+        assert process.returncode == expect, output
+        return output
+
+    def planned(self, *arguments: str) -> list[tuple[str, str, str]]:
+        """(tier, experiment, seed) of each training job that a dry run plans, sorted."""
+        output = self.snakemake("--dry-run", *arguments)
+        jobs = re.findall(r"^rule train:(?:\n .*)*?wildcards: (.*)", output, re.MULTILINE)
+        return sorted(tuple(re.findall(r"=([^,]+)", wildcards)) for wildcards in jobs)
+
+
+def environment() -> dict[str, str]:
+    """This process's variables without what a test run adds."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
