@@ -5,8 +5,9 @@ PYTEST_OPTIONS ?= -n auto --dist loadfile
 CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
+PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan smoke test lint locks clean
+.PHONY: help demo all figures report plan docs smoke test lint locks clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -28,6 +29,13 @@ report: figures ## put the figures and tables in one page, results/report.html
 
 plan: $(VENV)/cpu ## say what training everything would cost
 	$(SNAKEMAKE) --quiet all -- plan
+
+docs: figures ## copy the README's pictures from the published runs
+	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
+	cp $(PUBLISHED)/exercise-2-2/comparison.png docs/images/exercise-2-2.png
+	cp $(PUBLISHED)/exercise-2-2/final_returns.png docs/images/exercise-2-2-final.png
+	$(VENV)/bin/python -m ddpg record results/published/pendulum-demo/seed_0 \
+	    --output docs/images/pendulum.gif --width 200 --seconds 7
 
 smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
 	$(SNAKEMAKE) smoke
