@@ -10,7 +10,7 @@ import logging
 import time
 from pathlib import Path
 
-from ddpg.errors import UserError
+from ddpg.errors import Diverged, UserError
 from ddpg.files import DISK_ERRORS, sha256, sync_directory, write_atomically
 from ddpg.logger import PROGRESS, TEST_EPISODES
 
@@ -20,7 +20,7 @@ CONFIG, RUN, POLICY = "config.json", "run.json", "policy.npz"
 RESULT_FILES = (PROGRESS, TEST_EPISODES, CONFIG, POLICY)
 CHECKPOINT = "checkpoint"
 SET_ASIDE = "set_aside_"
-LOCK = ".lock"
+LOCK, FAILURE = ".lock", "failure.txt"
 
 
 def claim(directory: Path):
@@ -88,6 +88,17 @@ def is_claimed(directory: Path) -> bool:
         return True
     except OSError:
         return False
+
+
+@contextlib.contextmanager
+def noting_failure(directory: Path):
+    """Keep in failure.txt why a run diverged, until it is tried again."""
+    (directory / FAILURE).unlink(missing_ok=True)
+    try:
+        yield
+    except Diverged as error:
+        write_atomically(directory / FAILURE, f"{error}\n".encode())
+        raise
 
 
 def json_bytes(value: dict) -> bytes:

@@ -117,6 +117,8 @@ def _state(directory: Path) -> str:
         return FINISHED
     if run_directory.is_claimed(directory):
         return RUNNING
+    if (directory / run_directory.FAILURE).exists():
+        return FAILED
     resumable = any((directory / run_directory.CHECKPOINT).glob("state_*"))
     return INTERRUPTED if resumable else FAILED
 

@@ -42,7 +42,8 @@ def train(
             with run_directory.claim(directory):
                 if restart:
                     run_directory.set_aside(directory)
-                return _finished(run) or _train(run, stop, checkpoint_every, report)
+                with run_directory.noting_failure(directory):
+                    return _finished(run) or _train(run, stop, checkpoint_every, report)
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise

@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
+
 from ddpg import plan, run_directory, status
 from ddpg.config import read
+from ddpg.errors import Diverged
 from ddpg.logger import COLUMNS
 from ddpg.publish import FILES
 
@@ -22,17 +25,24 @@ def make_run(directory, epochs=(1, 2), seed=0):
     return directory
 
 
-def test_the_four_states(tmp_path):
+def test_the_states(tmp_path):
     make_run(tmp_path / "finished").joinpath("run.json").write_text("{}")
     running = make_run(tmp_path / "running", seed=1)
     stopped = make_run(tmp_path / "stopped", seed=2)
     (stopped / "checkpoint").mkdir()
     (stopped / "checkpoint" / "state_0000002000").write_bytes(b"")
     make_run(tmp_path / "dead", epochs=(), seed=3)
+    diverged = make_run(tmp_path / "diverged", seed=4)
+    (diverged / "checkpoint").mkdir()
+    (diverged / "checkpoint" / "state_0000002000").write_bytes(b"")
+    with pytest.raises(Diverged), run_directory.noting_failure(diverged):
+        raise Diverged("a loss is no longer finite")
     with run_directory.claim(running):
         found = status.find(tmp_path)
-    assert [s.state for s in found] == ["finished", "running", "interrupted", "failed"]
-    assert [s.seed for s in found] == [0, 1, 2, 3]
+    assert [s.state for s in found] == ["finished", "running", "interrupted", "failed", "failed"]
+    assert [s.seed for s in found] == [0, 1, 2, 3, 4]
+    with run_directory.noting_failure(diverged):  # tried again
+        assert not (diverged / run_directory.FAILURE).exists()
 
 
 def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):
