@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ddpg import config
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
+from ddpg.provenance import check_image
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("ddpg").setLevel(logging.INFO)
     options = parser().parse_args(arguments)
     try:
+        check_image()
         options.command(options)
         return 0
     except (UserError, Diverged, Interrupted, Mismatch) as error:

@@ -1,13 +1,22 @@
 """What produced a run: code, versions, machine. Written to run.json, checked on resuming."""
 
 import ast
+import ctypes
 import hashlib
+import json
+import logging
 import os
 import platform
 import resource
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
+
+from ddpg.errors import UserError
+from ddpg.files import sha256
+
+log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parent
 
@@ -76,7 +85,7 @@ def machine() -> dict:
         "packages": versions(EXACT_PACKAGES + OTHER_PACKAGES),
         "variables": kernel_variables(),
         "git": git(),
-        "image": os.environ.get("DDPG_IMAGE"),
+        "image": image(),
     }
 
 
@@ -89,6 +98,49 @@ def processor() -> dict:
     """What chooses the kernels: the processor's model and type, and the GPUs."""
     about = cpu()
     return {"model": about["model"], "type": about["type"], "gpu": gpu()}
+
+
+def image() -> dict | None:
+    """What the container image of this Python holds, as its build wrote it; None outside one.
+
+    The note lies beside the interpreter, so no mount and no variable can hide it or put another in
+    its place. Its `id` is a digest of the contents: one of the image file would take seconds a run,
+    and from inside a container that file cannot be seen.
+    """
+    note = Path(sys.prefix, "image.json")
+    return json.loads(note.read_text()) if note.exists() else None
+
+
+def check_image() -> None:
+    """Refuse an image whose packages are not those that the sources here pin.
+
+    Does nothing outside an image, or where the sources bring no locks. Warns where the image is
+    for a GPU and no driver is to be found.
+    """
+    built = image()
+    if built is None:
+        return
+    lock = PACKAGE.parent / "containers/locks" / f"{built['variant']}.txt"
+    if lock.exists() and sha256(lock) != built["lock"]:
+        target = "image" if built["variant"] == "cpu" else f"image-{built['variant']}"
+        raise UserError(
+            f"the image (revision {built['revision'][:12]}) was built from another "
+            f"{lock.relative_to(PACKAGE.parent)} than this; build it again with `make {target}`"
+        )
+    if built["variant"] == "gpu" and not nvidia_driver():
+        log.warning(
+            "the GPU image, but no NVIDIA driver: TensorFlow will use the CPU. Where `nvidia-smi` "
+            "shows a GPU, give Apptainer --nv or Docker --gpus all"
+        )
+
+
+def nvidia_driver() -> bool:
+    """Whether the library of NVIDIA's driver can be loaded, as TensorFlow will load it."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+        return True
+    except OSError:
+        return False
 
 
 def versions(packages: list[str]) -> dict:
@@ -126,8 +178,6 @@ def cpu() -> dict:
 
 def gpu() -> list[str]:
     """The names of the GPUs that TensorFlow would use; empty without TensorFlow loaded."""
-    import sys
-
     if "tensorflow" not in sys.modules:
         return []
     config = sys.modules["tensorflow"].config

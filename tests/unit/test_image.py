@@ -1,0 +1,51 @@
+"""What a run says of its image, and which images are refused."""
+
+import json
+
+import pytest
+
+from ddpg import provenance
+from ddpg.errors import UserError
+
+
+@pytest.fixture
+def image(tmp_path, monkeypatch):
+    """Pretends that this Python is an image's; returns what its build wrote down."""
+    sources = tmp_path / "sources"
+    lock = sources / "containers/locks/gpu.txt"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("numpy==1\n")
+    note = {"variant": "gpu", "revision": "0123456789abcdef", "lock": provenance.sha256(lock)}
+    (tmp_path / "image.json").write_text(json.dumps(note))
+    monkeypatch.setattr(provenance.sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(provenance, "PACKAGE", sources / "ddpg")
+    return note
+
+
+def test_outside_an_image_there_is_none():
+    assert provenance.image() is None
+    provenance.check_image()
+
+
+def test_a_run_records_its_image(image):
+    assert provenance.machine()["image"] == image
+
+
+def test_packages_of_another_lock_are_refused(image):
+    lock = provenance.PACKAGE.parent / "containers/locks/gpu.txt"
+    lock.write_text("numpy==2\n")
+    with pytest.raises(UserError) as refusal:
+        provenance.check_image()
+    assert "(revision 0123456789ab) was built from another containers/locks/gpu.txt" in str(
+        refusal.value
+    )
+    assert "`make image-gpu`" in str(refusal.value)
+    lock.unlink()  # sources without locks have nothing to hold against the image
+    provenance.check_image()
+
+
+@pytest.mark.parametrize("driver", [False, True])
+def test_a_gpu_image_without_a_driver_warns(image, monkeypatch, caplog, driver):
+    monkeypatch.setattr(provenance, "nvidia_driver", lambda: driver)
+    provenance.check_image()
+    assert ("no NVIDIA driver" in caplog.text) == (not driver)
