@@ -5,6 +5,8 @@
 #   cpu.txt  what the package and its workflow need
 #   gpu.txt  the same versions, with TensorFlow's CUDA libraries
 #   dev.txt  the same versions, with the test and style tools
+#   benchmark.txt  the same versions, with the libraries that the benchmarks compare with; PyTorch
+#            in its CPU build, from its own index or from where PIP_FIND_LINKS says
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,3 +27,5 @@ lock() {  # lock OUTPUT [OPTION...]
 lock cpu.txt
 lock gpu.txt --extra gpu --constraint containers/locks/cpu.txt
 lock dev.txt --extra dev --constraint containers/locks/cpu.txt
+if [[ -n ${PIP_FIND_LINKS:-} ]]; then torch=(--find-links "$PIP_FIND_LINKS"); else torch=(--torch-backend cpu); fi
+lock benchmark.txt benchmarks/requirements.in "${torch[@]}" --constraint containers/locks/cpu.txt
