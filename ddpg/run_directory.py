@@ -45,16 +45,14 @@ def claim(directory: Path):
         ) from None
     try:
         _lock(lock)
-        for path in directory.glob(".*.tmp"):  # what a killed process was writing
-            path.unlink()
-    except BlockingIOError:
+    except OSError as error:
         lock.close()
-        raise UserError(
-            f"{directory}: another process trains in it; wait for it or give another --output"
-        ) from None
-    except BaseException:
-        lock.close()
-        raise
+        problem = f"its file system cannot lock ({error.strerror}); give another --output"
+        if isinstance(error, BlockingIOError):
+            problem = "another process trains in it; wait for it or give another --output"
+        raise UserError(f"{directory}: {problem}") from None
+    for path in directory.glob(".*.tmp"):  # what a killed process was writing
+        path.unlink()
     return lock
 
 
@@ -82,7 +80,7 @@ def is_claimed(directory: Path) -> bool:
     """Whether a process is training in the directory now."""
     try:
         with open(directory / LOCK) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # many may ask at once
             return False
     except BlockingIOError:
         return True

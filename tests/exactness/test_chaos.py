@@ -75,7 +75,8 @@ def test_killed_at_random(small, tmp_path):
     steps = sorted(chance.randrange(int(0.9 * runs.total_steps)) for _ in range(kills))
     for step in steps:
         assert runs.train(tmp_path / "run", Step(step, chance.uniform(0, slowest))) == -9
-        print(f"killed after step {step}: {runs.said().splitlines()[-1:]}")
+        saved = max((path.name for path in (tmp_path / "run").glob("checkpoint/*")), default="none")
+        print(f"killed after step {step}; newest checkpoint: {saved}")
     runs.finish(tmp_path / "run")
 
 

@@ -1,9 +1,12 @@
 """The run directory: one process at a time, and nothing of another kind in the way."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -38,6 +41,25 @@ def test_a_second_process_is_refused_until_the_first_dies(tmp_path):
 def test_asking_whether_it_is_claimed_makes_nothing(tmp_path):
     assert not run_directory.is_claimed(tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_asking_does_not_get_in_the_way(tmp_path):
+    """Neither of another that asks, nor, as it takes an instant, of a run that starts."""
+    run_directory.claim(tmp_path).close()
+    asking = open(tmp_path / ".lock")  # noqa: SIM115
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    assert not run_directory.is_claimed(tmp_path)
+    threading.Timer(0.2, asking.close).start()
+    run_directory.claim(tmp_path).close()
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(UserError, match="its file system cannot lock"):
+        run_directory.claim(tmp_path)
 
 
 def test_a_killed_process_remains_are_cleared(tmp_path):
