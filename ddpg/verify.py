@@ -44,6 +44,7 @@ def _describe(directory: Path, about: dict, problems: list[str]) -> str:
     try:
         machine, sessions = about["machine"], about["sessions"]
         cpu, git, packages = machine["cpu"], machine["git"], machine["packages"]
+        image = machine["image"]
         revision = "not recorded"
         if git:
             revision = git["revision"] + (" with uncommitted changes" if git["dirty"] else "")
@@ -59,7 +60,7 @@ def _describe(directory: Path, about: dict, problems: list[str]) -> str:
             "versions": ", ".join(
                 [f"python {machine['python']}", *(f"{k} {v}" for k, v in packages.items())]
             ),
-            "image": machine["image"] or "none",
+            "image": f"{image['variant']} {image['id']}" if image else "none",
             "processor": f"{cpu['model']} ({cpu['type'].split()[0]})",
             "gpu": ", ".join(machine["gpu"]) or "none",
             "variables": ", ".join(f"{k}={v}" for k, v in machine["variables"].items()) or "none",

@@ -67,8 +67,12 @@ def test_a_whole_run_says_what_produced_it(run, capfd):
         about["weights_sha256"],
     ):
         assert text in out
+    image = {"variant": "cpu", "id": "sha256:12", "lock": "34", "revision": "56"}
     edit_about(run, lambda about: about.update(sessions=3 * about["sessions"]))
-    assert "interrupted 2 times" in verify(capfd, run)[1]
+    edit_about(run, lambda about: about["machine"].update(image=image))
+    _, out, _ = verify(capfd, run)
+    assert "interrupted 2 times" in out
+    assert "cpu sha256:12" in out
 
 
 @pytest.mark.parametrize("name", ["progress.txt", "test_episodes.csv", "config.json", "policy.npz"])
