@@ -1,0 +1,102 @@
+"""Draw the figures of benchmarks/results/*.csv, as SVG and PNG beside them."""
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks import common
+from ddpg.analysis.figures import COLOURS, GREY, STYLE
+
+TITLES = {
+    common.LARGE: "networks (400, 300), batch 100",
+    common.SMALL: "networks (300,), batch 64 (exercise 2.2)",
+}
+
+
+def main() -> None:
+    """Draw every figure whose results are there."""
+    figures = {"side_by_side": side_by_side, "notes_history": notes_history, "memory": memory}
+    for name, draw in figures.items():
+        if not (common.RESULTS / f"{name}.csv").exists():
+            print(f"  {name}: not measured")
+            continue
+        with mpl.rc_context(STYLE):
+            figure = draw(common.read(name))
+            for suffix, metadata in (("svg", {"Date": None}), ("png", None)):
+                path = common.RESULTS / f"{name}.{suffix}"
+                figure.savefig(path, metadata=metadata)
+                print(f"  {path}")
+
+
+def side_by_side(rows: list[dict]) -> Figure:
+    """Bars of steps a second, one panel for each network; a line from lowest to highest round."""
+    figure = Figure(figsize=(6.4, 2.4))
+    for axes, experiment in zip(figure.subplots(1, 2), TITLES, strict=True):
+        own = [row for row in rows if row["experiment"] == experiment]
+        libraries = list(dict.fromkeys(row["library"] for row in own))
+        for i, library in enumerate(libraries):
+            rates = [float(row["steps_per_second"]) for row in own if row["library"] == library]
+            middle = common.median(rates)
+            axes.bar(i, middle, 0.6, color=COLOURS[0] if i == 0 else GREY)
+            axes.plot([i, i], [min(rates), max(rates)], color="black", linewidth=1)
+            axes.annotate(f"{middle:,.0f}", (i + 0.05, middle), (0, 2), textcoords="offset points")
+        axes.set_xticks(range(len(libraries)), libraries, fontsize=8)
+        axes.set_title(TITLES[experiment])
+        axes.grid(axis="x", visible=False)
+    figure.axes[0].set_ylabel("environment steps a second,\none update each, on one core")
+    return figure
+
+
+def notes_history(rows: list[dict]) -> Figure:
+    """Bars of seconds for 5,000 steps: the notes' beside ours, on logarithmic axes."""
+    figure = Figure(figsize=(6.4, 3.2))
+    axes = figure.subplots()
+    for i, row in enumerate(rows):
+        for offset, key, colour in (
+            (-0.2, "notes_seconds", GREY),
+            (0.2, "seconds", COLOURS[0]),
+        ):
+            if row[key]:
+                value = float(row[key])
+                axes.barh(i + offset, value, 0.38, color=colour)
+                axes.annotate(
+                    f"{value:.3g}", (value, i + offset), (3, 0), textcoords="offset points",
+                    va="center", fontsize=8,
+                )  # fmt: skip
+            if key == "seconds" and row[key]:
+                low, high = float(row["lowest"]), float(row["highest"])
+                axes.plot([low, high], [i + offset] * 2, color="black", linewidth=1)
+    names = [row["variant"].replace(", ", ",\n") for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("seconds for 5,000 steps with one update each (logarithmic)")
+    axes.bar(0, 0, color=GREY, label="the notes, 2019, on their laptop")
+    axes.bar(0, 0, color=COLOURS[0], label="here, one core; line: fastest to slowest trajectory")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def memory(rows: list[dict]) -> Figure:
+    """Resident memory against steps, and the replay buffer's part of it."""
+    figure = Figure(figsize=(6.4, 2.6))
+    axes = figure.subplots()
+    steps = [int(row["env_interacts"]) for row in rows]
+    for key, label, colour, style in (
+        ("resident_bytes", "resident", COLOURS[0], "-"),
+        ("peak_bytes", "peak so far", COLOURS[1], "--"),
+        ("replay_bytes", "of it the replay buffer", GREY, "-"),
+    ):
+        values = [int(row[key]) / 1e6 for row in rows]
+        axes.plot(steps, values, style, color=colour, label=label)
+    axes.set_ylim(0, 1050)
+    axes.axhline(1000, color="black", linewidth=0.8, linestyle=":")
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel("memory in MB")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.legend(loc="center right")
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""How much memory does a run take, with a full replay buffer of a million transitions?
+
+A real run of the HalfCheetah benchmark, checkpoints included, but without updates until its buffer
+is full (`update_after`), which shortens a million steps from hours to minutes.
+"""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks import common
+
+EPOCHS = 102  # of 10,000 steps: the buffer fills, then two epochs train
+
+
+def main() -> None:
+    """Train; write memory.csv with the resident memory at the end of each epoch."""
+    from ddpg import provenance, training
+
+    common.pin()
+    experiment = common.experiment(
+        common.LARGE, epochs=EPOCHS, update_after=1_000_000, num_test_episodes=1
+    )
+    rows = []
+
+    def report(run, row: dict) -> None:
+        rows.append(
+            {
+                "env_interacts": run.steps,
+                "transitions": len(run.replay),
+                "replay_bytes": sum(array.nbytes for array in run.replay.data),
+                "resident_bytes": resident(),
+                "peak_bytes": provenance.peak_memory(),
+            }
+        )
+
+    with tempfile.TemporaryDirectory() as directory:
+        training.train(experiment, 0, Path(directory), report=report)
+    common.write("memory", rows)
+    filled = next(row for row in rows if row["transitions"] == experiment.replay_size)
+    for text, row in (("first epoch", rows[0]), ("buffer full", filled), ("trained", rows[-1])):
+        mb = {key: f"{row[f'{key}_bytes'] / 1e6:,.0f} MB" for key in ("resident", "peak", "replay")}
+        print(
+            f"  {text:12s} {row['env_interacts']:>9,} steps: "
+            f"resident {mb['resident']}, peak {mb['peak']}, of which replay {mb['replay']}"
+        )
+
+
+def resident() -> int:
+    """The resident memory of this process in bytes (Linux)."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    main()

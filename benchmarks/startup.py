@@ -1,0 +1,36 @@
+"""How long do the commands take that a person waits for?"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import common
+
+ROOT = Path(__file__).parent.parent
+REPEATS = 7
+COMMANDS = {
+    "python -m ddpg --help": [sys.executable, "-m", "ddpg", "--help"],
+    "python -m ddpg plot --help": [sys.executable, "-m", "ddpg", "plot", "--help"],
+    "python -m ddpg status": [sys.executable, "-m", "ddpg", "status"],
+    "snakemake -n": [sys.executable, "-m", "snakemake", "-n", "all"],
+}
+
+
+def main() -> None:
+    """Time each command; write startup.csv."""
+    common.pin()
+    rows = []
+    for name, command in COMMANDS.items():
+        times = []
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+            times.append(time.perf_counter() - start)
+        rows += [{"command": name, "seconds": seconds} for seconds in times]
+        print(f"  {name:28s}{common.median_and_range(times)} s")
+    common.write("startup", rows)
+
+
+if __name__ == "__main__":
+    main()

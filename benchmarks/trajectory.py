@@ -1,0 +1,129 @@
+"""Where does the time of a trajectory go?
+
+The parts of the training loop are timed by wrapping the functions that do them, whole trajectories
+long; the compiled updates are looked into with TensorFlow's profiler, operation by operation.
+"""
+
+import collections
+import functools
+import re
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import common
+from benchmarks.throughput import fill
+
+STEPS = {common.LARGE: 1000, common.SMALL: 1050}
+REPEATS = {common.LARGE: 8, common.SMALL: 30}
+
+# XLA names an operation after what it fused; the first pattern that matches tells its kind.
+OPERATIONS = {
+    "matrix products": r"(?i)matmul|dot",
+    "Adam and targets": r"divide_subtract|multiply_add|bitcast_add",
+    "copies": r"copy",
+    "activations, losses, batches": r"",
+}
+
+
+def main() -> None:
+    """Profile both networks; write trajectory.csv."""
+    common.pin()
+    rows = []
+    for name in STEPS:
+        with tempfile.TemporaryDirectory() as directory:
+            rows += measure(name, Path(directory))
+    common.write("trajectory", rows)
+
+
+def measure(name: str, directory: Path) -> list[dict]:
+    """Rows of microseconds a step, by part of the loop and within the updates."""
+    segment = common.training_segments(name, STEPS[name], directory, tests=True)
+    run = segment.run
+    fill(run.replay)
+    spent = collections.Counter()
+    parts = {
+        "environment": (run.env, "step"),
+        "acting": (run, "noisy_action"),
+        "storing transitions": (run.replay, "add"),
+        "sampling batches": (run.replay, "sample"),
+        "updates": (run.agent, "_updates"),
+        "test episodes": (run.tests, "run"),
+        "statistics": (run.logger, "add_updates"),
+        "writing progress.txt": (run.logger, "end_epoch"),
+        "resets": (run, "begin_episode"),
+    }
+    for part, (owner, method) in parts.items():
+        setattr(owner, method, _timed(getattr(owner, method), part, spent))
+    segment()  # compiles
+    spent.clear()
+    steps = STEPS[name] * REPEATS[name]
+    seconds = sum(segment() for _ in range(REPEATS[name]))
+    spent["the loop itself"] = seconds - spent.total()
+    operations = update_operations(run, STEPS[name], directory)
+    rows = []
+    print(f"{name}: {1e6 * seconds / steps:,.0f} microseconds a step")
+    for part, value in spent.most_common():
+        rows.append(_row(name, "step", part, value / steps, value / seconds))
+        if part == "updates":
+            total = operations.total()
+            for kind, share in operations.most_common():
+                rows.append(
+                    _row(name, "update", kind, value / steps * share / total, share / total)
+                )
+    return rows
+
+
+def update_operations(run, updates: int, directory: Path) -> collections.Counter:
+    """Seconds of one compiled update in each kind of operation, by its median over updates."""
+    from ddpg.tensorflow import tf
+
+    count = min(updates, len(run.agent.batches.reward))
+    options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=3)
+    with tf.profiler.experimental.Profile(str(directory / "profile"), options=options):
+        run.agent._updates(tf.constant(count), run.agent.state, run.agent.batches)
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace()
+    (path,) = (directory / "profile").rglob("*.xplane.pb")
+    space.ParseFromString(path.read_bytes())
+    durations = collections.defaultdict(list)
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                name = plane.event_metadata[event.metadata_id].name
+                durations[name].append(event.duration_ps / 1e12)
+    seconds = collections.Counter()
+    for name, values in durations.items():
+        # An operation of the loop runs once an update; the profiler also sees what surrounds it.
+        if len(values) == count and not name.startswith(("Thunk", "end:")):
+            kind = next(k for k, pattern in OPERATIONS.items() if re.search(pattern, name))
+            seconds[kind] += common.median(values)
+    return seconds
+
+
+def _timed(function, part: str, spent: collections.Counter):
+    @functools.wraps(function)
+    def timed(*args, **kwargs):
+        start = time.process_time()
+        result = function(*args, **kwargs)
+        spent[part] += time.process_time() - start
+        return result
+
+    return timed
+
+
+def _row(name: str, of: str, part: str, seconds: float, share: float) -> dict:
+    indent = "    " if of == "update" else "  "
+    print(f"{indent}{part:46s}{1e6 * seconds:9.1f}  {share:6.1%} of the {of}")
+    return {
+        "experiment": name,
+        "of": of,
+        "part": part,
+        "microseconds_per_step": 1e6 * seconds,
+        "share": share,
+    }
+
+
+if __name__ == "__main__":
+    main()
