@@ -131,7 +131,7 @@ def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None
 def _origin(about: dict) -> list:
     """What a run's bytes depend on, from its run.json: two equal lists mean equal bytes."""
     machine = about["machine"]
-    processors = [session["cpu"]["type"] for session in about["sessions"]]
+    processors = [session["type"] for session in about["sessions"]]
     return [
         about["identity"],
         sorted({*processors, machine["cpu"]["type"]}),

@@ -12,7 +12,7 @@ from ddpg.errors import UserError
 
 ABOUT = {
     "identity": {"packages": {"numpy": "2.4.6"}, "code": {"agent": "a"}},
-    "sessions": [{"cpu": {"model": "Xeon", "type": "Intel-6-85-4"}}],
+    "sessions": [{"model": "Xeon", "type": "Intel-6-85-4", "gpu": []}],
     "machine": {
         "cpu": {"model": "Xeon", "type": "Intel-6-85-4", "flags": ["avx2", "fma", "md_clear"]},
         "gpu": [],
@@ -97,7 +97,7 @@ def test_one_differing_byte_on_the_same_processor_fails(tmp_path, difference):
         {"machine": {**ABOUT["machine"], "variables": {"XLA_FLAGS": "x"}}},
         {"machine": other_machine(type="Intel-6-85-4", flags=["avx2"])["machine"]},
         {"identity": {**ABOUT["identity"], "packages": {"numpy": "2.5.0"}}},
-        {"sessions": [*ABOUT["sessions"], {"cpu": {"model": "Epyc", "type": "AMD-25-1-1"}}]},
+        {"sessions": [*ABOUT["sessions"], {"model": "Epyc", "type": "AMD-25-1-1", "gpu": []}]},
     ],
 )
 def test_other_origins_owe_no_bytes(tmp_path, change):
