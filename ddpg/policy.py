@@ -39,11 +39,33 @@ class Policy:
 
     def to_bytes(self) -> bytes:
         """The policy as an .npz archive that `load` reads, the same bytes every time."""
-        layers = {f"weight_{i}": w for i, w in enumerate(self.weights)}
-        layers |= {f"bias_{i}": b for i, b in enumerate(self.biases)}
+        arrays = {"scale": self.scale, "offset": self.offset}
+        arrays |= {f"weight_{i}": w for i, w in enumerate(self.weights)}
+        arrays |= {f"bias_{i}": b for i, b in enumerate(self.biases)}
         buffer = io.BytesIO()
-        np.savez(buffer, scale=self.scale, offset=self.offset, **layers)
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(_Member(f"{name}.npy"), "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array)
         return buffer.getvalue()
+
+
+class _Member(zipfile.ZipInfo):
+    """A file in an .npz archive, with the header that Python 3.11.4 and later write.
+
+    Earlier ones, as Debian 12's, write another, so that `np.savez` would not give the same bytes.
+    """
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.create_version = self.extract_version = zipfile.ZIP64_VERSION
+
+    def FileHeader(self, zip64=None) -> bytes:  # noqa: N802  (ZipFile calls it so)
+        header = super().FileHeader(zip64)
+        # The version, and instead of the two sizes that they are in the field for 64 bits.
+        return (
+            header[:4] + bytes([zipfile.ZIP64_VERSION]) + header[5:18] + b"\xff" * 8 + header[26:]
+        )
 
 
 def load(path: Path) -> Policy:
