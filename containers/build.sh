@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Build the image from the sources here; `make image`, `make image-gpu`, `make docker-image` call it.
+#
+#   containers/build.sh sif VARIANT FILE      with Apptainer
+#   containers/build.sh docker VARIANT NAME   with Docker, or with Buildah where there is no Docker
+#   containers/build.sh sources               list the files that go into it
+#
+# Variables, all optional:
+#   BASE_IMAGE     build on this one (NAME:TAG or NAME@sha256:DIGEST); `debootstrap`: on a bare
+#                  Debian 12 from a Debian mirror, which is also what an unreachable registry leads to
+#   DEBIAN_MIRROR  where Debian's packages come from; for debootstrap, what apt uses here, if unset
+#   INDEX_URL      where the Python packages come from, if not from PyPI
+#   SSL_CERT_FILE  certificates to trust while building
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+default_base=python:3.11-slim-bookworm
+base=${BASE_IMAGE:-$default_base}
+
+say() { echo "build.sh: $*" >&2; }
+fail() { say "$@"; exit 2; }
+has() { command -v "$1" > /dev/null; }
+
+# The workflow's own files: what a clone has of these, not what running it has added.
+sources() {
+    find Snakefile config.yaml profiles workflow ddpg containers results/published results/reference \
+        pyproject.toml README.md LICENSE \
+        ! -type d ! -name '*.pyc' ! -name '*.sif' ! -name '.*' | sort
+}
+
+# Sets `arguments`, `context` and `work`.
+prepare() { # prepare VARIANT
+    local lock=containers/locks/$1.txt
+    [ -e "$lock" ] || fail "no variant '$1': there is no $lock"
+    work=$(mktemp -d "${TMPDIR:-/tmp}/ddpg-image.XXXXXX")
+    trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+    context=$work/sources
+    mkdir "$context"
+    sources | tar --create --dereference --files-from=- | tar --extract --directory="$context"
+    arguments=(
+        --build-arg VARIANT="$1"
+        --build-arg VERSION="$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)"
+        --build-arg REVISION="$(git describe --always --abbrev=40 --dirty 2> /dev/null || echo none)"
+        --build-arg LOCK="$(sha256sum "$lock" | cut -d ' ' -f 1)"
+        --build-arg DEBIAN_MIRROR="${DEBIAN_MIRROR:-}"
+        --build-arg INDEX_URL="${INDEX_URL:-}"
+    )
+    # The newest change is the time that files of the image bear.
+    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2> /dev/null || stat -c %Y pyproject.toml)
+    export SOURCE_DATE_EPOCH
+}
+
+# `use_debootstrap COMMAND...`: whether to, because it was asked for or because COMMAND, which gets
+# the base image from its registry, fails.
+use_debootstrap() {
+    [ "$base" != debootstrap ] || return 0
+    ! "$@" 2> "$work/pull.log" || return 1
+    [ -z "${BASE_IMAGE:-}" ] || fail "no $base: $(tail -n 1 "$work/pull.log")"
+    say "no $base ($(tail -n 1 "$work/pull.log")); building on Debian's own packages instead"
+}
+
+debootstrap_base() { # a bare Debian 12 in $work/debian
+    has debootstrap || fail "debootstrap is missing; install it (apt-get install debootstrap), or" \
+        "give a BASE_IMAGE that can be reached"
+    local lists=(/etc/apt/sources.list.d/debian.sources /etc/apt/sources.list)
+    local mirror=${DEBIAN_MIRROR:-$(cat "${lists[@]}" 2> /dev/null |
+        sed -nE 's/^(URIs:|deb( \[.*\])?) +([^ ]+).*/\3/p' | head -n 1)}
+    [ -n "$mirror" ] || fail "no Debian mirror found in apt's sources; give DEBIAN_MIRROR"
+    printf '%s\n' "Bootstrap: debootstrap" "OSVersion: bookworm" "MirrorURL: $mirror" > "$work/base.def"
+    apptainer build --fakeroot --sandbox "$work/debian" "$work/base.def" > "$work/base.log" 2>&1 || {
+        tail -n 20 "$work/base.log" >&2
+        fail "debootstrap failed"
+    }
+}
+
+image_sif() { # sif VARIANT FILE
+    has apptainer || fail "apptainer is missing; see https://apptainer.org/docs/admin/latest/"
+    prepare "$1"
+    local bootstrap=docker
+    if use_debootstrap apptainer pull --disable-cache "$work/base.sif" "docker://$base"; then
+        debootstrap_base
+        bootstrap=localimage base=$work/debian
+    fi
+    [ -z "${SSL_CERT_FILE:-}" ] || arguments+=(--bind "$SSL_CERT_FILE:/run/secrets/ca")
+    apptainer build --fakeroot --force "${arguments[@]}" --build-arg BOOTSTRAP="$bootstrap" \
+        --build-arg BASE_IMAGE="$base" --build-arg SOURCES="$context" \
+        --mksquashfs-args "-comp zstd -Xcompression-level 3" "$work/image.sif" containers/ddpg.def
+    mv "$work/image.sif" "$2"
+}
+
+image_docker() { # docker VARIANT NAME
+    local engine=docker build=(build)
+    # A client without a server is no Docker.
+    docker info > /dev/null 2>&1 || engine=buildah build=(build --layers --isolation chroot)
+    has $engine || fail "neither Docker nor Buildah is there; install one of them"
+    prepare "$1"
+    if use_debootstrap $engine pull --quiet "$base"; then
+        debootstrap_base
+        base=localhost/ddpg-debian:bookworm
+        tar --create --directory="$work/debian" --owner=0 --group=0 --exclude=./.singularity.d . |
+            import_base $engine
+    fi
+    [ -z "${SSL_CERT_FILE:-}" ] || arguments+=(--secret "id=ca,src=$SSL_CERT_FILE")
+    $engine "${build[@]}" "${arguments[@]}" --build-arg BASE_IMAGE="$base" \
+        --tag "$2" --file containers/Dockerfile "$context"
+}
+
+import_base() { # import_base ENGINE < TAR
+    if [ "$1" = docker ]; then
+        docker import - "$base" > /dev/null
+    else
+        local container
+        cat > "$work/base.tar"
+        container=$(buildah from scratch)
+        buildah add --quiet "$container" "$work/base.tar" / > /dev/null
+        buildah commit --quiet --rm "$container" "$base" > /dev/null
+    fi
+}
+
+case "${1:-}" in
+    sif | docker) "image_$1" "${@:2}" ;;
+    sources) sources ;;
+    *) sed -n '2,/^set/{/^#/s/^# \?//p}' "$0" >&2; exit 2 ;;
+esac

@@ -1,0 +1,47 @@
+"""Say what an image holds, as JSON: identify.py VERSION REVISION, run in the image by install.sh.
+
+`id` is a digest of what is in the image: Debian's packages, every file of the Python packages as
+their wheels list them, and the workflow. So two builds of the same have the same id, whether as a
+Docker or as an Apptainer image, and a run can record it without reading a gigabyte.
+"""
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def contents() -> list[str]:
+    """One line for each package and each file of the workflow, sorted."""
+    debian = subprocess.run(
+        ["dpkg-query", "--show"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    python = [
+        f"{package.name} {digest(package.read_text('RECORD').encode())}"
+        for package in metadata.distributions()
+    ]
+    workflow = [
+        f"{path} {digest(path.read_bytes())}"
+        for path in Path().rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+    return sorted([f"python {platform.python_version()}", *debian, *python, *workflow])
+
+
+version, revision = sys.argv[1:]
+environment = Path(sys.prefix)
+image = {
+    "id": "sha256:" + digest("\n".join(contents()).encode()),
+    "variant": (environment / "variant").read_text().strip(),
+    "version": version,
+    "revision": revision,
+    "lock": digest((environment / "lock.txt").read_bytes()),
+}
+print(json.dumps(image, indent=2))

@@ -1,0 +1,36 @@
+"""Does the image work? Say what it is, train for a moment, and draw one picture.
+
+apptainer test containers/ddpg.sif
+docker run --rm --entrypoint python ddpg /opt/ddpg/containers/selftest.py
+"""
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ddpg import config, provenance, training
+
+print(json.dumps(provenance.image() or "not in an image", indent=2))
+print("Python", platform.python_version(), *map(" ".join, provenance.machine()["packages"].items()))
+
+settings = config.read(Path(config.__file__).parent.parent / "config.yaml")
+experiment = config.experiment(settings, "pendulum-demo", settings["smoke"] | {"epochs": 1})
+with tempfile.TemporaryDirectory() as directory:
+    run = training.train(experiment, experiment.seeds[0], Path(directory))
+print("trained", run["steps"], "steps; weights", run["weights_sha256"][:16])
+print("GPU:", ", ".join(provenance.gpu()) or "none")
+
+# In a process of its own: TensorFlow and Mesa each bring an LLVM, and crash side by side.
+DRAW = """
+from ddpg import environment
+env = environment.make("HalfCheetah-v5", render_mode="rgb_array")
+env.reset(seed=0)
+picture = env.render()
+assert picture.std() > 10, "the picture is blank"
+print("drew", *picture.shape)
+"""
+subprocess.run([sys.executable, "-c", DRAW], check=True)
+print("self-test passed")
