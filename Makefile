@@ -7,7 +7,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test lint locks clean
+.PHONY: help demo all figures report plan docs smoke test lint locks image image-gpu docker-image clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -33,7 +33,6 @@ plan: $(VENV)/cpu ## say what training everything would cost
 docs: figures ## copy the README's pictures from the published runs
 	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
 	cp $(PUBLISHED)/exercise-2-2/comparison.png docs/images/exercise-2-2.png
-	cp $(PUBLISHED)/exercise-2-2/final_returns.png docs/images/exercise-2-2-final.png
 	$(VENV)/bin/python -m ddpg record results/published/pendulum-demo/seed_0 \
 	    --output docs/images/pendulum.gif --width 200 --seconds 7
 
@@ -53,6 +52,20 @@ lint: $(VENV)/dev ## check the style of the code and of the workflow
 
 locks: ## resolve the dependencies anew and pin them with hashes
 	containers/lock.sh
+
+image: containers/ddpg.sif ## build the Apptainer image, for snakemake --use-singularity
+
+image-gpu: containers/ddpg-gpu.sif ## build the Apptainer image for NVIDIA GPUs
+
+docker-image: ## build the Docker image `ddpg`, with Docker or Buildah
+	containers/build.sh docker cpu ddpg
+
+# An image holds the sources, so it is built again when one of them has changed.
+containers/ddpg.sif: VARIANT = cpu
+containers/ddpg-gpu.sif: VARIANT = gpu
+containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources)
+	@echo "make: building $@ (minutes, and 7 GB below $${TMPDIR:-/tmp} meanwhile)"
+	containers/build.sh sif $(VARIANT) $@
 
 clean: ## remove the environment and what the workflow made, but no run
 	rm -rf $(VENV) .snakemake results/figures results/tables results/report.html
