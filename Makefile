@@ -7,7 +7,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test lint locks image image-gpu docker-image clean
+.PHONY: help demo all figures report plan docs smoke test lint benchmark locks image image-gpu docker-image clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -49,6 +49,15 @@ lint: $(VENV)/dev ## check the style of the code and of the workflow
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	$(VENV)/bin/snakemake --lint
+
+benchmark: $(VENV)-benchmark/ready ## measure the speed beside other libraries (about 45 minutes)
+	$(VENV)-benchmark/bin/python -m benchmarks
+
+$(VENV)-benchmark/ready: containers/locks/benchmark.txt
+	@echo "make: installing $< into $(VENV)-benchmark/"
+	@test -x $(VENV)-benchmark/bin/python || $(PYTHON) -m venv $(VENV)-benchmark
+	@$(VENV)-benchmark/bin/pip install --quiet --require-hashes -r $<
+	@touch $@
 
 locks: ## resolve the dependencies anew and pin them with hashes
 	containers/lock.sh

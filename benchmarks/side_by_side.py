@@ -13,7 +13,7 @@ from importlib import metadata
 from benchmarks import common
 
 # Steps of a turn (whole trajectories) and turns of each library.
-TURNS = {common.LARGE: (1000, 14), common.SMALL: (1050, 15)}
+TURNS = {common.LARGE: (1000, 10), common.SMALL: (1050, 15)}
 
 OURS, SB3, SBX = "this package", "Stable-Baselines3", "SBX"
 DISTRIBUTIONS = {OURS: ("tensorflow",), SB3: ("stable-baselines3", "torch"), SBX: ("sbx-rl", "jax")}
