@@ -16,6 +16,8 @@ cd "$(dirname "$0")/.."
 
 default_base=python:3.11-slim-bookworm
 base=${BASE_IMAGE:-$default_base}
+# What lets root run an image on some machines keeps apt from changing its user while building one.
+unset APPTAINER_USERNS
 
 say() { echo "build.sh: $*" >&2; }
 fail() { say "$@"; exit 2; }
