@@ -9,7 +9,9 @@ from importlib import metadata
 from benchmarks import common
 from ddpg import provenance
 
-BENCHMARKS = "throughput side_by_side notes_history scale memory startup trajectory".split()
+BENCHMARKS = (
+    "throughput side_by_side notes_history scale memory startup trajectory container"
+).split()
 PACKAGES = "tensorflow numpy gymnasium mujoco stable-baselines3 torch sbx-rl jax".split()
 
 

@@ -81,13 +81,12 @@ def memory(rows: list[dict]) -> Figure:
     steps = [int(row["env_interacts"]) for row in rows]
     for key, label, colour, style in (
         ("resident_bytes", "resident", COLOURS[0], "-"),
-        ("peak_bytes", "peak so far", COLOURS[1], "--"),
+        ("library_bytes", "of it library files, which runs share", COLOURS[1], "--"),
         ("replay_bytes", "of it the replay buffer", GREY, "-"),
     ):
         values = [int(row[key]) / 1e6 for row in rows]
         axes.plot(steps, values, style, color=colour, label=label)
-    axes.set_ylim(0, 1050)
-    axes.axhline(1000, color="black", linewidth=0.8, linestyle=":")
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("memory in MB")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")

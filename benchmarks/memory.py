@@ -28,7 +28,8 @@ def main() -> None:
                 "env_interacts": run.steps,
                 "transitions": len(run.replay),
                 "replay_bytes": sum(array.nbytes for array in run.replay.data),
-                "resident_bytes": resident(),
+                "resident_bytes": resident("VmRSS"),
+                "library_bytes": resident("RssFile"),
                 "peak_bytes": provenance.peak_memory(),
             }
         )
@@ -37,18 +38,20 @@ def main() -> None:
         training.train(experiment, 0, Path(directory), report=report)
     common.write("memory", rows)
     filled = next(row for row in rows if row["transitions"] == experiment.replay_size)
+    kinds = ("resident", "library", "replay", "peak")
     for text, row in (("first epoch", rows[0]), ("buffer full", filled), ("trained", rows[-1])):
-        mb = {key: f"{row[f'{key}_bytes'] / 1e6:,.0f} MB" for key in ("resident", "peak", "replay")}
+        mb = {key: f"{row[f'{key}_bytes'] / 1e6:,.0f} MB" for key in kinds}
         print(
             f"  {text:12s} {row['env_interacts']:>9,} steps: "
-            f"resident {mb['resident']}, peak {mb['peak']}, of which replay {mb['replay']}"
+            f"resident {mb['resident']}, of it library files {mb['library']}, "
+            f"replay {mb['replay']}; peak {mb['peak']}"
         )
 
 
-def resident() -> int:
-    """The resident memory of this process in bytes (Linux)."""
+def resident(field: str) -> int:
+    """Resident memory of this process in bytes: all (VmRSS), or mapped files (RssFile); Linux."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) * 1024
+    return int(fields[field].split()[0]) * 1024
 
 
 if __name__ == "__main__":

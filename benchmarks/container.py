@@ -1,0 +1,78 @@
+"""What does the container cost: in training speed, and in seconds a job?
+
+One seed is trained by the same command on the host and in the Apptainer image, in turns on one
+core. Of each job's time, what it does not spend in training is its start and its end.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import common
+
+IMAGE = common.CONFIG.parent / "containers/ddpg.sif"
+ROUNDS = 8
+TRAIN = (
+    *("-m", "ddpg", "train", common.SMALL, "--seed", "0", "--set", "epochs=3"),
+    *("--config", str(common.CONFIG)),
+)
+
+
+def main() -> None:
+    """Measure both; write container.csv."""
+    if not shutil.which("apptainer") or not IMAGE.exists():
+        print("container: needs Apptainer and containers/ddpg.sif (make image); not measured")
+        return
+    common.pin()
+    # Some machines forbid root to mount an image outside a user namespace.
+    userns = ["--userns"] if os.geteuid() == 0 else []
+    mount = ["--bind", str(common.CONFIG.parent)]
+    commands = {
+        "host": [sys.executable],
+        "image": ["apptainer", "exec", "--cleanenv", *userns, *mount, str(IMAGE), "python"],
+    }
+    rows = []
+    for round_ in range(ROUNDS + 1):
+        for where in list(commands)[:: 1 if round_ % 2 else -1]:
+            measured = job(commands[where])
+            if round_:  # the first warms the disk's cache
+                rows.append({"where": where, "round": round_, **measured})
+    common.write("container", rows)
+    host, image = ([row for row in rows if row["where"] == where] for where in commands)
+    for key, text in (
+        ("steps_per_second", "training, steps/s"),
+        ("other_seconds", "starting and ending a job, s"),
+    ):
+        values = [[row[key] for row in side] for side in (host, image)]
+        print(f"  {text}: host {common.median_and_range(values[0], 1)}")
+        print(f"  {' ' * len(text)}  image {common.median_and_range(values[1], 1)}")
+    slower = [
+        1 - i["steps_per_second"] / h["steps_per_second"] for h, i in zip(host, image, strict=True)
+    ]
+    longer = [i["other_seconds"] - h["other_seconds"] for h, i in zip(host, image, strict=True)]
+    print(f"  the image trains slower by {common.median_and_range([100 * s for s in slower], 1)} %")
+    print(f"  and starts later by {common.median_and_range(longer, 1)} s a job")
+
+
+def job(python: list[str]) -> dict:
+    """Train once with a Python; its speed, and the seconds that were not training."""
+    with tempfile.TemporaryDirectory() as directory:
+        output = Path(directory, "run")
+        start = time.perf_counter()
+        command = [*python, *TRAIN, "--output", str(output)]
+        subprocess.run(command, cwd=directory, check=True, capture_output=True)
+        seconds = time.perf_counter() - start
+        about = json.loads((output / "run.json").read_text())
+    return {
+        "steps_per_second": about["steps_per_second"],
+        "other_seconds": seconds - about["seconds"],
+    }
+
+
+if __name__ == "__main__":
+    main()
