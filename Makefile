@@ -7,7 +7,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test test-container lint benchmark locks image image-gpu docker-image clean
+.PHONY: help demo all figures report plan docs smoke test test-container lint benchmark locks image image-gpu docker-image archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -77,6 +77,9 @@ containers/ddpg-gpu.sif: VARIANT = gpu
 containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources)
 	@echo "make: building $@ (minutes, and 7 GB below $${TMPDIR:-/tmp} meanwhile)"
 	containers/build.sh sif $(VARIANT) $@
+
+archive: containers/ddpg.sif ## put sources, image and published runs in one file, for a machine without network
+	containers/archive.sh
 
 clean: ## remove the environment and what the workflow made, but no run
 	rm -rf $(VENV) .snakemake results/figures results/tables results/report.html

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Build the image from the sources here; `make image`, `make image-gpu`, `make docker-image` call it.
 #
-#   containers/build.sh sif VARIANT FILE      with Apptainer
+#   containers/build.sh sif VARIANT FILE      with Apptainer; FILE ends in .sif, and the list of what
+#                                             is in it (CycloneDX) is put beside it as .cdx.json
 #   containers/build.sh docker VARIANT NAME   with Docker, or with Buildah where there is no Docker
 #   containers/build.sh sources               list the files that go into it
 #
@@ -27,7 +28,7 @@ has() { command -v "$1" > /dev/null; }
 sources() {
     find Snakefile config.yaml profiles workflow ddpg containers results/published results/reference \
         pyproject.toml README.md LICENSE \
-        ! -type d ! -name '*.pyc' ! -name '*.sif' ! -name '.*' | sort
+        ! -type d ! -name '*.pyc' ! -name '*.sif' ! -name '*.cdx.json' ! -name '.*' | sort
 }
 
 # Sets `arguments`, `context` and `work`.
@@ -78,16 +79,23 @@ debootstrap_base() { # a bare Debian 12 in $work/debian
 image_sif() { # sif VARIANT FILE
     has apptainer || fail "apptainer is missing; see https://apptainer.org/docs/admin/latest/"
     prepare "$1"
-    local bootstrap=docker
+    local bootstrap=docker target userns=()
+    target=$(realpath --no-symlinks "$2")
     if use_debootstrap apptainer pull --disable-cache "$work/base.sif" "docker://$base"; then
         debootstrap_base
-        bootstrap=localimage base=$work/debian
+        bootstrap=localimage base=debian
     fi
     [ -z "${SSL_CERT_FILE:-}" ] || arguments+=(--bind "$SSL_CERT_FILE:/run/secrets/ca")
+    # From within, because the image records the paths that it was built from.
+    cd "$work"
     apptainer build --fakeroot --force "${arguments[@]}" --build-arg BOOTSTRAP="$bootstrap" \
-        --build-arg BASE_IMAGE="$base" --build-arg SOURCES="$context" \
-        --mksquashfs-args "-comp zstd -Xcompression-level 3" "$work/image.sif" containers/ddpg.def
-    mv "$work/image.sif" "$2"
+        --build-arg BASE_IMAGE="$base" --build-arg SOURCES=sources \
+        --mksquashfs-args "-comp zstd -Xcompression-level 3" image.sif sources/containers/ddpg.def
+    # Some machines forbid root to mount an image outside a user namespace.
+    [ $EUID != 0 ] || userns=(--userns)
+    apptainer --silent exec "${userns[@]}" image.sif cat /opt/venv/sbom.cdx.json > image.cdx.json
+    mv image.cdx.json "${target%.sif}.cdx.json"
+    mv image.sif "$target"
 }
 
 image_docker() { # docker VARIANT NAME

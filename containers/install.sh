@@ -10,6 +10,7 @@ set -eu
 umask 022 # any user may run what is installed
 cd /opt/ddpg
 venv=/opt/venv
+tools=/opt/tools # gone when the packages are there
 modules=$venv/lib/python3.11/site-packages
 
 packages() {
@@ -20,6 +21,8 @@ packages() {
     rm -rf "$modules/tensorflow/include" # 430 MB of C++ headers
     cp "$lock" $venv/lock.txt
     echo "$1" > $venv/variant
+    bill_of_materials
+    rm -rf $tools
 }
 
 # git tells run.json the revision of a checkout; the GL libraries draw without a screen.
@@ -35,7 +38,7 @@ system_packages() {
     apt-get $options update -qq
     apt-get $options install -qq --no-install-recommends "$@" > /opt/apt.log 2>&1 ||
         { cat /opt/apt.log; exit 1; }
-    rm -rf /opt/mirror.list /opt/apt.log /var/lib/apt/lists/* /var/cache/apt/*
+    rm -rf /opt/mirror.list /opt/apt.log /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/*
     find /var/log -type f -delete
 }
 
@@ -47,15 +50,31 @@ python_packages() {
         export PIP_INDEX_URL="$INDEX_URL" UV_DEFAULT_INDEX="$INDEX_URL"
     fi
     # Beside the environment, so that uv moves files out of its cache instead of copying them.
-    export UV_CACHE_DIR=/opt/uv/cache
+    export UV_CACHE_DIR=$tools/cache
     # Byte code that does not depend on file times, which not every image format keeps.
     export PYC_INVALIDATION_MODE=UNCHECKED_HASH
-    python3.11 -m venv /opt/uv
-    /opt/uv/bin/pip install --quiet --no-cache-dir --require-hashes -r containers/locks/uv.txt
+    python3.11 -m venv $tools
+    $tools/bin/pip install --quiet --no-cache-dir --require-hashes -r containers/locks/uv.txt
     python3.11 -m venv --without-pip $venv
-    /opt/uv/bin/uv pip install --quiet --python $venv/bin/python --compile-bytecode \
+    $tools/bin/uv pip install --quiet --python $venv/bin/python --compile-bytecode \
         --require-hashes -r "$1"
-    rm -rf /opt/uv
+    $tools/bin/uv pip install --quiet --python $tools/bin/python \
+        --require-hashes -r containers/locks/sbom.txt
+}
+
+# Debian's packages and Python's in one CycloneDX file, which build.sh copies out of the image.
+bill_of_materials() {
+    name=$(. /etc/os-release && echo "$ID $VERSION_ID")
+    # What the file says of itself depends on nothing but the lock: the same packages, the same bytes.
+    set -- --sbom-type cdx --timestamp 1970-01-01T00:00:00+00:00 \
+        --cdx-serialnumber "$(sha256sum $venv/lock.txt | sed -E 's/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/\1-\2-\3-\4-\5/')"
+    $tools/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+        --output-file $tools/python.cdx.json $venv/bin/python
+    $tools/bin/debsbom generate "$@" --distro-name "$name" --out $tools/debian 2> $tools/log &&
+        $tools/bin/debsbom merge "$@" --distro-name "ddpg image" --out $tools/image \
+            $tools/python.cdx.json $tools/debian.cdx.json 2>> $tools/log ||
+        { cat $tools/log; exit 1; }
+    mv $tools/image.cdx.json $venv/sbom.cdx.json
 }
 
 workflow() {

@@ -7,6 +7,7 @@
 #   dev.txt  the same versions, with the test and style tools
 #   benchmark.txt  the same versions, with the libraries that the benchmarks compare with; PyTorch
 #            in its CPU build, from its own index or from where PIP_FIND_LINKS says
+#   sbom.txt what lists an image's packages while it is built, and is not left in it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,17 +16,21 @@ trap 'rm -rf "$tools"' EXIT
 python3.11 -m venv "$tools"
 "$tools/bin/pip" install --quiet --require-hashes --requirement containers/locks/uv.txt
 
-lock() {  # lock OUTPUT [OPTION...]
+lock() {  # lock OUTPUT SOURCE [OPTION...]
     local output=containers/locks/$1
     shift
-    "$tools/bin/uv" pip compile pyproject.toml --extra workflow "$@" \
+    "$tools/bin/uv" pip compile "$@" \
         --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
         --upgrade --generate-hashes --no-emit-index-url --no-header --quiet --output-file "$output"
     echo "$output: $(grep -c '^[a-z].*==' "$output") packages"
 }
 
-lock cpu.txt
-lock gpu.txt --extra gpu --constraint containers/locks/cpu.txt
-lock dev.txt --extra dev --constraint containers/locks/cpu.txt
+package=(pyproject.toml --extra workflow)
+same=(--constraint containers/locks/cpu.txt)
+lock cpu.txt "${package[@]}"
+lock gpu.txt "${package[@]}" --extra gpu "${same[@]}"
+lock dev.txt "${package[@]}" --extra dev "${same[@]}"
 if [[ -n ${PIP_FIND_LINKS:-} ]]; then torch=(--find-links "$PIP_FIND_LINKS"); else torch=(--torch-backend cpu); fi
-lock benchmark.txt benchmarks/requirements.in "${torch[@]}" --constraint containers/locks/cpu.txt
+lock benchmark.txt "${package[@]}" benchmarks/requirements.in "${torch[@]}" "${same[@]}"
+lock sbom.txt - <<< "cyclonedx-bom
+debsbom[cdx]"

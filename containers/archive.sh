@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Put everything in one file, from which a machine without network draws the figures: the sources,
+# the lock files, the published runs, the image with the list of what is in it, and checksums of all
+# of them. `make archive` calls it.
+#
+#   containers/archive.sh FILE
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
+name=ddpg-$version
+files=$(git ls-files; echo containers/ddpg.sif; echo containers/ddpg.cdx.json)
+work=$(mktemp -d "$PWD/.archive.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+while read -r file; do
+    [ -L "$file" ] || sha256sum "$file"
+done <<< "$files" > "$work/SHA256SUMS"
+# Nothing of who packed it, or when, so the same contents are the same file.
+tar --create --file="$work/archive.tar" --sort=name --owner=0 --group=0 --numeric-owner \
+    --mtime="@$(git log -1 --format=%ct)" --transform="flags=rSh;s,^,$name/," \
+    --files-from=- --directory="$work" SHA256SUMS <<< "$files"
+mv "$work/archive.tar" "$name.tar"
+echo "$name.tar: $(du -h "$name.tar" | cut -f 1); unpack it anywhere, then in $name/:"
+echo "  sha256sum --check --quiet SHA256SUMS"
+echo "  apptainer run containers/ddpg.sif --cores all figures"

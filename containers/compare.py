@@ -1,0 +1,76 @@
+"""Are two images the same, file by file? Lists what differs; exit code 1 if anything does.
+
+python containers/compare.py A.sif B.sif
+
+Compared are every file's path, type, permissions, contents and link target; not its times. Of what
+Apptainer itself writes at the root of an image, only the label with the build's date is left out.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LABELS = ".singularity.d/labels.json"
+BUILD_DATE = "org.label-schema.build-date"
+
+
+def contents(root: Path) -> dict[str, tuple]:
+    """What stands under `root`: relative path -> (type, permissions, digest or link target)."""
+    found = {}
+    for directory, directories, files in os.walk(root):
+        for name in directories + files:
+            path = Path(directory, name)
+            mode = path.lstat().st_mode
+            what = ""
+            if path.is_symlink():
+                what = str(path.readlink())
+            elif stat.S_ISREG(mode):
+                what = hashlib.sha256(data(path, path.relative_to(root))).hexdigest()[:16]
+            found[str(path.relative_to(root))] = (stat.filemode(mode), what)
+    return found
+
+
+def data(path: Path, name: Path) -> bytes:
+    """A file's bytes; the image's labels without their date."""
+    if str(name) != LABELS:
+        return path.read_bytes()
+    labels = json.loads(path.read_text())
+    labels.pop(BUILD_DATE, None)
+    return json.dumps(labels, sort_keys=True).encode()
+
+
+def different(one: dict, two: dict) -> list[str]:
+    """The paths at which two images' contents differ, sorted."""
+    return sorted(path for path in one.keys() | two.keys() if one.get(path) != two.get(path))
+
+
+def unpack(image: str, root: Path) -> Path:
+    """Unpack an Apptainer image into `root`, which it returns."""
+    command = ["apptainer", "--quiet", "build", "--fakeroot", "--sandbox", root, image]
+    subprocess.run(command, check=True)
+    return root
+
+
+def main(first: str, second: str) -> int:
+    with tempfile.TemporaryDirectory() as directory:
+        one, two = (
+            contents(unpack(image, Path(directory, side)))
+            for side, image in (("first", first), ("second", second))
+        )
+    found = different(one, two)
+    for path in found:
+        print(path, *(" ".join(side.get(path, ("missing",))) for side in (one, two)), sep="\n  ")
+    print(f"{len(one.keys() | two.keys()):,} files, {len(found):,} of them different")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        print("usage: compare.py A.sif B.sif", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""containers/compare.py: what counts as a difference between two images."""
+
+import json
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+from checkout import ROOT
+
+compare = runpy.run_path(str(ROOT / "containers/compare.py"))
+
+
+def tree(root: Path) -> Path:
+    """A small image's files."""
+    (root / ".singularity.d").mkdir(parents=True)
+    labels = {"org.label-schema.build-date": root.name, "ddpg.lock": "abc"}
+    (root / ".singularity.d/labels.json").write_text(json.dumps(labels))
+    (root / "bin").mkdir()
+    (root / "bin/python").write_text("#!")
+    (root / "bin/python3").symlink_to("python")
+    return root
+
+
+@pytest.fixture
+def trees(tmp_path) -> tuple[Path, Path]:
+    return tree(tmp_path / "one"), tree(tmp_path / "two")
+
+
+def different(one: Path, two: Path) -> list[str]:
+    return compare["different"](compare["contents"](one), compare["contents"](two))
+
+
+def test_times_do_not_count(trees):
+    os.utime(trees[1] / "bin/python", (0, 0))
+    assert different(*trees) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        (lambda root: (root / "bin/python").write_text("!#"), "bin/python"),
+        (lambda root: (root / "bin/python").chmod(0o755), "bin/python"),
+        (lambda root: (root / "bin/python").unlink(), "bin/python"),
+        (lambda root: (root / "bin/pip").touch(), "bin/pip"),
+        (lambda root: (root / "lib").mkdir(), "lib"),
+        (
+            lambda root: (root / ".singularity.d/labels.json").write_text('{"ddpg.lock": "abd"}'),
+            ".singularity.d/labels.json",
+        ),
+    ],
+)
+def test_all_else_does(trees, change, path):
+    change(trees[1])
+    assert different(*trees) == [path]
+
+
+def test_a_link_counts_by_where_it_leads(trees):
+    link = trees[1] / "bin/python3"
+    link.unlink()
+    link.symlink_to("python3.11")
+    assert different(*trees) == ["bin/python3"]
