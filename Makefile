@@ -7,7 +7,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test test-container lint benchmark locks image image-gpu docker-image archive clean
+.PHONY: help demo all figures report plan docs smoke test lint benchmark locks image image-gpu docker-image archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -39,12 +39,9 @@ docs: figures ## copy the README's pictures from the published runs
 smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
 	$(SNAKEMAKE) smoke
 
-test: $(VENV)/dev ## run the tests
-	@echo "make test: unit, exactness and workflow tests"
+test: $(VENV)/dev ## run the tests; those of the images only where there is Apptainer
+	@echo "make test: container, exactness, workflow and unit tests"
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
-
-test-container: $(VENV)/dev ## build the images and test them (needs Apptainer and Buildah)
-	$(VENV)/bin/python -m pytest --override-ini addopts= tests/container
 
 lint: $(VENV)/dev ## check the style of the code and of the workflow
 	$(VENV)/bin/ruff check .

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
+from ddpg import config
+
 # Root with less than all of root's rights cannot mount an image; in a namespace of its own it can.
 if os.geteuid() == 0:
     os.environ["APPTAINER_USERNS"] = "1"
@@ -25,9 +27,10 @@ def need(*programs: str) -> None:
 
 
 def make(target: str) -> None:
-    """Run make; test processes side by side wait for each other."""
-    with open(Path(tempfile.gettempdir(), f"ddpg-make-{os.getuid()}.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Run make; test processes that want the same target wait for each other."""
+    lock = Path(tempfile.gettempdir(), f"ddpg-make-{target}-{os.getuid()}.lock")
+    with open(lock, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         run("make", target, cwd=ROOT)
 
 
@@ -39,3 +42,20 @@ def run(*command, cwd: Path, expect: int = 0, env: dict | None = None) -> str:
     )  # fmt: skip
     assert done.returncode == expect, done.stdout
     return done.stdout
+
+
+def bare(directory: Path) -> list:
+    """Options of Apptainer that leave nothing of the host in reach but a directory to work in."""
+    return ["--containall", "--no-home", "--bind", directory, "--pwd", directory]
+
+
+def train(python: list, name: str, directory: Path) -> None:
+    """Train results/smoke/EXPERIMENT/seed_SEED in `directory` with a Python, as a person would."""
+    _, _, experiment, seed = name.split("/")
+    shutil.copy(ROOT / "config.yaml", directory.parent)
+    smoke = config.read(ROOT / "config.yaml")["smoke"]
+    run(
+        *(*python, "-m", "ddpg", "train", experiment, "--seed", seed.removeprefix("seed_")),
+        *("--output", directory, "--set", *(f"{key}={value}" for key, value in smoke.items())),
+        cwd=directory.parent,
+    )

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT, Checkout
-from commands import run
+from commands import bare, make, run, train
 from exactness.lives import results
 
-from ddpg import config
 from ddpg.files import sha256
 
 pytestmark = pytest.mark.container
@@ -26,13 +25,14 @@ HALFCHEETAH, *PENDULUM = RUNS = [
 ]
 
 
-def outcome(directory: Path, runs=RUNS) -> dict:
+def outcome(directory: Path) -> dict:
     """All that must be the same bytes wherever the workflow ran."""
-    figures = (directory / "results/figures/smoke/pendulum").glob("*")
-    return {
-        **{name: results(directory / name) for name in runs},
-        **{path.name: path.read_bytes() for path in figures},
-    }
+    figures = files(directory / "results/figures/smoke/pendulum")
+    return {name: results(directory / name) for name in RUNS} | figures
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.glob("*")}
 
 
 def image_of(run: Path) -> dict | None:
@@ -88,51 +88,21 @@ def test_use_singularity_alone_will_do(sif, on_host, identity, tmp_path):
 
 def test_snakemake_in_the_image_needs_nothing_else(sif, on_host, identity, tmp_path):
     """In an empty directory, without a home, without the host's files and variables."""
-    bare = ["--containall", "--no-home", "--bind", tmp_path, "--pwd", tmp_path]
+    snakemake = ["apptainer", "run", *bare(tmp_path), sif, "--cores", 2, *TARGETS]
     env = {k: v for k, v in os.environ.items() if k != "HOME"}
-    run("apptainer", "run", *bare, sif, "--cores", 2, *TARGETS, cwd=tmp_path, env=env)
+    run(*snakemake, cwd=tmp_path, env=env)
     assert [image_of(tmp_path / name) for name in RUNS] == [identity] * len(RUNS)
     assert outcome(tmp_path) == outcome(on_host.directory)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"config.yaml", "results", ".snakemake"}
-    again = run("apptainer", "run", *bare, sif, "--cores", 2, *TARGETS, cwd=tmp_path, env=env)
-    assert "Nothing to be done" in again
-
-
-def train(image: Path, name: str, directory: Path, *options: str) -> None:
-    """Train a run of RUNS in the image, as a person would."""
-    _, _, experiment, seed = name.split("/")
-    smoke = config.read(ROOT / "config.yaml")["smoke"]
-    run(
-        *("apptainer", "exec", "--cleanenv", *options, image, "python", "-m", "ddpg", "train"),
-        *(experiment, "--seed", seed.removeprefix("seed_"), "--output", directory),
-        *("--config", "/opt/ddpg/config.yaml", "--set", *(f"{k}={v}" for k, v in smoke.items())),
-        cwd=directory.parent,
-    )
+    assert "Nothing to be done" in run(*snakemake, cwd=tmp_path, env=env)
 
 
 @pytest.mark.parametrize("name", [HALFCHEETAH, PENDULUM[0]])
 def test_a_command_in_the_image(sif, on_host, identity, tmp_path, name):
-    train(sif, name, tmp_path / "run")
+    train(["apptainer", "exec", "--cleanenv", sif, "python"], name, tmp_path / "run")
     assert image_of(tmp_path / "run") == identity
     assert results(tmp_path / "run") == results(on_host.directory / name)
-
-
-@pytest.mark.parametrize("name", [HALFCHEETAH, PENDULUM[0]])
-def test_the_dockerfile_gives_the_same_bytes(dockerfile_image, on_host, tmp_path, name):
-    train(dockerfile_image, name, tmp_path / "run")
-    assert results(tmp_path / "run") == results(on_host.directory / name)
-
-
-def test_the_dockerfile_starts_snakemake(dockerfile_image, tmp_path):
-    bare = ["--containall", "--no-home", "--bind", tmp_path, "--pwd", tmp_path]
-    output = run("apptainer", "run", *bare, dockerfile_image, "--dry-run", *TARGETS, cwd=tmp_path)
-    assert re.search(r"^train +3$", output, re.MULTILINE)
-
-
-def test_the_dockerfile_installs_what_the_definition_does(dockerfile_image, identity):
-    other = json.loads((dockerfile_image / "opt/venv/image.json").read_text())
-    assert other == identity
 
 
 def test_the_image_tests_itself(sif, tmp_path):
@@ -169,9 +139,31 @@ def test_without_apptainer_one_line_says_so(tmp_path):
     assert len(message.splitlines()) == 1
 
 
-def test_both_images_set_the_same_variables():
-    dockerfile = (ROOT / "containers/Dockerfile").read_text().replace("\\\n", "")
-    definition = (ROOT / "containers/ddpg.def").read_text()
-    in_dockerfile = re.findall(r"(\w+)=", re.search(r"^ENV .*", dockerfile, re.MULTILINE)[0])
-    exported = re.findall(r"^ +export (.*)", definition.split("%environment")[1], re.MULTILINE)
-    assert sorted(in_dockerfile) == sorted(re.findall(r"(\w+)=", " ".join(exported)))
+def test_the_bill_of_materials_lists_every_package(sif):
+    """Debian's packages and Python's, in the versions that are in the image."""
+    listed = json.loads(sif.with_suffix(".cdx.json").read_text())["components"]
+    found = {part.get("purl", "").split("?")[0] for part in listed}
+    lock = (ROOT / "containers/locks/cpu.txt").read_text()
+    pinned = re.findall(r"^([a-z0-9.-]+)(?:\[.*\])?==([^ ]+)", lock, re.MULTILINE)
+    assert len(pinned) > 50
+    assert {f"pkg:pypi/{name}@{version}" for name, version in pinned} - found == set()
+    installed = run("apptainer", "--silent", "exec", sif, "dpkg-query", "--show", cwd=ROOT)
+    libegl1 = dict(map(str.split, installed.splitlines()))["libegl1"]
+    assert f"pkg:deb/debian/libegl1@{libegl1}" in found
+
+
+def test_an_archive_draws_the_figures_without_a_network(sif, on_host, tmp_path):
+    make("archive")
+    (archive,) = ROOT.glob("ddpg-*.tar")
+    run("tar", "--extract", "--file", archive, cwd=tmp_path)
+    archive.unlink()
+    (unpacked,) = tmp_path.iterdir()
+    run("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=unpacked)
+    cut_off = ["unshare", "--map-root-user", "--net"]
+    devices = run(*cut_off, "cat", "/proc/net/dev", cwd=unpacked)
+    assert re.findall(r"^ *(\w+):", devices, re.MULTILINE) == ["lo"]
+    run(*cut_off, "apptainer", "run", "containers/ddpg.sif", "--cores", 2, "figures", cwd=unpacked)
+    assert (unpacked / "results/tables/published/statistics.md").stat().st_size > 1000
+    one = "results/figures/published/pendulum"
+    on_host.snakemake(one)
+    assert files(unpacked / one) == files(on_host.directory / one)
