@@ -4,6 +4,7 @@
 # `smoke` are trained here with the experiments shrunk to seconds, and `published` came with the
 # repository: no rule makes them, so no file time and no setting ever trains them again.
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -46,12 +47,19 @@ def check_config():
         raise WorkflowError(str(error)) from None
 
 
+@functools.cache  # every job asks for it, and checking a thousand seeds takes a while
 def experiment(tier, name):
     """The experiment as the runs of a tier are trained: shrunk in `smoke`."""
     try:
         return ddpg.config.experiment(config, name, config["smoke"] if tier == "smoke" else {})
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+@functools.cache
+def digest(tier, name):
+    """What triggers an experiment's training: a digest of its values."""
+    return experiment(tier, name).digest()
 
 
 def seeds(source, name):

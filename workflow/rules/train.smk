@@ -22,7 +22,7 @@ rule train:
     params:
         # The only trigger: a change of this experiment's own values trains it again. Parameters
         # that are functions of `output`, like the others, trigger nothing.
-        digest=lambda w: experiment(w.tier, w.experiment).digest(),
+        digest=lambda w: digest(w.tier, w.experiment),
         directory=lambda w, output: str(Path(output.run).parent),
         config=lambda w, output: CONFIG_FILES,
         overrides=lambda w, output: overrides(w.tier),
