@@ -17,18 +17,29 @@ container: config.get("container", "containers/ddpg.sif")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/cluster.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
 
 
+# On a cluster these run where Snakemake does: none is worth a job of its own.
 localrules:
     all,
     demo,
     figures,
     plan,
     smoke,
+    aggregate,
+    compare,
+    figures_of_comparison,
+    provenance,
+    verdict,
+
+
+onstart:
+    check_cluster()
 
 
 rule all:

@@ -15,7 +15,8 @@ rule train:
         "results/logs/train/{tier}/{experiment}/seed_{seed}.log",
     benchmark:
         "results/logs/train/{tier}/{experiment}/seed_{seed}.benchmark.tsv"
-    retries: 1
+    # Not by the Snakemakes in a cluster's job, which has no time or memory left for it.
+    retries: int(workflow.is_main_process)
     threads: 1
     resources:
         mem_mb=training_memory,
@@ -26,7 +27,10 @@ rule train:
         directory=lambda w, output: str(Path(output.run).parent),
         config=lambda w, output: CONFIG_FILES,
         overrides=lambda w, output: overrides(w.tier),
+        time_limit=lambda w, resources: time_limit(resources),
     shell:
-        "python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
+        # exec: a cluster warns every process of a job. A shell between Snakemake and Python would
+        # end there and then, and what is left of the job with it, before the run is saved.
+        "exec {params.time_limit} python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
         " --output {params.directory} --config {params.config} {params.overrides}"
         " > {log} 2>&1"
