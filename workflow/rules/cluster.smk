@@ -10,7 +10,7 @@ SECONDS_TO_SAVE = 120
 def time_limit(resources):
     """The words before a command that warn it before a SLURM job's run time is over; else none.
 
-    SLURM's own `--signal` warns what `srun` started, which an array's first job does without.
+    SLURM's own `--signal` would warn Snakemake too, which then fails a run that ends just in time.
     """
     if "SLURM_JOB_ID" not in os.environ or not resources.get("runtime"):
         return ""

@@ -121,8 +121,8 @@ def overrides(tier):
 
 
 # What a training job was seen to use, in megabytes, without its replay buffer: 900 to 1,000, and on
-# a cluster 150 for each of up to three Snakemakes around it.
-TRAINING_MB = 1500
+# a cluster 150 for each of the two Snakemakes around it.
+TRAINING_MB = 1400
 
 
 def training_memory(wildcards, attempt):
