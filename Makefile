@@ -7,7 +7,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test lint benchmark locks image image-gpu docker-image archive clean
+.PHONY: help demo all figures report plan docs smoke test test-cluster lint benchmark locks image image-gpu docker-image archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -42,6 +42,9 @@ smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
 test: $(VENV)/dev ## run the tests; those of the images only where there is Apptainer
 	@echo "make test: container, exactness, workflow and unit tests"
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
+
+test-cluster: $(VENV)/dev ## test the workflow on a private SLURM (needs its programs and Apptainer)
+	$(VENV)/bin/python -m pytest tests/cluster
 
 lint: $(VENV)/dev ## check the style of the code and of the workflow
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,256 @@
+"""The workflow on a SLURM of its own, as the README says to run it: cancelled, pre-empted, out of
+time, out of memory, and with the bytes of a local run.
+
+What has to wait for the cluster runs side by side, each in a checkout of its own.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from checkout import Checkout, environment
+from exactness.lives import results
+
+pytestmark = pytest.mark.cluster
+
+PROFILE = "workflow/profiles/slurm"
+RUNS = "results/runs/pendulum-demo"
+CANCELLED, REQUEUED, OUT_OF_TIME = SEEDS = [0, 10, 20]
+# Long enough to be interrupted, short enough for a test.
+SHORT = (
+    f"experiments: {{pendulum-demo: {{seeds: {SEEDS}, epochs: 20, steps_per_epoch: 400, "
+    "start_steps: 400}}\n"
+)
+
+
+SAVED = "stopped and saved at step"
+
+# In place of ddpg/__main__.py: what a job is given is tested there, not what it does with it.
+STAND_IN = """
+import json, os, sys
+from pathlib import Path
+
+output = Path(sys.argv[sys.argv.index("--output") + 1])
+for name in "progress.txt config.json test_episodes.csv policy.npz run.json".split():
+    (output / name).write_text(json.dumps(dict(os.environ)))
+"""
+
+
+class Session:
+    """A checkout as a user of the cluster has it, and what Snakemake does in it."""
+
+    def __init__(self, directory: Path, slurm, sif: Path):
+        self.slurm, self.directory = slurm, Checkout(directory).directory
+        (directory / "containers/ddpg.sif").symlink_to(sif)
+        (directory / "short.yaml").write_text(SHORT)
+        # What the README says to edit, and shorter waits.
+        self.edit(f"{PROFILE}/config.yaml", "slurm_partition: main", "slurm_partition: short")
+        self.edit(f"{PROFILE}/config.yaml", "runtime: 360", "runtime: 3")
+        self.edit(f"{PROFILE}/config.yaml", "status-checks: 20", "status-checks: 2")
+        self.edit(f"{PROFILE}/config.yaml", "latency-wait: 60", "latency-wait: 5")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.directory / name).read_text()
+        assert text.count(old) == 1, f"{name}: {old}"
+        (self.directory / name).write_text(text.replace(old, new))
+
+    def on_gpus(self) -> None:
+        """Take the CPU image for the GPU image, and the stand-in for the training."""
+        self.edit(f"{PROFILE}-gpu/config.yaml", "slurm_partition: gpu", "slurm_partition: short")
+        self.edit(f"{PROFILE}-gpu/config.yaml", "runtime: 360", "runtime: 3")
+        self.edit("workflow/profiles/gpu/image.yaml", "ddpg-gpu.sif", "ddpg.sif")
+        (self.directory / "ddpg/__main__.py").write_text(STAND_IN)
+
+    def start(self, *arguments: str) -> None:
+        """Start Snakemake with the cluster's commands in reach."""
+        with open(self.directory / "said", "w") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "snakemake", *arguments], cwd=self.directory,
+                env=environment() | self.slurm.environment, start_new_session=True,
+                stdout=said, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def finish(self, expect: int = 0, timeout: float = 300) -> str:
+        """Wait for Snakemake; what it said."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout)
+        assert self.process.poll() == expect, self.logs()
+        return (self.directory / "said").read_text()
+
+    def end(self) -> None:
+        """End Snakemake where it still runs, and what it runs itself."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def logs(self) -> str:
+        """What Snakemake has said, SLURM of the jobs, and the jobs of themselves."""
+        files = [self.directory / "said", *self.directory.glob(".snakemake/slurm_logs/**/*.log")]
+        files += self.directory.glob("results/logs/**/*.log")
+        return "".join(f"\n== {file}\n{file.read_text()}" for file in files)
+
+    def wait_for(self, what, seconds: float = 200):
+        """Wait until `what()` is true, and return it."""
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if found := what():
+                return found
+            time.sleep(0.1)
+        raise AssertionError(self.logs())
+
+    def wait_until_said(self, seed: int, text: str) -> None:
+        """Wait until the training of a seed has said this."""
+        log = self.directory / f"results/logs/train/runs/pendulum-demo/seed_{seed}.log"
+        self.wait_for(lambda: log.exists() and text in log.read_text())
+
+    def training_process(self, seed: int) -> int:
+        """The process that trains a seed: the one that holds its run's lock open."""
+        lock = self.directory / RUNS / f"seed_{seed}/.lock"
+        for files in Path("/proc").glob("[0-9]*/fd"):
+            try:
+                if any(file.samefile(lock) for file in files.iterdir() if file.exists()):
+                    return int(files.parent.name)
+            except OSError:
+                continue
+        raise AssertionError(f"no process holds {lock}")
+
+    def job(self, seed: int) -> str:
+        """The SLURM job that trains a seed; its container does not know, but who started that."""
+        process = self.training_process(seed)
+        while process > 1:
+            variables = Path(f"/proc/{process}/environ").read_text(errors="replace").split("\0")
+            found = dict(variable.partition("=")[::2] for variable in variables)
+            if "SLURM_ARRAY_JOB_ID" in found:
+                return f"{found['SLURM_ARRAY_JOB_ID']}_{found['SLURM_ARRAY_TASK_ID']}"
+            status = Path(f"/proc/{process}/status").read_text()
+            process = int(re.search(r"^PPid:\s*(\d+)", status, re.MULTILINE)[1])
+        raise AssertionError(f"no array job of SLURM trains seed {seed}")
+
+    def outcome(self) -> dict:
+        """All that must be the same bytes wherever the workflow ran."""
+        figures = (self.directory / "results/figures/runs/pendulum").glob("*")
+        return {
+            **{seed: results(self.directory / RUNS / f"seed_{seed}") for seed in SEEDS},
+            **{path.name: path.read_bytes() for path in figures},
+        }
+
+
+def has_pending(process: int, number: signal.Signals) -> bool:
+    """Whether a stopped process has been sent a signal."""
+    status = Path(f"/proc/{process}/status").read_text()
+    masks = re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)", status, re.MULTILINE)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
+
+def end_orphans(sif: Path) -> None:
+    """End what mounts the image for a job that was killed; a control group would have."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            orphan = re.search(r"^PPid:\s*1$", (process / "status").read_text(), re.MULTILINE)
+            if orphan and any(file.readlink() == sif for file in (process / "fd").iterdir()):
+                os.kill(int(process.name), signal.SIGTERM)
+        except OSError:
+            continue
+
+
+@pytest.fixture(scope="module")
+def sessions(slurm, sif, tmp_path_factory):
+    """Everything that takes its time, started together."""
+    names = ("main", "memory", "gpu", "local")
+    found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
+    found["main"].start("--profile", PROFILE, "--configfile", "short.yaml", "--", "demo")
+    found["memory"].edit("workflow/rules/common.smk", "TRAINING_MB = 1400", "TRAINING_MB = 600")
+    found["memory"].start(
+        *("--profile", PROFILE, "--configfile", "short.yaml", "--", f"{RUNS}/seed_0/run.json")
+    )
+    found["gpu"].on_gpus()
+    gpu_runs = [f"{RUNS}/seed_{seed}/run.json" for seed in SEEDS]
+    found["gpu"].start("--profile", PROFILE, "--profile", f"{PROFILE}-gpu", "--", *gpu_runs)
+    found["local"].start("--cores", "2", "--configfile", "short.yaml", "--", "demo")
+    yield found
+    for session in found.values():
+        session.end()
+    end_orphans(sif)
+
+
+def test_seeds_that_are_not_left_in_peace(sessions):
+    main = sessions["main"]
+    main.wait_until_said(OUT_OF_TIME, "epoch 1/")
+    slow = main.training_process(OUT_OF_TIME)
+    os.kill(slow, signal.SIGSTOP)  # as slow as can be
+
+    main.wait_until_said(CANCELLED, "epoch 5/")
+    main.slurm.ask("scancel", main.job(CANCELLED))
+    main.wait_until_said(CANCELLED, SAVED)
+
+    main.wait_until_said(REQUEUED, "epoch 5/")
+    main.slurm.ask("scontrol", "requeue", main.job(REQUEUED))  # as pre-emption does
+    main.wait_until_said(REQUEUED, SAVED)
+
+    status = [sys.executable, "-m", "ddpg", "status"]
+    shown = subprocess.check_output(status, cwd=main.directory, text=True, timeout=60)
+    assert re.search(r"pendulum-demo +20 .* running", shown), shown
+    main.wait_for(lambda: has_pending(slow, signal.SIGTERM))
+    os.kill(slow, signal.SIGCONT)
+    main.wait_until_said(OUT_OF_TIME, SAVED)
+
+    output = main.finish()
+    assert re.search(r"Submitted array job with Snakemake IDs (\d+,){2}\d+ and", output)
+    for seed in SEEDS:
+        about = json.loads((main.directory / RUNS / f"seed_{seed}/run.json").read_text())
+        starts = [session["from_step"] for session in about["sessions"]]
+        assert about["machine"]["image"], "trained in the container"
+        assert len(starts) > 1 and starts == sorted({0, *starts}), starts
+    sessions["local"].finish()
+    assert main.outcome() == sessions["local"].outcome()
+
+
+def test_a_job_that_needs_more_memory_than_it_asked_for(sessions):
+    memory = sessions["memory"]
+    output = memory.finish()
+    asked = [int(mb) for mb in re.findall(r"^    resources:.* mem_mb=(\d+)", output, re.MULTILINE)]
+    assert len(asked) > 1, output
+    assert asked == [768 * (1 + attempt) // 2 for attempt in range(1, len(asked) + 1)]
+    assert re.search("exceeded (job )?memory limit", memory.logs()), memory.logs()
+    sessions["local"].finish()
+    name = f"{RUNS}/seed_0"
+    assert results(memory.directory / name) == results(sessions["local"].directory / name)
+
+
+def test_seeds_share_a_gpu(sessions):
+    gpu = sessions["gpu"]
+    (job,) = re.findall(r"submitted with SLURM jobid (\d+)", gpu.finish())
+    given = gpu.slurm.ask("scontrol", "show", "job", job)
+    assert "TRES=cpu=3,mem=4704M," in given and "TresPerNode=gres:gpu:1\n" in given, given
+    for seed in SEEDS:
+        variables = json.loads((gpu.directory / RUNS / f"seed_{seed}/run.json").read_text())
+        assert variables["CUDA_VISIBLE_DEVICES"] in ("0", "1")
+        assert variables["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+        assert "SLURM_JOB_ID" not in variables, "what else the host has is left outside"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--set-resources", "train:slurm_partition=nowhere"],
+            r"^SLURM refuses a training job with --partition=nowhere .*"
+            r"\(Invalid partition name specified\); see `sinfo`",
+        ),
+        (["--set-resources", "train:runtime=11"], r"^SLURM refuses .*--time=11 .*\(Requested time"),
+        (["--jobs", "2"], r"^--jobs 2: less than the 3 runs to train"),
+    ],
+)
+def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
+    session = Session(tmp_path, slurm, sif)
+    session.start("--profile", PROFILE, *options, "--configfile", "short.yaml", "--", "demo")
+    output = session.finish(expect=1, timeout=60)
+    assert len(re.findall(message, output, re.MULTILINE)) == 1, output
+    assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"
