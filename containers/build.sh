@@ -101,12 +101,14 @@ image_sif() { # sif VARIANT FILE
 image_docker() { # docker VARIANT NAME
     local engine=docker build=(build)
     # A client without a server is no Docker.
-    docker info > /dev/null 2>&1 || engine=buildah build=(build --layers --isolation chroot)
+    docker info > /dev/null 2>&1 || engine=buildah build=(build --isolation chroot)
     has $engine || fail "neither Docker nor Buildah is there; install one of them"
     prepare "$1"
     if use_debootstrap $engine pull --quiet "$base"; then
         debootstrap_base
         base=localhost/ddpg-debian:bookworm
+        # Without Apptainer's own files and links.
+        find "$work/debian" -maxdepth 1 -lname '.singularity.d/*' -delete
         tar --create --directory="$work/debian" --owner=0 --group=0 --exclude=./.singularity.d . |
             import_base $engine
     fi

@@ -3,6 +3,8 @@
 # are in. A checkout is run as it is. Elsewhere the image's own workflow runs, with a copy of its
 # configuration, there to be changed, and of its published runs.
 set -eu
+# Snakemake asks for the user's name, which an image need not know.
+export USER="${USER:-$(id -u)}"
 if [ ! -e Snakefile ]; then
     cp -r --no-clobber /opt/ddpg/config.yaml /opt/ddpg/results . || {
         echo "ddpg: $PWD cannot be written; start in a directory that can, or bind one" >&2

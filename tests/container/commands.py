@@ -49,13 +49,14 @@ def bare(directory: Path) -> list:
     return ["--containall", "--no-home", "--bind", directory, "--pwd", directory]
 
 
-def train(python: list, name: str, directory: Path) -> None:
-    """Train results/smoke/EXPERIMENT/seed_SEED in `directory` with a Python, as a person would."""
+def training(name: str, directory: Path) -> list[str]:
+    """Python's arguments that train results/smoke/EXPERIMENT/seed_SEED as `run` in `directory`.
+
+    The configuration is put there too: an image sees nothing else.
+    """
+    shutil.copy(ROOT / "config.yaml", directory)
     _, _, experiment, seed = name.split("/")
-    shutil.copy(ROOT / "config.yaml", directory.parent)
     smoke = config.read(ROOT / "config.yaml")["smoke"]
-    run(
-        *(*python, "-m", "ddpg", "train", experiment, "--seed", seed.removeprefix("seed_")),
-        *("--output", directory, "--set", *(f"{key}={value}" for key, value in smoke.items())),
-        cwd=directory.parent,
-    )
+    values = [f"{key}={value}".replace(" ", "") for key, value in smoke.items()]
+    options = ["--seed", seed.removeprefix("seed_"), "--output", "run", "--set", *values]
+    return ["-m", "ddpg", "train", experiment, *options]

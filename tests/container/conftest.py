@@ -1,6 +1,6 @@
 """The images under test, built from these sources once."""
 
-import shutil
+import json
 from pathlib import Path
 
 import pytest
@@ -17,16 +17,24 @@ def sif() -> Path:
 
 
 @pytest.fixture(scope="session")
-def dockerfile_image(tmp_path_factory) -> Path:
-    """The Dockerfile's image, built by Buildah, in a directory that Apptainer can run."""
-    need("apptainer")
+def docker_run():
+    """`docker run` for the Dockerfile's image, built and run by Buildah, which needs no server.
+
+    A function of the directory that stands at /work, the command (the image's own, unless an
+    `entrypoint` is given) and its arguments; the image's user, variables and working directory are
+    in force. Its output; with `root`, the directory that holds the image's files.
+    """
     need("buildah")
     make("docker-image")
-    directory = tmp_path_factory.mktemp("docker")
-    archive = f"docker-archive:{directory}/ddpg.tar"
-    run("buildah", "push", "--quiet", "ddpg", archive, cwd=directory)
-    run("apptainer", "build", "--fakeroot", "--sandbox", "image", archive, cwd=directory)
-    (directory / "ddpg.tar").unlink()
-    yield directory / "image"
-    run("chmod", "-R", "u+w", directory, cwd=ROOT)
-    shutil.rmtree(directory)
+    settings = json.loads(run("buildah", "inspect", "--type=image", "ddpg", cwd=ROOT))
+    ours = settings["OCIv1"]["config"]["Entrypoint"]
+    container = run("buildah", "from", "--pull-never", "ddpg", cwd=ROOT).strip()
+
+    def docker_run(directory: Path, *arguments, entrypoint: tuple = ours) -> str:
+        directory.chmod(0o777)  # for the image's user
+        options = ["--isolation=chroot", f"--volume={directory}:/work"]
+        return run("buildah", "run", *options, container, "--", *entrypoint, *arguments, cwd=ROOT)
+
+    docker_run.root = Path(run("buildah", "mount", container, cwd=ROOT).strip())
+    yield docker_run
+    run("buildah", "rm", container, cwd=ROOT)

@@ -6,29 +6,32 @@ import sys
 
 import pytest
 from checkout import ROOT
-from commands import bare, run, train
+from commands import run, training
 from exactness.lives import results
 
 pytestmark = pytest.mark.container
 
 
 @pytest.mark.parametrize("experiment", ["halfcheetah-benchmark", "pendulum-demo"])
-def test_the_same_bytes_as_on_the_host(dockerfile_image, tmp_path, experiment):
-    name = f"results/smoke/{experiment}/seed_0"
-    train(["env", f"PYTHONPATH={ROOT}", sys.executable], name, tmp_path / "host")
-    train(["apptainer", "exec", "--cleanenv", dockerfile_image, "python"], name, tmp_path / "image")
-    assert results(tmp_path / "image") == results(tmp_path / "host")
+def test_the_same_bytes_as_on_the_host(docker_run, tmp_path, experiment):
+    host, image = (tmp_path / name for name in ("host", "image"))
+    for directory in (host, image):
+        directory.mkdir()
+        command = training(f"results/smoke/{experiment}/seed_0", directory)
+    run("env", f"PYTHONPATH={ROOT}", sys.executable, *command, cwd=host)
+    docker_run(image, *command, entrypoint=("python",))
+    assert results(image / "run") == results(host / "run")
 
 
-def test_it_starts_snakemake(dockerfile_image, tmp_path):
-    snakemake = ["apptainer", "run", *bare(tmp_path), dockerfile_image, "--dry-run", "demo"]
-    assert re.search(r"^train +3$", run(*snakemake, cwd=tmp_path), re.MULTILINE)
+def test_it_starts_snakemake(docker_run, tmp_path):
+    assert re.search(r"^train +3$", docker_run(tmp_path, "--dry-run", "demo"), re.MULTILINE)
+    assert (tmp_path / "config.yaml").exists()
 
 
-def test_it_holds_what_the_apptainer_image_holds(dockerfile_image, sif):
+def test_it_holds_what_the_apptainer_image_holds(docker_run, sif):
     """Debian's packages, every file of the Python packages and of the workflow: one digest."""
     note = ["apptainer", "--silent", "exec", sif, "cat", "/opt/venv/image.json"]
-    ours = json.loads((dockerfile_image / "opt/venv/image.json").read_text())
+    ours = json.loads((docker_run.root / "opt/venv/image.json").read_text())
     assert ours == json.loads(run(*note, cwd=ROOT))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT, Checkout
-from commands import bare, make, run, train
+from commands import bare, make, run, training
 from exactness.lives import results
 
 from ddpg.files import sha256
@@ -100,7 +100,8 @@ def test_snakemake_in_the_image_needs_nothing_else(sif, on_host, identity, tmp_p
 
 @pytest.mark.parametrize("name", [HALFCHEETAH, PENDULUM[0]])
 def test_a_command_in_the_image(sif, on_host, identity, tmp_path, name):
-    train(["apptainer", "exec", "--cleanenv", sif, "python"], name, tmp_path / "run")
+    command = training(name, tmp_path)
+    run("apptainer", "exec", "--cleanenv", sif, "python", *command, cwd=tmp_path)
     assert image_of(tmp_path / "run") == identity
     assert results(tmp_path / "run") == results(on_host.directory / name)
 
@@ -147,9 +148,9 @@ def test_the_bill_of_materials_lists_every_package(sif):
     pinned = re.findall(r"^([a-z0-9.-]+)(?:\[.*\])?==([^ ]+)", lock, re.MULTILINE)
     assert len(pinned) > 50
     assert {f"pkg:pypi/{name}@{version}" for name, version in pinned} - found == set()
-    installed = run("apptainer", "--silent", "exec", sif, "dpkg-query", "--show", cwd=ROOT)
-    libegl1 = dict(map(str.split, installed.splitlines()))["libegl1"]
-    assert f"pkg:deb/debian/libegl1@{libegl1}" in found
+    query = ["dpkg-query", "--show", "--showformat=${Version}", "libegl1"]
+    version = run("apptainer", "--silent", "exec", sif, *query, cwd=ROOT)
+    assert f"pkg:deb/debian/libegl1@{version}" in found
 
 
 def test_an_archive_draws_the_figures_without_a_network(sif, on_host, tmp_path):
