@@ -17,6 +17,7 @@ from ddpg.files import DISK_ERRORS, write_atomically
 from ddpg.logger import PROGRESS
 from ddpg.run import Run
 from ddpg.stopping import Stop, stop_signals
+from ddpg.tensorflow import give_back_memory
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def _train(run: Run, stop: Stop, checkpoint_every: int, report) -> dict:
     def end_of_epoch(row: dict) -> None:
         if row["Epoch"] % checkpoint_every == 0:
             save()
+        give_back_memory()
         report(run, row)
 
     loop(run, Clock(run), stop, run.experiment.epochs, end_of_epoch)
