@@ -1,7 +1,7 @@
 # `make demo` and `make test` each set up what they need, on a machine with Python 3.11 and make.
 
 PYTHON ?= python3.11
-PYTEST_OPTIONS ?= -n auto --dist loadfile
+PYTEST_OPTIONS ?= -n auto --dist loadfile --no-loadscope-reorder
 CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)

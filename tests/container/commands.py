@@ -34,12 +34,20 @@ def make(target: str) -> None:
         run("make", target, cwd=ROOT)
 
 
+# Buildah copies itself into memory at each start and seals the copy, which fails while the kernel
+# still has a hand on it.
+NOT_STARTED = "sealing memfd copy: Device or resource busy"
+
+
 def run(*command, cwd: Path, expect: int = 0, env: dict | None = None) -> str:
-    """Run a command; its output, standard error included."""
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=env, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    """Run a command, again where Buildah could not start; its output, standard error included."""
+    for _ in range(5):
+        done = subprocess.run(
+            list(map(str, command)), cwd=cwd, env=env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        if NOT_STARTED not in done.stdout:
+            break
     assert done.returncode == expect, done.stdout
     return done.stdout
 
