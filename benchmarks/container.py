@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks import common
 
 IMAGE = common.CONFIG.parent / "containers/ddpg.sif"
-ROUNDS = 8
+ROUNDS = 6
 TRAIN = (
     *("-m", "ddpg", "train", common.SMALL, "--seed", "0", "--set", "epochs=3"),
     *("--config", str(common.CONFIG)),
