@@ -9,6 +9,7 @@ Apptainer itself writes at the root of an image, only the label with the build's
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -50,9 +51,15 @@ def different(one: dict, two: dict) -> list[str]:
 
 
 def unpack(image: str, root: Path) -> Path:
-    """Unpack an Apptainer image into `root`, which it returns."""
-    command = ["apptainer", "--quiet", "build", "--fakeroot", "--sandbox", root, image]
-    subprocess.run(command, check=True)
+    """Unpack an Apptainer image's file system into `root`, which it returns."""
+    listed = subprocess.run(
+        ["apptainer", "sif", "list", image], check=True, capture_output=True, text=True
+    ).stdout
+    number = re.search(r"^(\d+)\s.*\|FS \(Squashfs", listed, re.MULTILINE)[1]
+    squashed = root.with_suffix(".squashfs")
+    with open(squashed, "wb") as file:
+        subprocess.run(["apptainer", "sif", "dump", number, image], check=True, stdout=file)
+    subprocess.run(["unsquashfs", "-quiet", "-no-progress", "-dest", root, squashed], check=True)
     return root
 
 
