@@ -51,3 +51,18 @@ class Checkout:
 def environment() -> dict[str, str]:
     """This process's variables without what a test run adds."""
     return {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+
+
+def training_process(run: Path) -> int:
+    """The process that trains in the directory `run`, in a container or not.
+
+    It is the one that holds the run's lock open; a container may call that file by another name.
+    """
+    lock = run / ".lock"
+    for files in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            if any(file.samefile(lock) for file in files.iterdir() if file.exists()):
+                return int(files.parent.name)
+        except OSError:
+            continue
+    raise AssertionError(f"no process holds {lock}")

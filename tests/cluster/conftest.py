@@ -1,13 +1,12 @@
-"""One cluster and one image for all cluster tests."""
+"""One cluster for all cluster tests."""
 
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
 from cluster import PROGRAMS, Cluster
-from container.commands import make, need
+from commands import need
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +22,3 @@ def slurm():
     finally:
         cluster.stop()
         shutil.rmtree(directory)
-
-
-@pytest.fixture(scope="session")
-def sif() -> Path:
-    need("apptainer")
-    make("image")
-    return ROOT / "containers/ddpg.sif"

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from checkout import Checkout, environment
+from checkout import Checkout, environment, training_process
 from exactness.lives import results
 
 pytestmark = pytest.mark.cluster
@@ -111,15 +111,8 @@ class Session:
         self.wait_for(lambda: log.exists() and text in log.read_text())
 
     def training_process(self, seed: int) -> int:
-        """The process that trains a seed: the one that holds its run's lock open."""
-        lock = self.directory / RUNS / f"seed_{seed}/.lock"
-        for files in Path("/proc").glob("[0-9]*/fd"):
-            try:
-                if any(file.samefile(lock) for file in files.iterdir() if file.exists()):
-                    return int(files.parent.name)
-            except OSError:
-                continue
-        raise AssertionError(f"no process holds {lock}")
+        """The process that trains a seed."""
+        return training_process(self.directory / RUNS / f"seed_{seed}")
 
     def job(self, seed: int) -> str:
         """The SLURM job that trains a seed; its container does not know, but who started that."""

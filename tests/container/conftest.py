@@ -1,4 +1,4 @@
-"""The images under test, built from these sources once."""
+"""The Dockerfile's image, built from these sources once; see ../conftest.py for Apptainer's."""
 
 import json
 from pathlib import Path
@@ -6,14 +6,6 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 from commands import make, need, run
-
-
-@pytest.fixture(scope="session")
-def sif() -> Path:
-    """The Apptainer image; stays where it is, and is built again when a source is newer."""
-    need("apptainer")
-    make("image")
-    return ROOT / "containers/ddpg.sif"
 
 
 @pytest.fixture(scope="session")

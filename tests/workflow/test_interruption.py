@@ -5,7 +5,8 @@ import os
 import re
 import signal
 import time
-from pathlib import Path
+
+from checkout import training_process
 
 from ddpg import config
 from ddpg.training import train
@@ -24,17 +25,6 @@ def wait_for(path, pattern, process):
         time.sleep(0.05)
     process.kill()
     raise AssertionError(f"{pattern!r} did not come: {process.communicate()[0]}")
-
-
-def training_process(run):
-    """The process that trains in the directory `run`: the one that holds its lock open."""
-    for files in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            if run / ".lock" in {file.readlink() for file in files.iterdir()}:
-                return int(files.parent.name)
-        except OSError:
-            continue
-    raise AssertionError(f"no process holds {run}/.lock")
 
 
 def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_factory):
