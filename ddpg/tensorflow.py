@@ -16,6 +16,9 @@ _flags = os.environ.get("XLA_FLAGS", "").split()
 if XLA_FLAGS not in _flags:  # a parent process may have set it
     os.environ["XLA_FLAGS"] = " ".join([*_flags, XLA_FLAGS])
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Keras, which nothing here needs, costs 80 MB and 2 s: asked for the old one, which is not there,
+# TensorFlow imports none.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 
 @contextlib.contextmanager
