@@ -77,7 +77,7 @@ class Session:
                 stdout=said, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
-    def finish(self, expect: int = 0, timeout: float = 300) -> str:
+    def finish(self, expect: int = 0, timeout: float = 600) -> str:
         """Wait for Snakemake; what it said."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout)
@@ -96,7 +96,7 @@ class Session:
         files += self.directory.glob("results/logs/**/*.log")
         return "".join(f"\n== {file}\n{file.read_text()}" for file in files)
 
-    def wait_for(self, what, seconds: float = 200):
+    def wait_for(self, what, seconds: float = 400):
         """Wait until `what()` is true, and return it."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < deadline:
@@ -159,7 +159,7 @@ def sessions(slurm, sif, tmp_path_factory):
     names = ("main", "memory", "gpu", "local")
     found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "--configfile", "short.yaml", "--", "demo")
-    found["memory"].edit("workflow/rules/common.smk", "TRAINING_MB = 1400", "TRAINING_MB = 600")
+    found["memory"].edit("workflow/rules/common.smk", "TRAINING_MB = 1400", "TRAINING_MB = 300")
     found["memory"].start(
         *("--profile", PROFILE, "--configfile", "short.yaml", "--", f"{RUNS}/seed_0/run.json")
     )
@@ -210,7 +210,7 @@ def test_a_job_that_needs_more_memory_than_it_asked_for(sessions):
     output = memory.finish()
     asked = [int(mb) for mb in re.findall(r"^    resources:.* mem_mb=(\d+)", output, re.MULTILINE)]
     assert len(asked) > 1, output
-    assert asked == [768 * (1 + attempt) // 2 for attempt in range(1, len(asked) + 1)]
+    assert asked == [468 * (1 + attempt) // 2 for attempt in range(1, len(asked) + 1)]
     assert re.search("exceeded (job )?memory limit", memory.logs()), memory.logs()
     sessions["local"].finish()
     name = f"{RUNS}/seed_0"
@@ -244,6 +244,6 @@ def test_seeds_share_a_gpu(sessions):
 def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
     session = Session(tmp_path, slurm, sif)
     session.start("--profile", PROFILE, *options, "--configfile", "short.yaml", "--", "demo")
-    output = session.finish(expect=1, timeout=60)
+    output = session.finish(expect=1, timeout=180)
     assert len(re.findall(message, output, re.MULTILINE)) == 1, output
     assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"
