@@ -65,7 +65,7 @@ def job(python: list[str]) -> dict:
         output = Path(directory, "run")
         start = time.perf_counter()
         command = [*python, *TRAIN, "--output", str(output)]
-        subprocess.run(command, cwd=directory, check=True, capture_output=True)
+        subprocess.run(command, cwd=common.CONFIG.parent, check=True, capture_output=True)
         seconds = time.perf_counter() - start
         about = json.loads((output / "run.json").read_text())
     return {
