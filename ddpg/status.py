@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import time
 from pathlib import Path
 
@@ -39,13 +40,20 @@ def find(root: Path) -> list[Status]:
     """The status of each run below `root`, by experiment and seed."""
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
-    runs = [path.parent for path in root.rglob(run_directory.CONFIG)]
+    runs = {path.parent for path in root.rglob(run_directory.CONFIG)}
+    # Snakemake deletes a failed job's declared files, but not its checkpoint.
+    runs |= {path.parent.parent for path in root.rglob(f"{run_directory.CHECKPOINT}/state_*")}
     found = [of(run) for run in runs if not run.name.startswith(run_directory.SET_ASIDE)]
-    return sorted(found, key=lambda status: (status.experiment, status.seed))
+    return sorted(filter(None, found), key=lambda status: (status.experiment, status.seed))
 
 
-def of(directory: Path) -> Status:
-    """The status of the run in `directory`."""
+def of(directory: Path) -> Status | None:
+    """The status of the run in `directory`, by its files or, without them, by its checkpoint.
+
+    None where neither can be read.
+    """
+    if not (directory / run_directory.CONFIG).exists():
+        return _of_checkpoint(directory)
     config = run_directory.read_json(directory / run_directory.CONFIG)
     rows = _rows(directory / PROGRESS)
     epoch = int(rows[-1]["Epoch"]) if rows else 0
@@ -69,6 +77,28 @@ def of(directory: Path) -> Status:
         speed=speed,
         test_return=float(rows[-1]["AverageTestEpRet"]) if rows else None,
         seconds_left=left / speed if speed and state != FINISHED else None,
+    )
+
+
+def _of_checkpoint(directory: Path) -> Status | None:
+    from ddpg.checkpoint import newest_arrays
+
+    arrays = newest_arrays(directory / run_directory.CHECKPOINT)
+    if arrays is None:
+        return None
+    about = json.loads(str(arrays["about"]))
+    config, steps = about["identity"]["config"], about["steps"]
+    speed = steps / about["seconds"] if about["seconds"] > 0 else None
+    left = config["epochs"] * config["steps_per_epoch"] - steps
+    return Status(
+        experiment=about["identity"]["experiment"],
+        seed=about["identity"]["seed"],
+        state=_state(directory),
+        epoch=steps // config["steps_per_epoch"],
+        epochs=config["epochs"],
+        speed=speed,
+        test_return=None,
+        seconds_left=left / speed if speed else None,
     )
 
 

@@ -5,10 +5,12 @@ import json
 import pytest
 
 from ddpg import plan, run_directory, status
+from ddpg.checkpoint import Checkpoints
 from ddpg.config import read
 from ddpg.errors import Diverged
 from ddpg.logger import COLUMNS
 from ddpg.publish import FILES
+from ddpg.replay import ReplayBuffer
 
 
 def make_run(directory, epochs=(1, 2), seed=0):
@@ -43,6 +45,24 @@ def test_the_states(tmp_path):
     assert [s.seed for s in found] == [0, 1, 2, 3, 4]
     with run_directory.noting_failure(diverged):  # tried again
         assert not (diverged / run_directory.FAILURE).exists()
+
+
+def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
+    identity = {
+        "experiment": "pendulum-demo",
+        "seed": 7,
+        "config": {"epochs": 10, "steps_per_epoch": 1000},
+    }
+    about = {"identity": identity, "steps": 2500, "seconds": 5.0}
+    replay = ReplayBuffer(10, obs_dim=3, act_dim=1)
+    Checkpoints(tmp_path / "seed_7/checkpoint").save(about, {}, replay)
+    Checkpoints(tmp_path / "seed_7/set_aside_1/checkpoint").save(about, {}, replay)
+    damaged = tmp_path / "seed_8/checkpoint/state_0000001000"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"")
+    (found,) = status.find(tmp_path)
+    assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "interrupted")
+    assert (found.epoch, found.epochs, found.speed, found.seconds_left) == (2, 10, 500, 15)
 
 
 def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):

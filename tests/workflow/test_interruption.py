@@ -8,7 +8,7 @@ import time
 
 from checkout import training_process
 
-from ddpg import config
+from ddpg import config, status
 from ddpg.training import train
 
 RUN = "results/runs/pendulum-demo/seed_0"
@@ -41,6 +41,8 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
     assert process.returncode != 0, output
     assert not (run / "run.json").exists()
     assert list(run.glob("checkpoint/state_*"))
+    (shown,) = status.find(run.parent)
+    assert shown.state == status.INTERRUPTED and shown.epoch >= 15
 
     checkout.snakemake(*command)
     interrupted = json.loads((run / "run.json").read_text())
