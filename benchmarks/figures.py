@@ -90,7 +90,7 @@ def memory(rows: list[dict]) -> Figure:
     axes.set_xlabel("environment steps")
     axes.set_ylabel("memory in MB")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.legend(loc="center right")
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 

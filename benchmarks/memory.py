@@ -4,6 +4,7 @@ A real run of the HalfCheetah benchmark, checkpoints included, but without updat
 is full (`update_after`), which shortens a million steps from hours to minutes.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ EPOCHS = 102  # of 10,000 steps: the buffer fills, then two epochs train
 
 def main() -> None:
     """Train; write memory.csv with the resident memory at the end of each epoch."""
+    # TensorFlow imports JAX where it finds it, which is in no environment but the benchmarks'.
+    sys.modules["jax"] = None
     from ddpg import provenance, training
 
     common.pin()
