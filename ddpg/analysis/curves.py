@@ -1,13 +1,13 @@
 """Learning curves: runs in Spinning Up's `progress.txt` format, and published curves."""
 
 import io
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ddpg import run_directory
 from ddpg.errors import UserError
 
 # Spinning Up's column names and ours. Only the first three are in the files of every off-policy
@@ -99,22 +99,11 @@ def read_run(directory: Path | str) -> pd.DataFrame:
 
 def read_config(directory: Path | str) -> dict:
     """The `config.json` of a run; UserError unless it has `exp_name`, `seed` and `env`."""
-    config = read_json(Path(directory) / "config.json")
+    config = run_directory.read_json(Path(directory) / run_directory.CONFIG)
     missing = [key for key in ("exp_name", "seed", "env") if key not in config]
     if missing:
         raise UserError(f"{directory}/config.json: {missing[0]!r} is missing; repeat the run")
     return config
-
-
-def read_json(path: Path | str) -> dict:
-    """The mapping in a JSON file; UserError if it is missing or something else."""
-    try:
-        value = json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: a list or a value where a mapping of names to values belongs")
-    return value
 
 
 def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ddpg import run_directory
 from ddpg.analysis import curves, statistics, tables
 from ddpg.analysis.comparison import Final, Group, final
 
@@ -86,7 +87,7 @@ def _by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Ru
         own = all_curves["experiment"].eq(config["exp_name"]) & all_curves["seed"].eq(
             config["seed"]
         )
-        about = curves.read_json(directory / "run.json")
+        about = run_directory.read_json(directory / run_directory.RUN)
         run = _Run(directory, all_curves[own].reset_index(drop=True), config, about)
         runs.setdefault(config["exp_name"], {})[config["seed"]] = run
     return runs

@@ -120,7 +120,7 @@ def overrides(tier):
     )
 
 
-# What a training job was seen to use, in megabytes, without its replay buffer: 900 to 1,000, and on
+# What a training job was seen to use, in megabytes, without its replay buffer: 800 to 900, and on
 # a cluster 150 for each of the two Snakemakes around it.
 TRAINING_MB = 1400
 
