@@ -67,6 +67,7 @@ def record(trained: Trained, output: Path, seed: int, width: int | None, seconds
 
     try:
         env = environment.make(trained.env, render_mode="rgb_array")
+        follow(env)
         obs, _ = env.reset(seed=seed)
         first = env.render()
     except UserError:
@@ -95,6 +96,19 @@ def record(trained: Trained, output: Path, seed: int, width: int | None, seconds
     else:
         iio.imwrite(output, frames, fps=rate, codec="libx264")
     return total
+
+
+def follow(env) -> None:
+    """Film with the camera of a MuJoCo model that follows its body, where it has one.
+
+    Gymnasium 1.4 takes a camera that stands still, and a cheetah runs out of its picture.
+    """
+    renderer = getattr(env.unwrapped, "mujoco_renderer", None)
+    if renderer is not None:
+        import mujoco
+
+        camera = mujoco.mjtObj.mjOBJ_CAMERA
+        renderer.camera_id = mujoco.mj_name2id(env.unwrapped.model, camera, "track")
 
 
 def _of_checkpoint(directory: Path, hidden_layers: int, space) -> policy.Policy:

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from ddpg import policy
+from ddpg import environment, evaluation, policy
 from ddpg.cli import main
 
 TRAIN = ["train", "pendulum-demo", "--seed", "0"]
@@ -126,3 +126,11 @@ def test_record_films_an_episode(tmp_path, capfd, suffix):
     assert frames.shape[1:] == (64, 64, 3)
     assert frames[0].std() > 0
     assert not np.array_equal(frames[0], frames[-1])
+
+
+@pytest.mark.parametrize(("name", "camera"), [("HalfCheetah-v5", "track"), ("Reacher-v5", None)])
+def test_films_follow_what_moves(name, camera):
+    env = environment.make(name, render_mode="rgb_array")
+    evaluation.follow(env)
+    chosen = env.unwrapped.mujoco_renderer.camera_id
+    assert chosen == (env.unwrapped.model.camera(camera).id if camera else -1)
