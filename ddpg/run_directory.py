@@ -113,7 +113,7 @@ def read_json(path: Path) -> dict:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a JSON file of this package ({error})") from None
     if not isinstance(value, dict):
-        raise UserError(f"{path}: not a JSON file of this package (no object)")
+        raise UserError(f"{path}: not a JSON file of this package (a list or value, no object)")
     return value
 
 

@@ -76,9 +76,7 @@ def test_missing_and_binary_files(tmp_path):
         curves.read_progress(tmp_path / "weights")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [("{}", "'exp_name'"), ("{", "JSON"), ("[]", "no object")]
-)
+@pytest.mark.parametrize(("text", "message"), [("{}", "'exp_name'"), ("{", "JSON"), ("[]", "list")])
 def test_a_bad_config_is_one_clear_line(tmp_path, text, message):
     directory = make_run(tmp_path)
     (directory / "config.json").write_text(text)
