@@ -273,8 +273,6 @@ def plan(options) -> None:
 
 
 def _comparisons(options) -> list:
-    import pandas as pd
-
     from ddpg.analysis import comparison, curves
 
     declared = config.read(*options.config).get("comparisons", {})
@@ -283,7 +281,7 @@ def _comparisons(options) -> list:
             raise UserError(
                 f"{options.config[-1]}: no comparison {name!r}; there are: {', '.join(declared)}"
             )
-    runs = pd.concat([curves.read_curves(path) for path in options.curves])
+    runs = curves.read_curves(options.curves)
     names = options.only or declared
     return [comparison.load(name, declared[name], runs) for name in names]
 

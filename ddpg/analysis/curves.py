@@ -147,11 +147,25 @@ def check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
             )
 
 
-def read_curves(path: Path | str) -> pd.DataFrame:
-    """Read back the CSV file of an `aggregate` table; UserError if it is anything else."""
-    table = _read_csv(path)
-    if list(table.columns) != RUN_COLUMNS:
-        raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
+def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
+    """Read back the CSV files of `aggregate` tables as one table.
+
+    A run that several of them hold, because several comparisons name its experiment, is there once.
+    UserError for any other file, and for different runs of one seed.
+    """
+    tables = []
+    for path in paths:
+        tables.append(_read_csv(path))
+        if list(tables[-1].columns) != RUN_COLUMNS:
+            raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
+    table = pd.concat(tables).drop_duplicates(ignore_index=True)
+    twice = table[table.duplicated(["experiment", "seed", "env_interacts"])]
+    if len(twice):
+        run = twice.iloc[0]
+        raise UserError(
+            f"{', '.join(map(str, paths))}: hold different runs of {run['experiment']} seed "
+            f"{run['seed']}; make them anew with: python -m ddpg aggregate"
+        )
     return table
 
 

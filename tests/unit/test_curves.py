@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ddpg.analysis import curves
+from ddpg.analysis import curves, tables
 from ddpg.errors import UserError
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -90,7 +90,7 @@ def test_aggregate_sorts_and_survives_csv(tmp_path):
     assert table["seed"].tolist() == [2, 2, 10, 10]
     assert table["epoch"].tolist() == [1, 2, 1, 2]
     table.to_csv(tmp_path / "curves.csv", index=False)
-    pd.testing.assert_frame_equal(curves.read_curves(tmp_path / "curves.csv"), table)
+    pd.testing.assert_frame_equal(curves.read_curves([tmp_path / "curves.csv"]), table)
 
 
 def test_no_runs_are_a_table_without_rows():
@@ -123,7 +123,19 @@ def test_seeds_of_different_configurations_are_refused(tmp_path):
 def test_any_other_table_is_no_table_of_runs(tmp_path):
     (tmp_path / "curves.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="not a table of runs"):
-        curves.read_curves(tmp_path / "curves.csv")
+        curves.read_curves([tmp_path / "curves.csv"])
+
+
+def test_a_run_in_several_tables_counts_once(tmp_path):
+    first, second = make_run(tmp_path, 0), make_run(tmp_path, 1)
+    both, one = tmp_path / "both.csv", tmp_path / "one.csv"
+    tables.write_csv(both, curves.aggregate([first, second]))
+    tables.write_csv(one, curves.aggregate([second]))
+    pd.testing.assert_frame_equal(curves.read_curves([both, one]), curves.read_curves([both]))
+
+    one.write_text(one.read_text().replace("-5.5", "-5.25"))
+    with pytest.raises(UserError, match="both.csv, .*one.csv: hold different runs of demo seed 1"):
+        curves.read_curves([both, one])
 
 
 def test_published_curves():
