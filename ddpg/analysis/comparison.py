@@ -52,7 +52,8 @@ class Group:
 
     `runs` holds every seed's curve (columns `seed` and `curves.COLUMNS.values()`), or `published`
     the mean and the standard deviation over seeds (divisor n, as Spinning Up draws it) per
-    evaluation; the other one is None. An experiment that has not run has `runs` without rows.
+    evaluation, which its publisher `smoothed` over that many epochs; the other one is None. An
+    experiment that has not run has `runs` without rows.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Group:
     seeds: int
     runs: pd.DataFrame | None = None
     published: pd.DataFrame | None = None
+    smoothed: int = 1
 
     @property
     def legend(self) -> str:
@@ -103,7 +105,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Groups to compare; `smooth` is the width in epochs of the published curves' moving average.
+    """Groups to compare; `smooth` is the width in epochs of the moving average of drawn seeds.
 
     `reach` is the return whose first reaching counts as sample efficiency, judged on curves
     smoothed over `reach_smooth` epochs, or None.
@@ -242,14 +244,14 @@ def _group_row(comparison: Comparison, group: Group) -> dict:
         "min": NAN if values is None else values.min(),
         "max": NAN if values is None else values.max(),
         **_efficiency(comparison, group),
-        "note": _note(comparison, group),
+        "note": _note(group),
     }
     return row
 
 
-def _note(comparison: Comparison, group: Group) -> str:
+def _note(group: Group) -> str:
     if group.published is not None:
-        smoothed = f", smoothed over {comparison.smooth} epochs" if comparison.smooth > 1 else ""
+        smoothed = f", smoothed over {group.smoothed} epochs" if group.smoothed > 1 else ""
         return f"{group.name}: {ONLY_MOMENTS}{smoothed}"
     return {0: f"{group.name}: {NO_SEEDS}", 1: f"{group.name}: {ONE_SEED}"}.get(group.seeds, "")
 
@@ -260,7 +262,7 @@ def _efficiency(comparison: Comparison, group: Group) -> dict:
         return row
     row["reach"] = comparison.reach
     mean, _ = group.mean_and_sd()
-    if group.published is None or comparison.smooth == 1:
+    if group.smoothed == 1:
         mean = curves.smooth(mean, comparison.reach_smooth)
     row["steps_of_mean"] = statistics.steps_to_return(group.steps, mean, comparison.reach)
     values = group.matrix(smooth=comparison.reach_smooth)
@@ -279,7 +281,7 @@ def _pair_row(comparison: Comparison, a: Group, b: Group) -> dict:
     row |= {"seeds_a": a.seeds, "seeds_b": b.seeds}
     both = (final(a, b), final(b, a)) if a.seeds and b.seeds else (None, None)
     if None in both:
-        empty = [_note(comparison, group) for group in (a, b) if not group.seeds]
+        empty = [_note(group) for group in (a, b) if not group.seeds]
         return row | {"note": "; ".join(empty) or NO_COMMON_STEPS}
     of_a, of_b = (result.moments for result in both)
     test = statistics.welch(of_a, of_b)
@@ -301,7 +303,7 @@ def _pair_row(comparison: Comparison, a: Group, b: Group) -> dict:
         **_interval("probability_of_improvement", better),
         "detectable_difference": statistics.detectable_difference(of_a, of_b),
         "seeds_to_settle": statistics.seeds_to_detect(test.difference, of_a, of_b),
-        "note": "; ".join(filter(None, (_note(comparison, a), _note(comparison, b)))),
+        "note": "; ".join(filter(None, (_note(a), _note(b)))),
     }
 
 
@@ -335,7 +337,8 @@ def _reference(name: str, spec: dict, root: Path, where: str) -> Group:
         published = curves.read_published(
             root / curve["file"], spec["env"], curve["implementation"]
         )
-        return Group(**common, seeds=curve["seeds"], published=published)
+        smoothed = curve.get("smoothed", 1)
+        return Group(**common, seeds=curve["seeds"], published=published, smoothed=smoothed)
     if given == ["table"]:
         runs = curves.read_per_seed(root / spec["table"])
     else:

@@ -140,8 +140,8 @@ def learning_curve(group: Group, title: str) -> Figure:
 def comparison(given: Comparison) -> Figure:
     """Test return of every group: mean and one standard deviation over seeds.
 
-    So the notes and Spinning Up draw it (divisor n). Where the published curves are smoothed, every
-    seed of the others is smoothed in the same way.
+    So the notes and Spinning Up draw it (divisor n). Every seed is smoothed as the comparison says,
+    a published curve is drawn as it is.
     """
     figure, axes = _new(4.8, given.title)
     unit = _draw_groups(axes, given, "test_return_mean", given.smooth)

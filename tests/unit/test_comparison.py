@@ -1,5 +1,6 @@
 """Comparisons from their declaration to their tables, and the statements of the notes."""
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_every_seed_is_smoothed_before_the_statistics():
     smoothed = group.matrix(smooth=3)
     np.testing.assert_allclose(smoothed[4], values[3:6].mean(axis=0))
     np.testing.assert_allclose(group.mean_and_sd(smooth=3)[1], smoothed.std(axis=1))
+
+
+@pytest.mark.parametrize(("smoothed", "width"), [(1, 3), (3, 1)])
+def test_a_published_curve_that_was_smoothed_is_not_smoothed_again(smoothed, width):
+    references = copy.deepcopy(SPEC["references"])
+    references["published"]["curve"]["smoothed"] = smoothed
+    given = load(references=references, reach={"return": 300, "smooth": 3}, smooth=5)
+    curve = given.group("published").published
+    mean = curves.smooth(curve["mean"].to_numpy(), width)
+    expected = statistics.steps_to_return(curve["env_interacts"].to_numpy(), mean, 300)
+    row = comparison.group_table([given]).set_index("group").loc["published"]
+    assert row["steps_of_mean"] == expected
+    assert ("smoothed over 3 epochs" in row["note"]) == (smoothed == 3)
+    assert "5 epochs" not in row["note"]
 
 
 def test_final_performance_of_seeds_and_of_a_published_curve():
