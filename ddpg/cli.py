@@ -28,6 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, `head` say, has left
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        advice = "see to its permissions and its disk, or give another path"
+        print(f"ddpg: {error.filename}: {error.strerror}; {advice}", file=sys.stderr)
+        return UserError.exit_code
 
 
 def parser() -> argparse.ArgumentParser:

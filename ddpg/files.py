@@ -15,7 +15,7 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
     """Write `content` under a temporary name and rename it to `path`.
 
     With `sync`, it is on the disk before the name is. Where the disk is full, `path` keeps what
-    it had and the OSError comes through.
+    it had and the OSError comes through, with a filename.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -25,9 +25,11 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
         raise
     if sync:
         sync_directory(path.parent)

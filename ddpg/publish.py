@@ -25,9 +25,12 @@ def publish(run: Path, published: Path) -> Path:
     target = published / about["experiment"] / f"seed_{about['seed']}"
     if target.exists() and not _same(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
-    target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copyfile(run / name, target / name)
+    if not target.exists():
+        copy = target.with_name(f".{target.name}.tmp")
+        copy.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            shutil.copyfile(run / name, copy / name)
+        copy.rename(target)
     write_manifest(published)
     return target
 

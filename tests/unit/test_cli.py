@@ -12,6 +12,7 @@ from ddpg import environment, evaluation, policy
 from ddpg.cli import main
 
 TRAIN = ["train", "pendulum-demo", "--seed", "0"]
+PUBLISHED = "results/published/pendulum-demo/seed_0"
 
 
 def run(capfd, *arguments):
@@ -63,6 +64,9 @@ def test_a_directory_that_cannot_be_written(tmp_path, capfd):
             ["plot", "--only", "chess", "--curves", "x.csv", "--output", "x"],
             "no comparison 'chess'",
         ),
+        (["publish", PUBLISHED, "--to", "README.md"], "README.md/pendulum-demo"),
+        (["aggregate", "--runs", PUBLISHED, "--output", "README.md/x.csv"], "README.md: "),
+        (["provenance", "--runs", PUBLISHED, "--output", "README.md"], "README.md: "),
     ],
 )
 def test_bad_input_to_other_commands(capfd, arguments, message):

@@ -1,5 +1,7 @@
 """Published runs: copied only when finished and whole, and held against their manifest."""
 
+import errno
+import shutil
 import subprocess
 
 import pytest
@@ -49,6 +51,24 @@ def test_another_run_of_the_seed_is_not_overwritten(run, tmp_path):
     (target / "run.json").write_text("{}")
     with pytest.raises(UserError, match="another run of this seed is published"):
         publish.publish(run, tmp_path / "published")
+
+
+def test_a_copy_that_was_cut_off_is_made_anew(run, tmp_path, monkeypatch):
+    copyfile, copied = shutil.copyfile, []
+
+    def full_disk(source, target):
+        if len(copied) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copied.append(copyfile(source, target))
+
+    monkeypatch.setattr(shutil, "copyfile", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        publish.publish(run, tmp_path / "published")
+    assert not list((tmp_path / "published").glob("*/seed_*"))
+    monkeypatch.undo()
+    target = publish.publish(run, tmp_path / "published")
+    assert sorted(path.name for path in target.iterdir()) == sorted(publish.FILES)
+    assert [path.name for path in target.parent.iterdir()] == ["seed_0"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "unlisted", "no manifest"])
