@@ -20,7 +20,7 @@ if os.geteuid() == 0:
 def need(*programs: str) -> None:
     """Skip, or fail in CI, unless one of the programs is there."""
     if not any(map(shutil.which, programs)):
-        reason = f"no {' and no '.join(programs)} here; the README says how to install it"
+        reason = f"no {' and no '.join(programs)} here; see docs/containers.md and docs/cluster.md"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

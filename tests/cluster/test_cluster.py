@@ -1,4 +1,4 @@
-"""The workflow on a SLURM of its own, as the README says to run it: cancelled, pre-empted, out of
+"""The workflow on a SLURM of its own, as docs/cluster.md says: cancelled, pre-empted, out of
 time, out of memory, and with the bytes of a local run.
 
 What has to wait for the cluster runs side by side, each in a checkout of its own.
@@ -50,7 +50,7 @@ class Session:
         self.slurm, self.directory = slurm, Checkout(directory).directory
         (directory / "containers/ddpg.sif").symlink_to(sif)
         (directory / "short.yaml").write_text(SHORT)
-        # What the README says to edit, and shorter waits.
+        # What docs/cluster.md says to edit, and shorter waits.
         self.edit(f"{PROFILE}/config.yaml", "slurm_partition: main", "slurm_partition: short")
         self.edit(f"{PROFILE}/config.yaml", "runtime: 360", "runtime: 3")
         self.edit(f"{PROFILE}/config.yaml", "status-checks: 20", "status-checks: 2")
