@@ -2,7 +2,7 @@
 
 A statement is a range of values. The data agrees where the measured value lies in the range, as the
 statements themselves are about measured values; it does not where the value's whole 95 % interval
-lies outside; between the two, and without data, nobody can tell.
+lies outside; between the two, without an interval and without data, nobody can tell.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import pandas as pd
 
 from ddpg.analysis import comparison as comparisons
 from ddpg.analysis import statistics
-from ddpg.analysis.comparison import Comparison
+from ddpg.analysis.comparison import Comparison, Group
 from ddpg.analysis.statistics import Estimate
 
 AGREES, DISAGREES, CANNOT_TELL = "agrees", "does not agree", "cannot tell"
@@ -44,14 +44,12 @@ class Claim:
 
 
 def judge(estimate: Estimate | None, low: float, high: float) -> str:
-    """AGREES, DISAGREES or CANNOT_TELL; without an interval the value alone decides."""
-    if estimate is None or math.isnan(estimate.value):
-        return CANNOT_TELL
-    if low <= estimate.value <= high:
+    """AGREES, DISAGREES or CANNOT_TELL; an unknown interval (NaN) is nowhere outside the range."""
+    if estimate is not None and low <= estimate.value <= high:
         return AGREES
-    if estimate.low <= high and low <= estimate.high:
-        return CANNOT_TELL
-    return DISAGREES
+    if estimate is not None and (estimate.high < low or high < estimate.low):
+        return DISAGREES
+    return CANNOT_TELL
 
 
 def claim_table(given: Iterable[Comparison]) -> pd.DataFrame:
@@ -60,7 +58,8 @@ def claim_table(given: Iterable[Comparison]) -> pd.DataFrame:
     rows = []
     for claim in CLAIMS:
         where = by_name.get(claim.comparison)
-        measured = claim.measure(where, claim.subject) if where else None
+        group = where and where.group(claim.subject)
+        measured = claim.measure(where, claim.subject) if group else None
         verdict = judge(measured, claim.low, claim.high)
         rows.append(
             {
@@ -73,15 +72,17 @@ def claim_table(given: Iterable[Comparison]) -> pd.DataFrame:
                 "measured_low": measured.low if measured else math.nan,
                 "measured_high": measured.high if measured else math.nan,
                 "verdict": verdict,
-                "note": _note(verdict, measured, claim),
+                "note": _note(verdict, measured, claim, group),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _note(verdict: str, measured: Estimate | None, claim: Claim) -> str:
+def _note(verdict: str, measured: Estimate | None, claim: Claim, group: Group | None) -> str:
     if measured is None:
         return "no data"
+    if group.seeds < statistics.FEWEST_RESAMPLED:
+        return f"{group.seeds} seed{'' if group.seeds == 1 else 's'} only"
     if verdict == AGREES and (measured.low < claim.low or claim.high < measured.high):
         return "but its interval reaches beyond the range"
     return ""

@@ -18,6 +18,7 @@ from ddpg.errors import UserError
 
 ONE_SEED = "one seed, so no interval and no test"
 NO_SEEDS = "0 seeds"
+NO_INTERVAL = f"fewer than {statistics.FEWEST_RESAMPLED} seeds, so no bootstrap interval"
 NO_COMMON_STEPS = "no evaluation at steps that both have"
 ONLY_MOMENTS = "only mean and sd published"
 PAIR_COLUMNS = [
@@ -253,7 +254,9 @@ def _note(group: Group) -> str:
     if group.published is not None:
         smoothed = f", smoothed over {group.smoothed} epochs" if group.smoothed > 1 else ""
         return f"{group.name}: {ONLY_MOMENTS}{smoothed}"
-    return {0: f"{group.name}: {NO_SEEDS}", 1: f"{group.name}: {ONE_SEED}"}.get(group.seeds, "")
+    if group.seeds >= statistics.FEWEST_RESAMPLED:
+        return ""
+    return f"{group.name}: {({0: NO_SEEDS, 1: ONE_SEED}).get(group.seeds, NO_INTERVAL)}"
 
 
 def _efficiency(comparison: Comparison, group: Group) -> dict:

@@ -108,7 +108,10 @@ def save(figure: Figure, stem: Path | str) -> list[Path]:
 
 @_styled
 def learning_curve(group: Group, title: str) -> Figure:
-    """Test return of one experiment: every seed thin, their mean, and its 95 % bootstrap band."""
+    """Test return of one experiment: every seed thin, their mean, and its 95 % bootstrap band.
+
+    Too few seeds for an interval (`statistics.bootstrap`) have no band.
+    """
     figure, axes = _new(4.2, title)
     values = group.matrix()
     if values is None:
@@ -117,7 +120,7 @@ def learning_curve(group: Group, title: str) -> Figure:
     steps = group.steps / scale
     axes.plot(steps, values, color=GREY, linewidth=0.5, alpha=0.7)
     axes.plot([], [], color=GREY, linewidth=0.5, alpha=0.7, label="each seed")
-    if group.seeds > 1:
+    if group.seeds >= statistics.FEWEST_RESAMPLED:
         band = statistics.bootstrap(np.mean, values, resamples=BAND_RESAMPLES)
         axes.fill_between(
             steps,
@@ -200,7 +203,10 @@ def seed_panels(group: Group, title: str) -> Figure:
 
 @_styled
 def final_returns(given: Comparison) -> Figure:
-    """Final performance: every seed a point, mean and interquartile mean with 95 % intervals."""
+    """Final performance: every seed a point, mean and interquartile mean with 95 % intervals.
+
+    Too few seeds for an interval (`statistics.bootstrap`) are points only.
+    """
     figure, axes = _new(1.7 + 0.6 * len(given.groups), given.title)
     for row, group in enumerate(given.groups):
         _draw_final(axes, row, group)
@@ -254,7 +260,7 @@ def _draw_final(axes: Axes, row: int, group: Group) -> None:
     heights = np.empty(group.seeds)
     heights[np.argsort(result.values)] = np.resize([0.0, 0.1, -0.1], group.seeds)
     axes.plot(result.values, row + heights, label="one seed", **ONE_SEED)
-    if group.seeds > 1:
+    if group.seeds >= statistics.FEWEST_RESAMPLED:
         for statistic, offset, style in (
             (np.mean, -0.27, MEAN),
             (statistics.interquartile_mean, 0.27, QUARTILES),

@@ -200,7 +200,8 @@ def test_an_undecidable_difference_is_said_to_be_one():
         (Estimate(250, 190, 320), claims.AGREES),
         (Estimate(310, 290, 330), claims.CANNOT_TELL),
         (Estimate(330, 310, 350), claims.DISAGREES),
-        (Estimate(301), claims.DISAGREES),
+        (Estimate(250), claims.AGREES),
+        (Estimate(301), claims.CANNOT_TELL),
         (Estimate(math.nan), claims.CANNOT_TELL),
         (None, claims.CANNOT_TELL),
     ],
@@ -236,6 +237,14 @@ def test_statements_of_the_notes_are_measured():
     assert rerun["verdict"] == claims.DISAGREES
     others = table[table["comparison"] != claims.EX]
     assert set(others["verdict"]) == {claims.CANNOT_TELL} and set(others["note"]) == {"no data"}
+
+
+def test_two_seeds_refute_no_statement():
+    runs = our_runs(offset=-10000, experiment=claims.OURS_EX)
+    table = claims.claim_table([notes_comparison(runs[runs["seed"] < 20])])
+    ours = table[table["group"] == claims.OURS_EX]
+    assert set(ours["note"]) == {"2 seeds only"} and ours["measured_low"].isna().all()
+    assert set(ours["verdict"]) == {claims.CANNOT_TELL}
 
 
 def test_the_band_of_a_published_curve_is_measured_without_interval():

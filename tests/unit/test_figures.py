@@ -124,10 +124,12 @@ def test_losses_show_only_groups_that_have_them():
     assert all(len(line.get_xdata()) == 0 for line in q_value.lines)
 
 
-def test_a_learning_curve_has_an_interval_only_with_more_than_one_seed():
+def test_a_learning_curve_has_an_interval_only_with_seeds_enough_for_one():
     interval = "95 % bootstrap interval of the mean over seeds"
-    several = figures.learning_curve(group(), "Demo")
-    assert legend(several) == ["each seed", interval, "mean: ours, Pendulum-v1 (4 seeds)"]
+    several = figures.learning_curve(group(seeds=5), "Demo")
+    assert legend(several) == ["each seed", interval, "mean: ours, Pendulum-v1 (5 seeds)"]
+    few = figures.learning_curve(group(seeds=4), "Demo")
+    assert legend(few) == ["each seed", "mean: ours, Pendulum-v1 (4 seeds)"]
     alone = figures.learning_curve(group(seeds=1), "Demo")
     assert legend(alone) == ["each seed", "mean: ours, Pendulum-v1 (1 seed)"]
 

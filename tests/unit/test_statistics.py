@@ -42,13 +42,24 @@ def test_bootstrap_covers_and_repeats():
     assert first.high == pytest.approx(values.mean() + half, abs=0.1 * half)
 
 
-def test_bootstrap_of_one_seed_is_the_value_without_interval():
-    found = statistics.bootstrap(np.mean, np.array([4.0]))
-    assert found.value == 4.0 and math.isnan(found.low) and math.isnan(found.high)
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_too_few_seeds_to_resample_have_a_value_without_interval(seeds):
+    found = statistics.bootstrap(np.mean, np.arange(float(seeds)))
+    assert found.value == (seeds - 1) / 2 and math.isnan(found.low) and math.isnan(found.high)
+    enough, few = np.arange(5.0), np.arange(4.0)
+    assert math.isnan(statistics.bootstrap(statistics.improvement, enough, few).low)
+    assert not math.isnan(statistics.bootstrap(statistics.improvement, enough, enough).low)
+
+
+def test_an_interval_covers_as_often_as_the_tables_say():
+    rng = np.random.default_rng(0)
+    for seeds, stated in ((5, 0.84), (10, 0.90), (20, 0.93)):
+        found = statistics.bootstrap(np.mean, rng.normal(size=(2000, seeds)), resamples=500)
+        assert np.mean(found.low * found.high <= 0) == pytest.approx(stated, abs=0.02)
 
 
 def test_bootstrap_keeps_the_leading_axes():
-    found = statistics.bootstrap(np.mean, np.arange(12.0).reshape(3, 4), resamples=200)
+    found = statistics.bootstrap(np.mean, np.arange(15.0).reshape(3, 5), resamples=200)
     assert found.low.shape == found.value.shape == (3,)
     assert (found.low < found.value).all() and (found.value < found.high).all()
 
