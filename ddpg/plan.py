@@ -1,5 +1,6 @@
 """What training every experiment would cost, measured on the published runs."""
 
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -26,13 +27,24 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
         row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
         row |= dict.fromkeys(("core_hours", "memory", "disk"))
         if own:
-            steps_per_second = median(about["steps_per_second"] for about in abouts)
-            hours = experiment.total_steps / steps_per_second / 3600
+            hours = experiment.total_steps / median(map(_steps_per_second, own)) / 3600
             row["core_hours"] = hours * len(experiment.seeds)
             row["memory"] = median(about["peak_memory_bytes"] for about in abouts)
             row["disk"] = median(sum((r / name).stat().st_size for name in FILES) for r in own)
         rows.append(row)
     return rows
+
+
+def _steps_per_second(run: Path) -> float:
+    """The speed of the run's median epoch: what shared its core for a while counts little."""
+    rows = [{"TotalEnvInteracts": 0, "Time": 0}, *run_directory.progress(run)]
+
+    def change(column: str, a: dict, b: dict) -> float:
+        return float(b[column]) - float(a[column])
+
+    return median(
+        change("TotalEnvInteracts", a, b) / change("Time", a, b) for a, b in pairwise(rows)
+    )
 
 
 def show(config: dict, published: list[Path]) -> None:

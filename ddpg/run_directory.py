@@ -1,6 +1,7 @@
 """A run's directory: the files in it, who may write there, and what state it is in."""
 
 import contextlib
+import csv
 import errno
 import fcntl
 import hashlib
@@ -115,6 +116,15 @@ def read_json(path: Path) -> dict:
     if not isinstance(value, dict):
         raise UserError(f"{path}: not a JSON file of this package (a list or value, no object)")
     return value
+
+
+def progress(directory: Path) -> list[dict[str, str]]:
+    """The rows of progress.txt by column; none where it is not there yet."""
+    try:
+        with open(directory / PROGRESS, newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+    except FileNotFoundError:
+        return []
 
 
 def write_results(directory: Path, contents: dict[str, bytes], about: dict) -> dict:

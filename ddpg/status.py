@@ -1,6 +1,5 @@
 """What every run of a directory is doing, at a glance."""
 
-import csv
 import dataclasses
 import json
 import time
@@ -13,7 +12,6 @@ from rich.table import Table
 
 from ddpg import run_directory
 from ddpg.errors import UserError
-from ddpg.logger import PROGRESS
 from ddpg.progress import console, duration
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
@@ -55,7 +53,7 @@ def of(directory: Path) -> Status | None:
     if not (directory / run_directory.CONFIG).exists():
         return _of_checkpoint(directory)
     config = run_directory.read_json(directory / run_directory.CONFIG)
-    rows = _rows(directory / PROGRESS)
+    rows = run_directory.progress(directory)
     epoch = int(rows[-1]["Epoch"]) if rows else 0
     speed = None
     if rows:
@@ -151,11 +149,3 @@ def _state(directory: Path) -> str:
         return FAILED
     resumable = any((directory / run_directory.CHECKPOINT).glob("state_*"))
     return INTERRUPTED if resumable else FAILED
-
-
-def _rows(path: Path) -> list[dict]:
-    try:
-        with open(path, newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
-    except FileNotFoundError:
-        return []

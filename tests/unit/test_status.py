@@ -85,12 +85,16 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
 def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     runs = []
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
+        seconds = 10_000 / speed
+        times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one epoch was held up
+        table = ["TotalEnvInteracts\tTime"]
+        table += [f"{10_000 * (i + 1)}\t{time}" for i, time in enumerate(times)]
         directory = tmp_path / "pendulum-demo" / f"seed_{seed}"
         directory.mkdir(parents=True)
         for name in FILES:
             (directory / name).write_bytes(b"x" * 100)
-        about = {"steps_per_second": speed, "peak_memory_bytes": 10**9}
-        (directory / "run.json").write_text(json.dumps(about).ljust(100))
+        (directory / "run.json").write_text(json.dumps({"peak_memory_bytes": 10**9}).ljust(100))
+        (directory / "progress.txt").write_text("\n".join(table).ljust(100))
         runs.append(directory)
     rows = {row["experiment"]: row for row in plan.costs(read("config.yaml"), runs)}
     demo = rows["pendulum-demo"]
