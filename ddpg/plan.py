@@ -70,7 +70,7 @@ def show(config: dict, published: list[Path]) -> None:
             f"{row['core_hours']:,.2f}" if known else "unknown",
             f"{row['memory'] / 1e9:.2f} GB" if known else "unknown",
             f"{row['disk'] / 1e6:.2f} MB" if known else "unknown",
-            f"{row['measured']} published runs" if known else "none published",
+            f"{row['measured']} of them published" if known else "none published",
         )
     out = console()
     out.print(table)
