@@ -9,6 +9,7 @@ import itertools
 import json
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from ddpg.errors import Diverged, UserError
@@ -122,9 +123,14 @@ def progress(directory: Path) -> list[dict[str, str]]:
     """The rows of progress.txt by column; none where it is not there yet."""
     try:
         with open(directory / PROGRESS, newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
+            return rows(file)
     except FileNotFoundError:
         return []
+
+
+def rows(lines: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of progress.txt by column, from its lines."""
+    return list(csv.DictReader(lines, delimiter="\t"))
 
 
 def write_results(directory: Path, contents: dict[str, bytes], about: dict) -> dict:

@@ -46,14 +46,11 @@ def find(root: Path) -> list[Status]:
 
 
 def of(directory: Path) -> Status | None:
-    """The status of the run in `directory`, by its files or, without them, by its checkpoint.
-
-    None where neither can be read.
-    """
-    if not (directory / run_directory.CONFIG).exists():
-        return _of_checkpoint(directory)
-    config = run_directory.read_json(directory / run_directory.CONFIG)
-    rows = run_directory.progress(directory)
+    """The status of the run in `directory`; None where neither files nor checkpoint can be read."""
+    found = _config_and_rows(directory)
+    if found is None:
+        return None
+    config, rows = found
     epoch = int(rows[-1]["Epoch"]) if rows else 0
     speed = None
     if rows:
@@ -78,26 +75,19 @@ def of(directory: Path) -> Status | None:
     )
 
 
-def _of_checkpoint(directory: Path) -> Status | None:
+def _config_and_rows(directory: Path) -> tuple[dict, list[dict]] | None:
+    """What config.json and progress.txt say or, without the former, the newest checkpoint."""
+    if (directory / run_directory.CONFIG).exists():
+        config = run_directory.read_json(directory / run_directory.CONFIG)
+        return config, run_directory.progress(directory)
     from ddpg.checkpoint import newest_arrays
 
     arrays = newest_arrays(directory / run_directory.CHECKPOINT)
     if arrays is None:
         return None
-    about = json.loads(str(arrays["about"]))
-    config, steps = about["identity"]["config"], about["steps"]
-    speed = steps / about["seconds"] if about["seconds"] > 0 else None
-    left = config["epochs"] * config["steps_per_epoch"] - steps
-    return Status(
-        experiment=about["identity"]["experiment"],
-        seed=about["identity"]["seed"],
-        state=_state(directory),
-        epoch=steps // config["steps_per_epoch"],
-        epochs=config["epochs"],
-        speed=speed,
-        test_return=None,
-        seconds_left=left / speed if speed else None,
-    )
+    identity = json.loads(str(arrays["about"]))["identity"]
+    config = identity["config"] | {"exp_name": identity["experiment"], "seed": identity["seed"]}
+    return config, run_directory.rows(arrays["logger_lines"])
 
 
 def table(statuses: list[Status], root: Path) -> Table:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from ddpg import plan, run_directory, status
@@ -17,14 +18,19 @@ def make_run(directory, epochs=(1, 2), seed=0):
     directory.mkdir(parents=True)
     config = {"exp_name": "pendulum-demo", "seed": seed, "epochs": 10, "steps_per_epoch": 1000}
     (directory / "config.json").write_text(json.dumps(config))
+    (directory / "progress.txt").write_text("\n".join(progress(epochs)) + "\n")
+    return directory
+
+
+def progress(epochs):
+    """The lines of a progress.txt of these epochs."""
     rows = ["\t".join(COLUMNS)]
     for epoch in epochs:
         row = dict.fromkeys(COLUMNS, 0.0)
         row |= {"Epoch": epoch, "TotalEnvInteracts": 1000 * epoch, "AverageTestEpRet": -epoch}
         row["Time"] = 5.0 + 2 * epoch  # the first epoch includes the start
         rows.append("\t".join(map(str, row.values())))
-    (directory / "progress.txt").write_text("\n".join(rows) + "\n")
-    return directory
+    return rows
 
 
 def test_the_states(tmp_path):
@@ -53,16 +59,18 @@ def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
         "seed": 7,
         "config": {"epochs": 10, "steps_per_epoch": 1000},
     }
-    about = {"identity": identity, "steps": 2500, "seconds": 5.0}
+    about = {"identity": identity, "steps": 2500}
+    arrays = {"logger_lines": np.array(progress((1, 2)))}
     replay = ReplayBuffer(10, obs_dim=3, act_dim=1)
-    Checkpoints(tmp_path / "seed_7/checkpoint").save(about, {}, replay)
-    Checkpoints(tmp_path / "seed_7/set_aside_1/checkpoint").save(about, {}, replay)
+    Checkpoints(tmp_path / "seed_7/checkpoint").save(about, arrays, replay)
+    Checkpoints(tmp_path / "seed_7/set_aside_1/checkpoint").save(about, arrays, replay)
     damaged = tmp_path / "seed_8/checkpoint/state_0000001000"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"")
     (found,) = status.find(tmp_path)
     assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "interrupted")
-    assert (found.epoch, found.epochs, found.speed, found.seconds_left) == (2, 10, 500, 15)
+    assert (found.epoch, found.epochs, found.test_return) == (2, 10, -2.0)
+    assert (found.speed, found.seconds_left) == (500, 16)
 
 
 def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):
