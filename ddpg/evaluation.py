@@ -8,6 +8,7 @@ import numpy as np
 
 from ddpg import environment, policy, run_directory
 from ddpg.errors import UserError
+from ddpg.files import write_atomically
 
 
 class Trained(NamedTuple):
@@ -90,11 +91,13 @@ def record(trained: Trained, output: Path, seed: int, width: int | None, seconds
     if width:
         size = (width, round(width * first.shape[0] / first.shape[1]) // 2 * 2)
         frames = [np.asarray(Image.fromarray(f).resize(size)) for f in frames]
+    encoding = {
+        ".gif": {"duration": 1000 / rate, "loop": 0},
+        ".mp4": {"fps": rate, "codec": "libx264", "macro_block_size": 2},  # H.264 takes even sizes
+    }[output.suffix]
+    film = iio.imwrite("<bytes>", frames, extension=output.suffix, **encoding)
     output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".gif":
-        iio.imwrite(output, frames, duration=1000 / rate, loop=0)
-    else:
-        iio.imwrite(output, frames, fps=rate, codec="libx264")
+    write_atomically(output, film)
     return total
 
 
