@@ -33,7 +33,7 @@ plan: $(VENV)/cpu ## say what training everything would cost
 docs: figures ## copy the README's pictures from the published runs
 	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
 	cp $(PUBLISHED)/exercise-2-2/comparison.png docs/images/exercise-2-2.png
-	cp $(PUBLISHED)/halfcheetah-2020/comparison.png docs/images/halfcheetah-2020.png
+	cp $(PUBLISHED)/halfcheetah/comparison.png docs/images/halfcheetah.png
 	$(VENV)/bin/python -m ddpg record results/published/pendulum-demo/seed_0 \
 	    --output docs/images/pendulum.gif --width 200 --seconds 7
 	$(VENV)/bin/python -m ddpg record results/published/halfcheetah-benchmark-2020/seed_0 \
