@@ -235,6 +235,7 @@ def aggregate(options) -> None:
 
 def compare(options) -> None:
     from ddpg.analysis import claims, comparison, tables
+    from ddpg.analysis.statistics_report import statistics_markdown
 
     comparisons = _comparisons(options)
     found = {
@@ -244,7 +245,7 @@ def compare(options) -> None:
     }
     for name, table in found.items():
         tables.write_csv(options.output / f"{name}.csv", table)
-    tables.write_document(options.output / "statistics", tables.report(**found))
+    tables.write_document(options.output / "statistics", statistics_markdown(**found))
 
 
 def plot(options) -> None:

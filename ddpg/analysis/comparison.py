@@ -310,20 +310,6 @@ def _pair_row(comparison: Comparison, a: Group, b: Group) -> dict:
     }
 
 
-def power_statement(row: dict) -> str:
-    """One sentence for a row of `pair_table`: what its seeds can decide, and what it would take."""
-    if math.isnan(row["detectable_difference"]):
-        return f"{row['a']} against {row['b']}: {row['note']}."
-    settle = row["seeds_to_settle"]
-    needed = f"{settle:,.0f} seeds" if math.isfinite(settle) else "more than a million seeds"
-    return (
-        f"{row['a']} against {row['b']}: {row['seeds_a']} and {row['seeds_b']} seeds detect a true "
-        f"difference of {row['detectable_difference']:,.0f} with power {statistics.POWER}; the "
-        f"observed one is {row['difference']:,.0f} (p = {row['welch_p']:.2g}), and if it were the "
-        f"true one, {needed} a side would show it with that power."
-    )
-
-
 def _experiment(name: str, label: str, runs: pd.DataFrame) -> Group:
     own = runs[runs["experiment"] == name]
     env = own["env"].iloc[0] if len(own) else ""
