@@ -109,7 +109,8 @@ class Comparison:
     """Groups to compare; `smooth` is the width in epochs of the moving average of drawn seeds.
 
     `reach` is the return whose first reaching counts as sample efficiency, judged on curves
-    smoothed over `reach_smooth` epochs, or None.
+    smoothed over `reach_smooth` epochs, or None. `experiment_figures`: whether the experiments' own
+    figures belong to it.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Comparison:
     smooth: int = 1
     reach: float | None = None
     reach_smooth: int = 1
+    experiment_figures: bool = True
 
     @property
     def ours(self) -> tuple[Group, ...]:
@@ -167,6 +169,7 @@ def load(name: str, spec: dict, runs: pd.DataFrame, root: Path | str = ".") -> C
         smooth=_odd(spec.get("smooth", 1), f"comparisons.{name}.smooth"),
         reach=reach.get("return"),
         reach_smooth=_odd(reach.get("smooth", 1), f"comparisons.{name}.reach.smooth"),
+        experiment_figures=spec.get("experiment_figures", True),
     )
 
 

@@ -234,14 +234,16 @@ def draw_all(comparisons: Iterable[Comparison], directory: Path | str) -> list[P
     """Draw every figure of every comparison; returns the paths written.
 
     They are `directory`/<comparison>/<figure>.<format> for COMPARISON_FIGURES, and
-    `directory`/<comparison>/<experiment>_<figure>.<format> for EXPERIMENT_FIGURES.
+    `directory`/<comparison>/<experiment>_<figure>.<format> for EXPERIMENT_FIGURES, where the
+    comparison has them.
     """
     paths = []
     for given in comparisons:
         folder = Path(directory) / given.name
         for name, draw in COMPARISON_FIGURES.items():
             paths += save(draw(given), folder / name)
-        for group, (name, draw) in itertools.product(given.ours, EXPERIMENT_FIGURES.items()):
+        alone = given.ours if given.experiment_figures else ()
+        for group, (name, draw) in itertools.product(alone, EXPERIMENT_FIGURES.items()):
             paths += save(draw(group, given.title), folder / f"{group.name}_{name}")
     return paths
 

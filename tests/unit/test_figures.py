@@ -172,3 +172,5 @@ def test_everything_is_drawn(tmp_path, monkeypatch):
         "demo/not-run_seeds.svg",
     }
     assert all(path.stat().st_size > 1000 for path in paths)
+    without = figures.draw_all([given(experiment_figures=False)], tmp_path / "without")
+    assert {path.stem for path in without} == {"comparison", "values_and_losses", "final_returns"}
