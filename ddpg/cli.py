@@ -174,7 +174,7 @@ def train(options) -> None:
     from ddpg.progress import show
 
     with show(experiment, options.seed) as report:
-        about = training.train(
+        record = training.train(
             experiment,
             options.seed,
             options.output,
@@ -182,7 +182,7 @@ def train(options) -> None:
             restart=options.restart,
             report=report,
         )
-    print(f"{options.output}: {about['steps']:,} steps, {about['steps_per_second']:,.0f} a second")
+    print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} a second")
 
 
 def verify(options) -> None:

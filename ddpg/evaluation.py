@@ -1,5 +1,6 @@
 """Play a trained policy: count its returns, or film it."""
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 from ddpg import environment, policy, run_directory
 from ddpg.errors import UserError
 from ddpg.files import write_atomically
+from ddpg.runs.typed_json import read_record
 
 
 class Trained(NamedTuple):
@@ -19,6 +21,15 @@ class Trained(NamedTuple):
     max_ep_len: int
 
 
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    """What is read of a run's config.json, where there is one."""
+
+    env: str | None = None
+    hidden_sizes: tuple[int, ...] = ()
+    max_ep_len: int = 1000
+
+
 def load(source: Path, env: str | None = None) -> Trained:
     """The policy of a run (finished, published or stopped), or of a policy.npz.
 
@@ -26,15 +37,14 @@ def load(source: Path, env: str | None = None) -> Trained:
     for anything else.
     """
     directory = source if source.is_dir() else source.parent
-    settings = {}
-    if (directory / run_directory.CONFIG).exists():
-        settings = run_directory.read_json(directory / run_directory.CONFIG)
-    name = env or settings.get("env")
+    path = directory / run_directory.CONFIG
+    settings = read_record(_Settings, path) if path.exists() else _Settings()
+    name = env or settings.env
     if name is None:
         raise UserError(f"{source}: no config.json beside it tells the environment; give --env")
     space = environment.make(name).action_space
     if source.is_dir() and not (source / run_directory.POLICY).exists():
-        trained = _of_checkpoint(source, len(settings.get("hidden_sizes", [])), space)
+        trained = _of_checkpoint(source, len(settings.hidden_sizes), space)
     else:
         trained = policy.load(source / run_directory.POLICY if source.is_dir() else source)
     obs_dim = environment.make(name).observation_space.shape[0]
@@ -44,7 +54,7 @@ def load(source: Path, env: str | None = None) -> Trained:
             f"{source}: the policy observes {needed[0]} and acts in {needed[1]} dimensions, "
             f"{name} has {obs_dim} and {space.shape[0]}; give its own environment with --env"
         )
-    return Trained(trained, name, settings.get("max_ep_len", 1000))
+    return Trained(trained, name, settings.max_ep_len)
 
 
 def evaluate(trained: Trained, episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from ddpg import config as configuration
 from ddpg import run_directory
 from ddpg.progress import console
 from ddpg.publish import FILES
+from ddpg.runs.record import RunRecord
 
 
 def costs(config: dict, published: list[Path]) -> list[dict]:
@@ -23,13 +24,13 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
     for name in config["experiments"]:
         experiment = configuration.experiment(config, name)
         own = [run for run in published if run.parent.name == name]
-        abouts = [run_directory.read_json(run / run_directory.RUN) for run in own]
+        records = [RunRecord.read(run / run_directory.RUN) for run in own]
         row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
         row |= dict.fromkeys(("core_hours", "memory", "disk"))
         if own:
             hours = experiment.total_steps / median(map(_steps_per_second, own)) / 3600
             row["core_hours"] = hours * len(experiment.seeds)
-            row["memory"] = median(about["peak_memory_bytes"] for about in abouts)
+            row["memory"] = median(record.peak_memory_bytes for record in records)
             row["disk"] = median(sum((r / name).stat().st_size for name in FILES) for r in own)
         rows.append(row)
     return rows
@@ -76,10 +77,7 @@ def show(config: dict, published: list[Path]) -> None:
     out.print(table)
     total = sum(row["core_hours"] or 0 for row in rows)
     unknown = [row["experiment"] for row in rows if row["core_hours"] is None]
-    models = {
-        run_directory.read_json(run / run_directory.RUN)["machine"]["cpu"]["model"]
-        for run in published
-    }
+    models = {RunRecord.read(run / run_directory.RUN).machine.cpu.model for run in published}
     out.print(
         f"{total:,.1f} core hours on one core each of {', '.join(sorted(models)) or 'no machine'}"
         + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from ddpg.errors import UserError
 from ddpg.files import sha256
+from ddpg.runs.record import Image, Machine, Processor, Revision
+from ddpg.runs.typed_json import from_json
 
 log = logging.getLogger(__name__)
 
@@ -74,19 +76,19 @@ def code_digest(path: Path) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
-def machine() -> dict:
+def machine() -> Machine:
     """The machine, the versions and the settings in force."""
-    return {
-        "cpu": cpu(),
-        "gpu": gpu(),
-        "threads": 1,
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "packages": versions(EXACT_PACKAGES + OTHER_PACKAGES),
-        "variables": kernel_variables(),
-        "git": git(),
-        "image": image(),
-    }
+    return Machine(
+        cpu=cpu(),
+        gpu=tuple(gpu()),
+        threads=1,
+        platform=platform.platform(),
+        python=platform.python_version(),
+        packages=versions(EXACT_PACKAGES + OTHER_PACKAGES),
+        variables=kernel_variables(),
+        git=git(),
+        image=image(),
+    )
 
 
 def kernel_variables() -> dict:
@@ -97,18 +99,24 @@ def kernel_variables() -> dict:
 def processor() -> dict:
     """What chooses the kernels: the processor's model and type, and the GPUs."""
     about = cpu()
-    return {"model": about["model"], "type": about["type"], "gpu": gpu()}
+    return {"model": about.model, "type": about.type, "gpu": gpu()}
 
 
-def image() -> dict | None:
+def image() -> Image | None:
     """What the container image of this Python holds, as its build wrote it; None outside one.
 
     The note lies beside the interpreter, so no mount and no variable can hide it or put another in
     its place. Its `id` is a digest of the contents: one of the image file would take seconds a run,
-    and from inside a container that file cannot be seen.
+    and from inside a container that file cannot be seen. Raises UserError for a note that this
+    package did not write.
     """
     note = Path(sys.prefix, "image.json")
-    return json.loads(note.read_text()) if note.exists() else None
+    if not note.exists():
+        return None
+    try:
+        return from_json(Image, json.loads(note.read_text()))
+    except ValueError as error:
+        raise UserError(f"{note}: {error}; build the image again with `make image`") from None
 
 
 def check_image() -> None:
@@ -120,14 +128,14 @@ def check_image() -> None:
     built = image()
     if built is None:
         return
-    lock = PACKAGE.parent / "containers/locks" / f"{built['variant']}.txt"
-    if lock.exists() and sha256(lock) != built["lock"]:
-        target = "image" if built["variant"] == "cpu" else f"image-{built['variant']}"
+    lock = PACKAGE.parent / "containers/locks" / f"{built.variant}.txt"
+    if lock.exists() and sha256(lock) != built.lock:
+        target = "image" if built.variant == "cpu" else f"image-{built.variant}"
         raise UserError(
-            f"the image (revision {built['revision'][:12]}) was built from another "
+            f"the image (revision {built.revision[:12]}) was built from another "
             f"{lock.relative_to(PACKAGE.parent)} than this; build it again with `make {target}`"
         )
-    if built["variant"] == "gpu" and not nvidia_driver():
+    if built.variant == "gpu" and not nvidia_driver():
         log.warning(
             "the GPU image, but no NVIDIA driver: TensorFlow will use the CPU. Where `nvidia-smi` "
             "shows a GPU, give Apptainer --nv or Docker --gpus all"
@@ -154,7 +162,7 @@ def versions(packages: list[str]) -> dict:
     return found
 
 
-def cpu() -> dict:
+def cpu() -> Processor:
     """The processor's name, type and instruction sets (Linux).
 
     Processors of one type run the same kernels: its vendor, family, model and stepping, and the
@@ -169,11 +177,11 @@ def cpu() -> dict:
         pass
     kind = [fields.get(k, "?") for k in ("vendor_id", "cpu family", "model", "stepping")]
     flags = sorted(fields.get("flags", "").split())
-    return {
-        "model": fields.get("model name", platform.processor()),
-        "type": " ".join(["-".join(kind), *(flag for flag in VECTOR_FLAGS if flag in flags)]),
-        "flags": flags,
-    }
+    return Processor(
+        model=fields.get("model name", platform.processor()),
+        type=" ".join(["-".join(kind), *(flag for flag in VECTOR_FLAGS if flag in flags)]),
+        flags=tuple(flags),
+    )
 
 
 def gpu() -> list[str]:
@@ -185,7 +193,7 @@ def gpu() -> list[str]:
     return [config.experimental.get_device_details(d).get("device_name", d.name) for d in devices]
 
 
-def git() -> dict | None:
+def git() -> Revision | None:
     """The revision of the working tree and whether it has changes; None outside a repository."""
 
     def ask(*command: str) -> str:
@@ -194,7 +202,7 @@ def git() -> dict | None:
         ).stdout.strip()
 
     try:
-        return {"revision": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
+        return Revision(ask("rev-parse", "HEAD"), dirty=bool(ask("status", "--porcelain")))
     except (OSError, subprocess.CalledProcessError):
         return None
 

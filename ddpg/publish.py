@@ -6,6 +6,7 @@ from pathlib import Path
 from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.files import sha256, write_atomically
+from ddpg.runs.record import read_finished
 
 MANIFEST = "MANIFEST.sha256"
 FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
@@ -17,12 +18,12 @@ def publish(run: Path, published: Path) -> Path:
     Rewrites the manifest. Returns the copy's directory. UserError for a run that is not finished
     or not what run.json says, and where another run of that seed is published already.
     """
-    about = run_directory.finished(run)
-    if about is None:
+    record = read_finished(run)
+    if record is None:
         raise UserError(f"{run}: no run.json; only a finished run can be published")
-    if problems := run_directory.mismatches(run, about):
+    if problems := run_directory.mismatches(run, record):
         raise UserError("; ".join(problems))
-    target = published / about["experiment"] / f"seed_{about['seed']}"
+    target = published / record.experiment / f"seed_{record.seed}"
     if target.exists() and not _same(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
     if not target.exists():

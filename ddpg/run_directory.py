@@ -2,23 +2,24 @@
 
 import contextlib
 import csv
+import dataclasses
 import errno
 import fcntl
 import hashlib
 import itertools
-import json
 import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from ddpg.errors import Diverged, UserError
-from ddpg.files import DISK_ERRORS, sha256, sync_directory, write_atomically
+from ddpg.files import DISK_ERRORS, json_bytes, sha256, sync_directory, write_atomically
 from ddpg.logger import PROGRESS, TEST_EPISODES
+from ddpg.runs.record import RUN, RunRecord
 
 log = logging.getLogger(__name__)
 
-CONFIG, RUN, POLICY = "config.json", "run.json", "policy.npz"
+CONFIG, POLICY = "config.json", "policy.npz"
 RESULT_FILES = (PROGRESS, TEST_EPISODES, CONFIG, POLICY)
 CHECKPOINT = "checkpoint"
 SET_ASIDE = "set_aside_"
@@ -101,24 +102,6 @@ def noting_failure(directory: Path):
         raise
 
 
-def json_bytes(value: dict) -> bytes:
-    """`value` as indented JSON."""
-    return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def read_json(path: Path) -> dict:
-    """Read a JSON object; UserError with one line where it is missing or none."""
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; is {path.parent} a finished run?") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a JSON file of this package ({error})") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: not a JSON file of this package (a list or value, no object)")
-    return value
-
-
 def progress(directory: Path) -> list[dict[str, str]]:
     """The rows of progress.txt by column; none where it is not there yet."""
     try:
@@ -133,34 +116,29 @@ def rows(lines: Iterable[str]) -> list[dict[str, str]]:
     return list(csv.DictReader(lines, delimiter="\t"))
 
 
-def write_results(directory: Path, contents: dict[str, bytes], about: dict) -> dict:
-    """Write a finished run: its result files, then run.json with `about` and their checksums.
+def write_results(directory: Path, contents: dict[str, bytes], record: RunRecord) -> RunRecord:
+    """Write a finished run: its result files, then run.json: `record` with their checksums.
 
     Everything is on the disk when this returns, and was read back. Returns what run.json says.
     """
     for name, content in contents.items():
         write_atomically(directory / name, content, sync=True)
-    about = {**about, "files": {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()}}
-    if problems := mismatches(directory, about):
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    record = dataclasses.replace(record, files=files)
+    if problems := mismatches(directory, record):
         raise OSError(errno.EIO, problems[0])
-    write_atomically(directory / RUN, json_bytes(about), sync=True)
-    return about
+    write_atomically(directory / RUN, json_bytes(record.to_json()), sync=True)
+    return record
 
 
-def finished(directory: Path) -> dict | None:
-    """What run.json says if the run has finished, else None."""
-    return read_json(directory / RUN) if (directory / RUN).exists() else None
-
-
-def mismatches(directory: Path, about: dict) -> list[str]:
-    """One line for each result file that is not what `about`, a run.json's content, says."""
-    recorded = about.get("files", {})
+def mismatches(directory: Path, record: RunRecord) -> list[str]:
+    """One line for each result file that is not what the run's record says."""
     problems = []
     for name in RESULT_FILES:
         path = directory / name
         if not path.is_file():
             problems.append(f"{path}: missing")
-        elif sha256(path) != recorded.get(name):
+        elif sha256(path) != record.files.get(name):
             problems.append(f"{path}: not the bytes that the run wrote")
     return problems
 

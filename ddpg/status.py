@@ -13,11 +13,22 @@ from rich.table import Table
 from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.progress import console, duration
+from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
 STYLES = {RUNNING: "cyan", FINISHED: "green", INTERRUPTED: "yellow", FAILED: "red"}
 # Epochs over which the speed is averaged: the newest say how fast it is now.
 RECENT = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    """What is read of a run's config.json, this package's or Spinning Up's."""
+
+    exp_name: str
+    seed: int
+    epochs: int
+    steps_per_epoch: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,39 +58,39 @@ def find(root: Path) -> list[Status]:
 
 def of(directory: Path) -> Status | None:
     """The status of the run in `directory`; None where neither files nor checkpoint can be read."""
-    found = _config_and_rows(directory)
+    found = _settings_and_rows(directory)
     if found is None:
         return None
-    config, rows = found
+    settings, rows = found
     epoch = int(rows[-1]["Epoch"]) if rows else 0
     speed = None
     if rows:
         first = rows[max(0, len(rows) - RECENT)]
-        steps = epoch * config["steps_per_epoch"]
+        steps = epoch * settings.steps_per_epoch
         seconds = float(rows[-1]["Time"])
         if len(rows) > 1:
             steps -= int(first["TotalEnvInteracts"])
             seconds -= float(first["Time"])
         speed = steps / seconds if seconds > 0 else None
     state = _state(directory)
-    left = (config["epochs"] - epoch) * config["steps_per_epoch"]
+    left = (settings.epochs - epoch) * settings.steps_per_epoch
     return Status(
-        experiment=config["exp_name"],
-        seed=config["seed"],
+        experiment=settings.exp_name,
+        seed=settings.seed,
         state=state,
         epoch=epoch,
-        epochs=config["epochs"],
+        epochs=settings.epochs,
         speed=speed,
         test_return=float(rows[-1]["AverageTestEpRet"]) if rows else None,
         seconds_left=left / speed if speed and state != FINISHED else None,
     )
 
 
-def _config_and_rows(directory: Path) -> tuple[dict, list[dict]] | None:
+def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
     """What config.json and progress.txt say or, without the former, the newest checkpoint."""
-    if (directory / run_directory.CONFIG).exists():
-        config = run_directory.read_json(directory / run_directory.CONFIG)
-        return config, run_directory.progress(directory)
+    path = directory / run_directory.CONFIG
+    if path.exists():
+        return read_record(_Settings, path), run_directory.progress(directory)
     from ddpg.checkpoint import newest_arrays
 
     arrays = newest_arrays(directory / run_directory.CHECKPOINT)
@@ -87,7 +98,7 @@ def _config_and_rows(directory: Path) -> tuple[dict, list[dict]] | None:
         return None
     identity = json.loads(str(arrays["about"]))["identity"]
     config = identity["config"] | {"exp_name": identity["experiment"], "seed": identity["seed"]}
-    return config, run_directory.rows(arrays["logger_lines"])
+    return from_json(_Settings, config), run_directory.rows(arrays["logger_lines"])
 
 
 def table(statuses: list[Status], root: Path) -> Table:

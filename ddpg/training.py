@@ -13,9 +13,11 @@ from threadpoolctl import threadpool_limits
 from ddpg import provenance, run_directory
 from ddpg.checkpoint import Checkpoints
 from ddpg.errors import Diverged, Interrupted, UserError
-from ddpg.files import DISK_ERRORS, write_atomically
+from ddpg.files import DISK_ERRORS, json_bytes, read_json, write_atomically
 from ddpg.logger import PROGRESS
 from ddpg.run import Run
+from ddpg.runs.record import Identity, RunRecord, Session, read_finished
+from ddpg.runs.typed_json import from_json
 from ddpg.stopping import Stop, stop_signals
 from ddpg.tensorflow import give_back_memory
 
@@ -30,7 +32,7 @@ def train(
     checkpoint_every: int = 1,
     restart: bool = False,
     report: Callable[[Run, dict], None] = lambda run, row: None,
-) -> dict:
+) -> RunRecord:
     """Train one seed of an experiment in `directory`, or continue where it was stopped.
 
     Saves every `checkpoint_every` epochs. With `restart`, what an earlier run left is set aside.
@@ -54,7 +56,7 @@ def train(
         ) from None
 
 
-def _train(run: Run, stop: Stop, checkpoint_every: int, report) -> dict:
+def _train(run: Run, stop: Stop, checkpoint_every: int, report) -> RunRecord:
     """Restore what was saved, train to the end, and write the results."""
     directory, settings = run.logger.directory, run.experiment.record(run.seed)
     checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
@@ -65,7 +67,7 @@ def _train(run: Run, stop: Stop, checkpoint_every: int, report) -> dict:
         _refuse_other_files(directory, settings)
         sessions = []
     sessions.append({"started": _now(), "from_step": run.steps, **provenance.processor()})
-    write_atomically(directory / run_directory.CONFIG, run_directory.json_bytes(settings))
+    write_atomically(directory / run_directory.CONFIG, json_bytes(settings))
 
     def save() -> None:
         _check_weights(run, run.agent.arrays())
@@ -85,9 +87,9 @@ def _train(run: Run, stop: Stop, checkpoint_every: int, report) -> dict:
             f"{directory}: stopped and saved at step {run.steps:,}; the same command continues "
             "from there"
         )
-    about = _finish(run, identity, sessions)
+    record = _finish(run, identity, sessions)
     checkpoints.remove()
-    return about
+    return record
 
 
 def loop(run: Run, clock: "Clock", stop: Stop, epochs: int, end_of_epoch) -> None:
@@ -156,9 +158,7 @@ def _refuse_other_files(directory: Path, settings: dict) -> None:
     """UserError where there are results without a checkpoint that are not of the same run."""
     remedy = "give another --output, or set it aside with --restart"
     if (directory / run_directory.CONFIG).exists():
-        changed = provenance.differences(
-            run_directory.read_json(directory / run_directory.CONFIG), settings
-        )
+        changed = provenance.differences(read_json(directory / run_directory.CONFIG), settings)
         if changed:
             raise UserError(
                 f"{directory}: holds a run of another configuration ({'; '.join(changed)}); "
@@ -168,29 +168,30 @@ def _refuse_other_files(directory: Path, settings: dict) -> None:
         raise UserError(f"{directory}: holds a run that is not this package's; {remedy}")
 
 
-def _finish(run: Run, identity: dict, sessions: list[dict]) -> dict:
+def _finish(run: Run, identity: dict, sessions: list[dict]) -> RunRecord:
     """Write the result files and run.json; returns what the latter says."""
     _check_weights(run, run.agent.arrays())
     contents = {
         **run.logger.contents(),
-        run_directory.CONFIG: run_directory.json_bytes(run.experiment.record(run.seed)),
+        run_directory.CONFIG: json_bytes(run.experiment.record(run.seed)),
         run_directory.POLICY: run.agent.policy().to_bytes(),
     }
-    about = {
-        "experiment": run.experiment.name,
-        "seed": run.seed,
-        "config_digest": run.experiment.digest(),
-        "finished": _now(),
-        "sessions": sessions,
-        "steps": run.steps,
-        "seconds": round(run.seconds, 3),
-        "steps_per_second": round(run.steps / run.seconds, 1),
-        "peak_memory_bytes": provenance.peak_memory(),
-        "weights_sha256": weights_sha256(run.agent),
-        "identity": identity,
-        "machine": provenance.machine(),
-    }
-    return run_directory.write_results(run.logger.directory, contents, about)
+    record = RunRecord(
+        experiment=run.experiment.name,
+        seed=run.seed,
+        config_digest=run.experiment.digest(),
+        finished=datetime.datetime.fromisoformat(_now()),
+        sessions=from_json(tuple[Session, ...], sessions),
+        steps=run.steps,
+        seconds=round(run.seconds, 3),
+        steps_per_second=round(run.steps / run.seconds, 1),
+        peak_memory_bytes=provenance.peak_memory(),
+        weights_sha256=weights_sha256(run.agent),
+        identity=from_json(Identity, identity),
+        machine=provenance.machine(),
+        files={},  # filled in with what is written
+    )
+    return run_directory.write_results(run.logger.directory, contents, record)
 
 
 def weights_sha256(agent) -> str:
@@ -221,27 +222,27 @@ def _diverged(run: Run, what: str) -> Diverged:
     )
 
 
-def _finished(run: Run) -> dict | None:
+def _finished(run: Run) -> RunRecord | None:
     """What run.json says if the run is finished and whole, else None."""
     directory = run.logger.directory
-    about = run_directory.finished(directory)
-    if about is None:
+    record = read_finished(directory)
+    if record is None:
         return None
-    what = {key: about.get(key) for key in ("experiment", "seed", "config_digest")}
-    if list(what.values()) != [run.experiment.name, run.seed, run.experiment.digest()]:
+    what = (record.experiment, record.seed, record.config_digest)
+    if what != (run.experiment.name, run.seed, run.experiment.digest()):
         raise UserError(
-            f"{directory}: holds the finished run {what['experiment']} seed {what['seed']}, of "
+            f"{directory}: holds the finished run {record.experiment} seed {record.seed}, of "
             "another configuration; give another --output, or set it aside with --restart"
         )
     checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
-    if problems := run_directory.mismatches(directory, about):
+    if problems := run_directory.mismatches(directory, record):
         if not checkpoints.exist():
             raise UserError(f"{problems[0]}; restore it, or train anew with --restart")
         log.warning("%s; finishing again from the checkpoint", problems[0])
         return None
     checkpoints.remove()  # the run may have been killed when only this was left to do
     log.info("%s: already finished; nothing to do", directory)
-    return about
+    return record
 
 
 def _now() -> str:

@@ -2,15 +2,17 @@
 
 import dataclasses
 import tempfile
-from datetime import datetime
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from ddpg import config, provenance, run_directory
-from ddpg.errors import Mismatch, UserError
+from ddpg.errors import Mismatch
+from ddpg.files import read_json
 from ddpg.logger import PROGRESS, TEST_EPISODES
 from ddpg.progress import duration, show
+from ddpg.runs.record import RunRecord
+from ddpg.runs.typed_json import to_json
 
 
 def verify(directories: list[Path], replay: int = 0) -> None:
@@ -21,15 +23,15 @@ def verify(directories: list[Path], replay: int = 0) -> None:
     """
     wrong = []
     for directory in directories:
-        about = run_directory.read_json(directory / run_directory.RUN)
-        settings = run_directory.read_json(directory / run_directory.CONFIG)
+        record = RunRecord.read(directory / run_directory.RUN)
+        settings = read_json(directory / run_directory.CONFIG)
         experiment, seed = config.recorded(settings, str(directory / run_directory.CONFIG))
-        problems = run_directory.mismatches(directory, about)
-        if (about.get("config_digest"), about.get("seed")) != (experiment.digest(), seed):
+        problems = run_directory.mismatches(directory, record)
+        if (record.config_digest, record.seed) != (experiment.digest(), seed):
             problems.append(f"{directory}: config.json and run.json are not of the same run")
-        print(_describe(directory, about, problems))
+        print(_describe(directory, record, problems))
         if replay and not problems:
-            verdict, same = _replay(directory, about, experiment, seed, replay)
+            verdict, same = _replay(directory, record, experiment, seed, replay)
             print(f"  replay     {verdict}")
             if not same:
                 problems.append(f"{directory}: {verdict}")
@@ -39,45 +41,36 @@ def verify(directories: list[Path], replay: int = 0) -> None:
         raise Mismatch(f"{wrong[0]}{more}")
 
 
-def _describe(directory: Path, about: dict, problems: list[str]) -> str:
+def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:
     """A readable block: whether the files are whole, and what produced them."""
-    try:
-        machine, sessions = about["machine"], about["sessions"]
-        cpu, git, packages = machine["cpu"], machine["git"], machine["packages"]
-        image = machine["image"]
-        revision = "not recorded"
-        if git:
-            revision = git["revision"] + (" with uncommitted changes" if git["dirty"] else "")
-        stops = len(sessions) - 1
-        how_often = {0: "never interrupted", 1: "interrupted once"}.get(
-            stops, f"interrupted {stops} times"
-        )
-        started = datetime.fromisoformat(sessions[0]["started"])
-        finished = datetime.fromisoformat(about["finished"])
-        lines = {
-            "run": f"{about['experiment']} seed {about['seed']}, {about['steps']:,} steps",
-            "code": revision,
-            "versions": ", ".join(
-                [f"python {machine['python']}", *(f"{k} {v}" for k, v in packages.items())]
-            ),
-            "image": f"{image['variant']} {image['id']}" if image else "none",
-            "processor": f"{cpu['model']} ({cpu['type'].split()[0]})",
-            "gpu": ", ".join(machine["gpu"]) or "none",
-            "variables": ", ".join(f"{k}={v}" for k, v in machine["variables"].items()) or "none",
-            "when": f"{started:%Y-%m-%d %H:%M} to {finished:%Y-%m-%d %H:%M %Z}, {how_often}",
-            "how long": f"{duration(about['seconds'])} at {about['steps_per_second']:,} steps/s",
-            "weights": about["weights_sha256"],
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{directory / run_directory.RUN}: not a run.json of this package ({error!r})"
-        ) from None
+    machine = record.machine
+    stops = len(record.sessions) - 1
+    how_often = {0: "never interrupted", 1: "interrupted once"}.get(
+        stops, f"interrupted {stops} times"
+    )
+    started, finished = record.sessions[0].started, record.finished
+    lines = {
+        "run": f"{record.experiment} seed {record.seed}, {record.steps:,} steps",
+        "code": str(machine.git or "not recorded"),
+        "versions": ", ".join(
+            [f"python {machine.python}", *(f"{k} {v}" for k, v in machine.packages.items())]
+        ),
+        "image": str(machine.image or "none"),
+        "processor": f"{machine.cpu.model} ({machine.cpu.type.partition(' ')[0]})",
+        "gpu": ", ".join(machine.gpu) or "none",
+        "variables": ", ".join(f"{k}={v}" for k, v in machine.variables.items()) or "none",
+        "when": f"{started:%Y-%m-%d %H:%M} to {finished:%Y-%m-%d %H:%M %Z}, {how_often}",
+        "how long": f"{duration(record.seconds)} at {record.steps_per_second:,} steps/s",
+        "weights": record.weights_sha256,
+    }
     state = f"{len(problems)} problem(s)" if problems else "every file is what the run wrote"
     block = [f"{directory}: {state}", *(f"  {problem}" for problem in problems)]
     return "\n".join([*block, *(f"  {name:<10} {text}" for name, text in lines.items())])
 
 
-def _replay(directory: Path, about: dict, experiment, seed: int, epochs: int) -> tuple[str, bool]:
+def _replay(
+    directory: Path, record: RunRecord, experiment, seed: int, epochs: int
+) -> tuple[str, bool]:
     """Train the first epochs again: (a sentence on what came out, whether that is well)."""
     from ddpg.run import Run  # TensorFlow takes seconds to import
     from ddpg.stopping import Stop
@@ -92,10 +85,12 @@ def _replay(directory: Path, about: dict, experiment, seed: int, epochs: int) ->
     if not names:
         return f"the first {epochs} epoch(s) came out the same, byte for byte", True
     here = provenance.processor()
-    types = {(session["type"], *session["gpu"]) for session in about["sessions"]}
+    types = {(session.type, *session.gpu) for session in record.sessions}
     if types != {(here["type"], *here["gpu"])}:
         return f"another processor type, compare statistically ({names} differ)", True
-    changed = provenance.differences(about["identity"], provenance.identity(experiment, seed))
+    changed = provenance.differences(
+        to_json(record.identity), provenance.identity(experiment, seed)
+    )
     why = f", and so do: {'; '.join(changed)}" if changed else ""
     return f"same processor type, bytes differ in {names}{why}", False
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ddpg import run_directory
 from ddpg.errors import UserError
+from ddpg.files import read_json
 
 # Spinning Up's column names and ours. Only the first three are in the files of every off-policy
 # algorithm of Spinning Up; a column that a file lacks is NaN in our table.
@@ -99,7 +100,7 @@ def read_run(directory: Path | str) -> pd.DataFrame:
 
 def read_config(directory: Path | str) -> dict:
     """The `config.json` of a run; UserError unless it has `exp_name`, `seed` and `env`."""
-    config = run_directory.read_json(Path(directory) / run_directory.CONFIG)
+    config = read_json(Path(directory) / run_directory.CONFIG)
     missing = [key for key in ("exp_name", "seed", "env") if key not in config]
     if missing:
         raise UserError(f"{directory}/config.json: {missing[0]!r} is missing; repeat the run")

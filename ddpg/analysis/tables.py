@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 
 from ddpg import run_directory
 from ddpg.files import write_atomically
+from ddpg.runs.record import RunRecord
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -75,31 +76,38 @@ def number(value: float) -> str:
 
 def provenance(runs: Iterable[Path]) -> pd.DataFrame:
     """One row per finished run: what its run.json says of code, versions, machine and speed."""
-    abouts = [run_directory.read_json(run / run_directory.RUN) for run in runs]
+    records = [RunRecord.read(run / run_directory.RUN) for run in runs]
     rows = [
         {
-            "experiment": about["experiment"],
-            "seed": about["seed"],
-            "finished": about["finished"],
-            "steps": about["steps"],
-            "steps per second": about["steps_per_second"],
-            "peak memory (MB)": about["peak_memory_bytes"] // 10**6,
-            "started": len(about["sessions"]),
-            "processor": about["machine"]["cpu"]["model"],
-            "processor type": about["machine"]["cpu"]["type"],
-            "GPU": ", ".join(about["machine"]["gpu"]),
-            "image": about["machine"]["image"] or "",
-            "revision": _revision(about["machine"]["git"]),
-            "versions": ", ".join(f"{k} {v}" for k, v in about["identity"]["packages"].items()),
-            "weights (SHA-256)": about["weights_sha256"][:16],
+            "experiment": record.experiment,
+            "seed": record.seed,
+            "finished": record.finished.isoformat(),
+            "steps": record.steps,
+            "steps per second": record.steps_per_second,
+            "peak memory (MB)": record.peak_memory_bytes // 10**6,
+            "started": len(record.sessions),
+            "processor": record.machine.cpu.model,
+            "processor type": record.machine.cpu.type,
+            "GPU": ", ".join(record.machine.gpu),
+            "image": _image(record),
+            "revision": _revision(record),
+            "versions": ", ".join(f"{k} {v}" for k, v in record.identity.packages.items()),
+            "arithmetic": record.arithmetic_version,
+            "weights (SHA-256)": record.weights_sha256[:16],
         }
-        for about in abouts
+        for record in records
     ]
     return pd.DataFrame(rows)
 
 
-def _revision(git: dict | None) -> str:
-    return f"{git['revision'][:12]}{' and changes' if git['dirty'] else ''}" if git else ""
+def _image(record: RunRecord) -> str:
+    image = record.machine.image
+    return f"{image.variant} {image.id.removeprefix('sha256:')[:12]}" if image else ""
+
+
+def _revision(record: RunRecord) -> str:
+    git = record.machine.git
+    return git.revision[:12] + (" and changes" if git.dirty else "") if git else ""
 
 
 def _cell(value: str | float) -> str:

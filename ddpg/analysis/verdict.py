@@ -29,6 +29,7 @@ import pandas as pd
 from ddpg import run_directory
 from ddpg.analysis import curves, statistics, tables
 from ddpg.analysis.comparison import Final, Group, final
+from ddpg.runs.record import RunRecord
 
 PASS, FAIL, TOO_FEW, NO_RUNS = "pass", "fail", "too few seeds to tell", "no runs"
 DIFFERENT_AT = 0.01
@@ -42,7 +43,7 @@ class _Run:
     directory: Path
     curve: pd.DataFrame
     config: dict
-    about: dict
+    record: RunRecord
 
 
 def verdict(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> dict:
@@ -87,8 +88,8 @@ def _by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Ru
         own = all_curves["experiment"].eq(config["exp_name"]) & all_curves["seed"].eq(
             config["seed"]
         )
-        about = run_directory.read_json(directory / run_directory.RUN)
-        run = _Run(directory, all_curves[own].reset_index(drop=True), config, about)
+        record = RunRecord.read(directory / run_directory.RUN)
+        run = _Run(directory, all_curves[own].reset_index(drop=True), config, record)
         runs.setdefault(config["exp_name"], {})[config["seed"]] = run
     return runs
 
@@ -114,7 +115,7 @@ def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None
     wrong = {
         seed: names
         for seed, names in differing.items()
-        if names and _origin(fresh[seed].about) == _origin(published[seed].about)
+        if names and _origin(fresh[seed].record) == _origin(published[seed].record)
     }
     if wrong:
         seed, names = next(iter(wrong.items()))
@@ -129,23 +130,23 @@ def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None
     return {"result": PASS, "test": "bytes", "reason": reason}
 
 
-def _origin(about: dict) -> list:
-    """What a run's bytes depend on, from its run.json: two equal lists mean equal bytes."""
-    machine = about["machine"]
-    processors = [session["type"] for session in about["sessions"]]
+def _origin(record: RunRecord) -> list:
+    """What a run's bytes depend on, from its record: two equal lists mean equal bytes."""
+    machine = record.machine
     return [
-        about["identity"],
-        sorted({*processors, machine["cpu"]["type"]}),
-        [flag for flag in machine["cpu"]["flags"] if flag.startswith(VECTOR_FLAGS)],
-        machine["gpu"],
-        machine["variables"],
+        record.arithmetic_version,
+        record.identity,
+        sorted({machine.cpu.type, *(session.type for session in record.sessions)}),
+        [flag for flag in machine.cpu.flags if flag.startswith(VECTOR_FLAGS)],
+        machine.gpu,
+        machine.variables,
     ]
 
 
 def _differing_results(a: _Run, b: _Run) -> list[str]:
     """The results that differ; of progress.txt all but its column Time, which is a clock's."""
-    names = [] if a.about["weights_sha256"] == b.about["weights_sha256"] else ["weights"]
-    files, others = a.about["files"], b.about["files"]
+    names = [] if a.record.weights_sha256 == b.record.weights_sha256 else ["weights"]
+    files, others = a.record.files, b.record.files
     names += [n for n in sorted(files) if n != "progress.txt" and files[n] != others.get(n)]
     timeless = [run.curve.drop(columns="time") for run in (a, b)]
     return names if timeless[0].equals(timeless[1]) else [*names, "progress.txt"]

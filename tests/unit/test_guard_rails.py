@@ -11,6 +11,7 @@ from disk import Disk
 
 from ddpg import agent, config, provenance, run_directory
 from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.runs.record import RunRecord
 from ddpg.training import train
 
 FILES = {"progress.txt", "test_episodes.csv", "config.json", "policy.npz", "run.json", ".lock"}
@@ -65,10 +66,10 @@ def expected(tmp_path_factory):
 def results(directory):
     assert {path.name for path in directory.iterdir()} == FILES
     lines = (directory / "progress.txt").read_text().splitlines()
-    about = run_directory.read_json(directory / "run.json")
-    assert run_directory.mismatches(directory, about) == []
+    record = RunRecord.read(directory / "run.json")
+    assert run_directory.mismatches(directory, record) == []
     return [
-        about["weights_sha256"],
+        record.weights_sha256,
         [line.rpartition("\t")[0] for line in lines],
         (directory / "test_episodes.csv").read_bytes(),
         (directory / "policy.npz").read_bytes(),
@@ -129,8 +130,8 @@ def test_resuming_on_another_processor_is_said(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(provenance, "processor", lambda: other)
     train(experiment(), 0, run)
     assert "resuming on another type of processor" in caplog.text
-    sessions = run_directory.read_json(run / "run.json")["sessions"]
-    assert [session["type"] for session in sessions] == [provenance.cpu()["type"], "Other-1-2-3"]
+    sessions = RunRecord.read(run / "run.json").sessions
+    assert [session.type for session in sessions] == [provenance.cpu().type, "Other-1-2-3"]
 
 
 def test_a_finished_run_is_left_alone(tmp_path, caplog):
@@ -239,7 +240,8 @@ def test_an_actor_that_is_not_finite_never_acts(tmp_path, monkeypatch):
 def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
     """At each place in turn: "resume me", and with room again the run's own bytes."""
     short = experiment(epochs=2)
-    for name, value in (("identity", provenance.identity(short, 0)), ("machine", {})):
+    produced = {"identity": provenance.identity(short, 0), "machine": provenance.machine()}
+    for name, value in produced.items():
         monkeypatch.setattr(provenance, name, lambda *_, value=value: value)  # a third of the time
     disk = Disk(monkeypatch)
     train(short, 0, tmp_path / "run")

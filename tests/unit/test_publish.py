@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from helpers.records import make_record
 
 from ddpg import publish, run_directory
 from ddpg.errors import UserError
@@ -15,7 +16,7 @@ def run(tmp_path):
     directory = tmp_path / "runs" / "pendulum-demo" / "seed_0"
     directory.mkdir(parents=True)
     contents = {name: f"content of {name}\n".encode() for name in run_directory.RESULT_FILES}
-    run_directory.write_results(directory, contents, {"experiment": "pendulum-demo", "seed": 0})
+    run_directory.write_results(directory, contents, make_record(experiment="pendulum-demo"))
     return directory
 
 

@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from helpers.records import make_record
 
 from ddpg import plan, run_directory, status
 from ddpg.checkpoint import Checkpoints
 from ddpg.config import read
-from ddpg.errors import Diverged
+from ddpg.errors import Diverged, UserError
+from ddpg.files import json_bytes
 from ddpg.logger import COLUMNS
 from ddpg.publish import FILES
 from ddpg.replay import ReplayBuffer
@@ -53,6 +55,16 @@ def test_the_states(tmp_path):
         assert not (diverged / run_directory.FAILURE).exists()
 
 
+@pytest.mark.parametrize("key", ["exp_name", "seed", "epochs", "steps_per_epoch"])
+def test_a_configuration_without_what_is_shown(tmp_path, key):
+    path = make_run(tmp_path / "run") / "config.json"
+    settings = json.loads(path.read_text())
+    del settings[key]
+    path.write_text(json.dumps(settings))
+    with pytest.raises(UserError, match=f"^{path}: not a config.json .*: {key} is missing$"):
+        status.find(tmp_path)
+
+
 def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
     identity = {
         "experiment": "pendulum-demo",
@@ -92,6 +104,7 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
 
 def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     runs = []
+    record = json_bytes(make_record(peak_memory_bytes=10**9).to_json())
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
         seconds = 10_000 / speed
         times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one epoch was held up
@@ -100,12 +113,12 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
         directory = tmp_path / "pendulum-demo" / f"seed_{seed}"
         directory.mkdir(parents=True)
         for name in FILES:
-            (directory / name).write_bytes(b"x" * 100)
-        (directory / "run.json").write_text(json.dumps({"peak_memory_bytes": 10**9}).ljust(100))
-        (directory / "progress.txt").write_text("\n".join(table).ljust(100))
+            (directory / name).write_bytes(b"x" * len(record))
+        (directory / "run.json").write_bytes(record)
+        (directory / "progress.txt").write_text("\n".join(table).ljust(len(record)))
         runs.append(directory)
     rows = {row["experiment"]: row for row in plan.costs(read("config.yaml"), runs)}
     demo = rows["pendulum-demo"]
     assert demo["core_hours"] == 3 * 500_000 / 1000 / 3600
-    assert (demo["memory"], demo["disk"]) == (10**9, 100 * len(FILES))
+    assert (demo["memory"], demo["disk"]) == (10**9, len(record) * len(FILES))
     assert rows["halfcheetah-benchmark"]["core_hours"] is None

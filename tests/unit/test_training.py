@@ -150,8 +150,7 @@ def test_environments_that_failed_in_2019_train(tmp_path, name, update_every):
     settings = small(
         env=name, epochs=3, steps_per_epoch=1200, start_steps=400, update_every=update_every
     )
-    about = train(settings, 0, tmp_path)
-    assert about["steps"] == 3600
+    assert train(settings, 0, tmp_path).steps == 3600
     assert np.isfinite([row["LossQ"] for row in read(tmp_path)]).all()
 
 

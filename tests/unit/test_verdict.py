@@ -1,30 +1,22 @@
 """Fresh runs against published ones: bytes where they are due, an equivalence test elsewhere."""
 
-import copy
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.records import XEON, make_record
 
 from ddpg.analysis import verdict
 from ddpg.errors import UserError
+from ddpg.runs.record import Processor
 
-ABOUT = {
-    "identity": {"packages": {"numpy": "2.4.6"}, "code": {"agent": "a"}},
-    "sessions": [{"model": "Xeon", "type": "Intel-6-85-4", "gpu": []}],
-    "machine": {
-        "cpu": {"model": "Xeon", "type": "Intel-6-85-4", "flags": ["avx2", "fma", "md_clear"]},
-        "gpu": [],
-        "variables": {},
-    },
-}
 SEEDS = range(0, 200, 10)
 SD = 75.0
 
 
-def make_runs(root: Path, finals, weights="w", about=None, seconds=1.0, **config) -> list[Path]:
-    """One run per final return, six epochs long, from -100 up to it."""
+def make_runs(root: Path, finals, weights="w", origin=None, seconds=1.0, **config) -> list[Path]:
+    """One run per final return, six epochs long, from -100 up to it; `origin` as `make_record`."""
     directories = []
     for seed, final in zip(SEEDS, finals, strict=False):
         directory = root / f"seed_{seed}"
@@ -38,17 +30,18 @@ def make_runs(root: Path, finals, weights="w", about=None, seconds=1.0, **config
         (directory / "progress.txt").write_text("\n".join(rows) + "\n")
         settings = {"exp_name": "demo", "seed": seed, "env": "Pendulum-v1"} | config
         (directory / "config.json").write_text(json.dumps(settings))
-        run = copy.deepcopy(about or ABOUT) | {"weights_sha256": f"{weights}{seed}"}
-        run["files"] = {"policy.npz": f"{weights}{seed}", "progress.txt": f"{seconds}"}
-        (directory / "run.json").write_text(json.dumps(run))
+        run = make_record(
+            weights_sha256=f"{weights}{seed}",
+            files={"policy.npz": f"{weights}{seed}", "progress.txt": f"{seconds}"},
+            **(origin or {}),
+        )
+        (directory / "run.json").write_text(json.dumps(run.to_json()))
         directories.append(directory)
     return directories
 
 
-def other_machine(**changes) -> dict:
-    about = copy.deepcopy(ABOUT)
-    about["machine"]["cpu"] |= {"type": "AMD-25-1-1"} | changes
-    return about
+EPYC = Processor("Epyc", "AuthenticAMD-25-1-1 avx2 fma", ("avx2", "fma"))
+ELSEWHERE = {"processor": EPYC}
 
 
 def finals(n: int, shift: float = 0.0) -> np.ndarray:
@@ -71,7 +64,7 @@ def test_equal_bytes_pass_though_their_clocks_differ(tmp_path):
 
 def test_equal_bytes_pass_on_any_processor_and_for_some_of_the_seeds(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
-    fresh = make_runs(tmp_path / "fresh", finals(3), about=other_machine())
+    fresh = make_runs(tmp_path / "fresh", finals(3), origin=ELSEWHERE)
     found = judge(fresh[:2], published)
     assert (found["result"], found["test"], found["fresh_seeds"]) == (verdict.PASS, "bytes", 2)
 
@@ -93,24 +86,25 @@ def test_one_differing_byte_on_the_same_processor_fails(tmp_path, difference):
 @pytest.mark.parametrize(
     "change",
     [
-        {"machine": {**ABOUT["machine"], "gpu": ["H100"]}},
-        {"machine": {**ABOUT["machine"], "variables": {"XLA_FLAGS": "x"}}},
-        {"machine": other_machine(type="Intel-6-85-4", flags=["avx2"])["machine"]},
-        {"identity": {**ABOUT["identity"], "packages": {"numpy": "2.5.0"}}},
-        {"sessions": [*ABOUT["sessions"], {"model": "Epyc", "type": "AMD-25-1-1", "gpu": []}]},
+        {"gpu": ("H100",)},
+        {"variables": {"XLA_FLAGS": "x"}},
+        {"processor": Processor("Xeon", XEON, ("avx2",))},
+        {"packages": {"numpy": "2.5.0"}},
+        {"arithmetic_version": 2},
+        {"sessions": make_record().sessions + make_record(processor=EPYC).sessions},
     ],
 )
 def test_other_origins_owe_no_bytes(tmp_path, change):
     published = make_runs(tmp_path / "published", finals(20))
-    fresh = make_runs(tmp_path / "fresh", finals(20, 5), weights="other", about=ABOUT | change)
+    fresh = make_runs(tmp_path / "fresh", finals(20, 5), weights="other", origin=change)
     found = judge(fresh, published)
     assert (found["result"], found["test"]) == (verdict.PASS, "equivalence")
 
 
 def test_flags_that_choose_no_kernel_do_not_count(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
-    about = other_machine(type="Intel-6-85-4", flags=["avx2", "fma", "ibrs"])
-    fresh = make_runs(tmp_path / "fresh", finals(3), weights="other", about=about)
+    processor = Processor("Xeon", XEON, ("avx2", "fma", "ibrs"))
+    fresh = make_runs(tmp_path / "fresh", finals(3), "other", {"processor": processor})
     assert judge(fresh, published)["test"] == "bytes"
 
 
@@ -127,7 +121,7 @@ def test_flags_that_choose_no_kernel_do_not_count(tmp_path):
 def test_elsewhere_the_final_performance_decides(tmp_path, seeds, shift, result):
     published = make_runs(tmp_path / "published", finals(20))
     returns = finals(seeds, shift) if seeds > 1 else [360.0]
-    fresh = make_runs(tmp_path / "fresh", returns, "other", other_machine())
+    fresh = make_runs(tmp_path / "fresh", returns, "other", ELSEWHERE)
     found = judge(fresh, published)
     assert found["result"] == result
     assert found["margin"] == pytest.approx(SD)
@@ -137,7 +131,7 @@ def test_elsewhere_the_final_performance_decides(tmp_path, seeds, shift, result)
 
 def test_seeds_that_agree_well_get_a_margin_of_a_tenth_of_their_gain(tmp_path):
     published = make_runs(tmp_path / "published", [350.0, 350.5, 351.0])
-    fresh = make_runs(tmp_path / "fresh", [360.0, 361.0, 360.5], "other", other_machine())
+    fresh = make_runs(tmp_path / "fresh", [360.0, 361.0, 360.5], "other", ELSEWHERE)
     found = judge(fresh, published)
     assert found["margin"] == pytest.approx(0.1 * (350.5 + 100))
     assert found["result"] == verdict.PASS
@@ -145,8 +139,8 @@ def test_seeds_that_agree_well_get_a_margin_of_a_tenth_of_their_gain(tmp_path):
 
 def test_seeds_without_any_spread_are_still_decided(tmp_path):
     published = make_runs(tmp_path / "published", [350.0] * 3)
-    near = make_runs(tmp_path / "near", [360.0] * 3, "other", other_machine())
-    far = make_runs(tmp_path / "far", [460.0] * 3, "other", other_machine())
+    near = make_runs(tmp_path / "near", [360.0] * 3, "other", ELSEWHERE)
+    far = make_runs(tmp_path / "far", [460.0] * 3, "other", ELSEWHERE)
     assert judge(near, published)["result"] == verdict.PASS
     assert judge(far, published)["result"] == verdict.FAIL
 
@@ -174,7 +168,7 @@ def test_the_whole_is_as_good_as_its_worst_part(tmp_path):
 
 def test_the_table_says_why(tmp_path):
     published = make_runs(tmp_path / "published", finals(20))
-    fresh = make_runs(tmp_path / "fresh", finals(3, 10), "other", other_machine())
+    fresh = make_runs(tmp_path / "fresh", finals(3, 10), "other", ELSEWHERE)
     text = verdict.markdown(verdict.verdict(fresh, published))
     assert text.startswith("# Verdict: too few seeds to tell\n")
     assert (

@@ -67,7 +67,7 @@ def test_a_whole_run_says_what_produced_it(run, capfd):
         about["weights_sha256"],
     ):
         assert text in out
-    image = {"variant": "cpu", "id": "sha256:12", "lock": "34", "revision": "56"}
+    image = {"variant": "cpu", "id": "sha256:12", "lock": "34", "revision": "56", "version": "1"}
     edit_about(run, lambda about: about.update(sessions=3 * about["sessions"]))
     edit_about(run, lambda about: about["machine"].update(image=image))
     _, out, _ = verify(capfd, run)

@@ -1,6 +1,5 @@
 """A killed job and Ctrl-C under Snakemake: the next try continues, to the same bytes."""
 
-import json
 import os
 import re
 import signal
@@ -9,6 +8,7 @@ import time
 from checkout import training_process
 
 from ddpg import config, status
+from ddpg.runs.record import RunRecord
 from ddpg.training import train
 
 RUN = "results/runs/pendulum-demo/seed_0"
@@ -45,14 +45,14 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
     assert shown.state == status.INTERRUPTED and shown.epoch >= 15
 
     checkout.snakemake(*command)
-    interrupted = json.loads((run / "run.json").read_text())
-    starts = [session["from_step"] for session in interrupted["sessions"]]
+    interrupted = RunRecord.read(run / "run.json")
+    starts = [session.from_step for session in interrupted.sessions]
     assert len(starts) == 3
     assert 0 == starts[0] < 5 * 400 <= starts[1] < 15 * 400 <= starts[2]
     assert not (run / "checkpoint").exists()
 
     experiment = config.experiment(config.read("config.yaml"), "pendulum-demo", SHORT)
     in_one_piece = train(experiment, 0, tmp_path_factory.mktemp("in_one_piece"))
-    assert interrupted["weights_sha256"] == in_one_piece["weights_sha256"]
+    assert interrupted.weights_sha256 == in_one_piece.weights_sha256
     for name in ("test_episodes.csv", "policy.npz"):
-        assert interrupted["files"][name] == in_one_piece["files"][name]
+        assert interrupted.files[name] == in_one_piece.files[name]
