@@ -17,6 +17,7 @@ container: config.get("container", "containers/ddpg.sif")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/container.smk"
 include: "workflow/rules/cluster.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/aggregate.smk"

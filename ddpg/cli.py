@@ -122,7 +122,11 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("plan", help="what training all experiments would cost")
     command.set_defaults(command=plan)
     add_config(command)
-    add_runs(command, "--published", "published run directories, to measure by", nargs="*")
+    command.add_argument(
+        "--published", nargs="*", type=Path, metavar="RUN",
+        help="published run directories, to measure by (default: results/published/*/seed_* beside "
+        "the configuration)",
+    )  # fmt: skip
     return top
 
 
@@ -274,9 +278,12 @@ def verdict(options) -> None:
 
 
 def plan(options) -> None:
-    from ddpg.plan import show
+    from ddpg import plan as plans
 
-    show(config.read(*options.config), options.published)
+    published = options.published
+    if published is None:
+        published = plans.find_published(Path(options.config[0]).parent)
+    plans.show(config.read(*options.config), published)
 
 
 def _comparisons(options) -> list:

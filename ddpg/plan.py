@@ -11,7 +11,7 @@ from ddpg import config as configuration
 from ddpg import run_directory
 from ddpg.progress import console
 from ddpg.publish import FILES
-from ddpg.runs.record import RunRecord
+from ddpg.runs.record import RUN, RunRecord
 
 
 def costs(config: dict, published: list[Path]) -> list[dict]:
@@ -24,7 +24,7 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
     for name in config["experiments"]:
         experiment = configuration.experiment(config, name)
         own = [run for run in published if run.parent.name == name]
-        records = [RunRecord.read(run / run_directory.RUN) for run in own]
+        records = [RunRecord.read(run / RUN) for run in own]
         row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
         row |= dict.fromkeys(("core_hours", "memory", "disk"))
         if own:
@@ -34,6 +34,11 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
             row["disk"] = median(sum((r / name).stat().st_size for name in FILES) for r in own)
         rows.append(row)
     return rows
+
+
+def find_published(root: Path) -> list[Path]:
+    """The published run directories of the project in `root`."""
+    return sorted(path.parent for path in root.glob(f"results/published/*/seed_*/{RUN}"))
 
 
 def _steps_per_second(run: Path) -> float:
@@ -77,7 +82,7 @@ def show(config: dict, published: list[Path]) -> None:
     out.print(table)
     total = sum(row["core_hours"] or 0 for row in rows)
     unknown = [row["experiment"] for row in rows if row["core_hours"] is None]
-    models = {RunRecord.read(run / run_directory.RUN).machine.cpu.model for run in published}
+    models = {RunRecord.read(run / RUN).machine.cpu.model for run in published}
     out.print(
         f"{total:,.1f} core hours on one core each of {', '.join(sorted(models)) or 'no machine'}"
         + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")

@@ -1,13 +1,17 @@
 """The state of runs, read from their directories."""
 
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from helpers.records import make_record
 
 from ddpg import plan, run_directory, status
 from ddpg.checkpoint import Checkpoints
+from ddpg.cli import main
 from ddpg.config import read
 from ddpg.errors import Diverged, UserError
 from ddpg.files import json_bytes
@@ -122,3 +126,15 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     assert demo["core_hours"] == 3 * 500_000 / 1000 / 3600
     assert (demo["memory"], demo["disk"]) == (10**9, len(record) * len(FILES))
     assert rows["halfcheetah-benchmark"]["core_hours"] is None
+
+
+def test_the_plan_measures_by_the_published_runs_beside_the_configuration(tmp_path, capsys):
+    run = tmp_path / "results/published/pendulum-demo/seed_0"
+    shutil.copytree(ROOT / "results/published/pendulum-demo/seed_0", run)
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    command = ["plan", "--config", str(tmp_path / "config.yaml")]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"pendulum-demo +3 +0\.\d+ .* 1 of them published", shown)
+    assert main([*command, "--published"]) == 0
+    assert "pendulum-demo                   3      unknown" in capsys.readouterr().out

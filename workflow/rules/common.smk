@@ -6,6 +6,7 @@
 
 import functools
 import os
+import re
 import sys
 from pathlib import Path
 
