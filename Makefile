@@ -16,7 +16,6 @@ help: ## say what there is to make
 demo: $(VENV)/cpu ## train the Pendulum demo's three seeds and draw them (minutes)
 	@echo "make demo: training pendulum-demo; watch it with: $(VENV)/bin/python -m ddpg status --watch"
 	$(SNAKEMAKE) demo
-	@echo "make demo: done; look at results/figures/runs/pendulum/pendulum-demo_learning_curve.png"
 
 all: $(VENV)/cpu ## train everything from scratch and compare it with what is published (days)
 	$(SNAKEMAKE) all
@@ -85,7 +84,8 @@ archive: containers/ddpg.sif ## put sources, image and published runs in one fil
 	containers/archive.sh
 
 clean: ## remove the environment and what the workflow made, but no run
-	rm -rf $(VENV) .snakemake results/figures results/tables results/report.html
+	rm -rf $(VENV) .snakemake results/figures results/tables results/summary \
+	    results/report.html
 
 # An environment with exactly what a lock file pins. dev.txt holds all of cpu.txt, in the same
 # versions, so `make test` after `make demo` only adds to it.

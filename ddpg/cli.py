@@ -103,10 +103,29 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("compare", help="statistics of the comparisons, as tables")
     command.set_defaults(command=compare)
     add_comparisons(command)
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
 
     command = commands.add_parser("plot", help="the figures of the comparisons")
     command.set_defaults(command=plot)
     add_comparisons(command)
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+    command = commands.add_parser(
+        "page", help="one page with the outcome: figures, results, claims"
+    )
+    command.set_defaults(command=page)
+    add_comparisons(command)
+    add_outcome(command)
+    command.add_argument("--title", default="DDPG, trained and compared", metavar="TEXT")
+    command.add_argument("--output", type=Path, required=True, metavar="HTML")
+
+    command = commands.add_parser(
+        "summary", help="the outcome in a few lines; fails where the verdict does"
+    )
+    command.set_defaults(command=summary)
+    add_comparisons(command)
+    add_outcome(command)
+    command.add_argument("--page", type=Path, metavar="HTML", help="from `page`")
 
     command = commands.add_parser("provenance", help="what produced runs, as a table")
     command.set_defaults(command=provenance)
@@ -150,7 +169,11 @@ def add_comparisons(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--only", nargs="+", metavar="NAME", help="these comparisons (default: all)"
     )
-    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+
+def add_outcome(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--figures", type=Path, required=True, metavar="DIR", help="from `plot`")
+    command.add_argument("--verdict", type=Path, metavar="JSON", help="from `verdict`")
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
@@ -258,6 +281,30 @@ def plot(options) -> None:
     figures.draw_all(_comparisons(options), options.output)
 
 
+def page(options) -> None:
+    from ddpg.analysis import page as pages
+    from ddpg.analysis import tables
+
+    comparisons, verdict = _headline_first(options), _verdict(options)
+    text = pages.render(options.title, comparisons, options.figures, verdict)
+    tables.write_text(options.output, text)
+
+
+def summary(options) -> None:
+    from ddpg.analysis import summary as summaries
+    from ddpg.analysis.verdict import FAIL
+
+    comparisons, verdict = _headline_first(options), _verdict(options)
+    paths = {"main figure": options.figures / comparisons[0].name / "comparison.png"}
+    paths["all figures"] = options.figures
+    if options.page:
+        paths["report"] = options.page
+    summaries.show(comparisons, verdict, paths)
+    if verdict and verdict.result == FAIL:
+        failed = [name for name, found in verdict.experiments.items() if found.result == FAIL]
+        raise Mismatch(f"{options.verdict}: not reproduced: {', '.join(failed)}")
+
+
 def provenance(options) -> None:
     from ddpg.analysis import tables
 
@@ -270,11 +317,12 @@ def provenance(options) -> None:
 def verdict(options) -> None:
     from ddpg.analysis import tables
     from ddpg.analysis import verdict as verdicts
+    from ddpg.runs.typed_json import to_json
 
     result = verdicts.verdict(options.fresh, options.published)
-    tables.write_json(options.output / "verdict.json", result)
+    tables.write_json(options.output / "verdict.json", to_json(result))
     tables.write_document(options.output / "verdict", verdicts.markdown(result))
-    print(f"{options.output / 'verdict.json'}: {result['result']}")
+    print(f"{options.output / 'verdict.json'}: {result.result}")
 
 
 def plan(options) -> None:
@@ -298,6 +346,18 @@ def _comparisons(options) -> list:
     runs = curves.read_curves(options.curves)
     names = options.only or declared
     return [comparison.load(name, declared[name], runs) for name in names]
+
+
+def _headline_first(options) -> list:
+    """The comparisons, the configuration's `headline` before the others."""
+    headline = config.read(*options.config).get("headline")
+    return sorted(_comparisons(options), key=lambda comparison: comparison.name != headline)
+
+
+def _verdict(options):
+    from ddpg.analysis.verdict import Verdict
+
+    return Verdict.read(options.verdict) if options.verdict else None
 
 
 def _positive(text: str) -> int:

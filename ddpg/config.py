@@ -85,6 +85,12 @@ def check(config: dict, where: str = "config.yaml") -> None:
     _validate(config, _schema(), where)
     for name in config["experiments"]:
         experiment(config, name, where=where)
+    headline = config.get("headline")
+    if headline is not None and headline not in config.get("comparisons", {}):
+        raise UserError(
+            f"{where}: headline: no comparison {headline!r}"
+            + _hint(headline, config.get("comparisons", {}))
+        )
     for comparison, value in config.get("comparisons", {}).items():
         for name in value["experiments"]:
             if name not in config["experiments"]:

@@ -13,14 +13,15 @@ ROOT = Path(__file__).parent.parent
 class Checkout:
     """A directory with the project's files and nothing that was made from them."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, without: str = "nothing"):
+        """Copy the files but those below `without`."""
         self.directory = directory
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT, check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
         for name in filter(None, listed.split("\0")):
-            if (ROOT / name).exists():
+            if (ROOT / name).exists() and not name.startswith(f"{without}/"):
                 (directory / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, directory / name, follow_symlinks=False)
 

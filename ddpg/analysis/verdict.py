@@ -29,13 +29,65 @@ import pandas as pd
 from ddpg import run_directory
 from ddpg.analysis import curves, statistics, tables
 from ddpg.analysis.comparison import Final, Group, final
+from ddpg.errors import UserError
 from ddpg.runs.record import RunRecord
+from ddpg.runs.typed_json import read_record
 
 PASS, FAIL, TOO_FEW, NO_RUNS = "pass", "fail", "too few seeds to tell", "no runs"
+RESULTS = (PASS, FAIL, TOO_FEW, NO_RUNS)
 DIFFERENT_AT = 0.01
 SHARE_OF_GAIN = 0.1
 # The processor's flags by which kernels are chosen; others depend on the system, too.
 VECTOR_FLAGS = ("amx", "avx", "fma", "sse")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """Of one experiment: the result, by which test, and why; the numbers are the test's."""
+
+    result: str
+    test: str
+    fresh_seeds: int
+    published_seeds: int
+    reason: str
+    margin: float | None = None
+    difference: float | None = None
+    interval_90: tuple[float | None, ...] = ()
+    p_equivalent: float | None = None
+    p_different: float | None = None
+    seeds_for_equivalence: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """PASS, FAIL, TOO_FEW or NO_RUNS: over all experiments the worst; and each one's outcome."""
+
+    result: str
+    experiments: dict[str, Outcome]
+
+    @classmethod
+    def read(cls, path: Path) -> "Verdict":
+        """The verdict in a verdict.json; UserError with one line where it is not one."""
+        verdict = read_record(cls, path)
+        for found in (verdict, *verdict.experiments.values()):
+            if found.result not in RESULTS:
+                raise UserError(f"{path}: not a verdict.json of this package: {found.result!r}")
+        return verdict
+
+    def sentence(self) -> str:
+        """What the verdict means, for who reads no further."""
+        compared = [o for o in self.experiments.values() if o.result != NO_RUNS]
+        of = f"of {len(compared)} experiment{'' if len(compared) == 1 else 's'}"
+        if left := len(self.experiments) - len(compared):
+            of += f" ({left} more cannot be compared: no runs)"
+        return {
+            PASS: f"The fresh runs {of} reproduce the published ones.",
+            FAIL: f"The fresh runs {of} do NOT all reproduce the published ones.",
+            TOO_FEW: f"The fresh runs {of}: too few seeds to tell whether all reproduce the "
+            "published ones. That is no failure.",
+            NO_RUNS: "Nothing to compare: no experiment has both fresh and published runs. "
+            "That is no failure.",
+        }[self.result]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,35 +98,33 @@ class _Run:
     record: RunRecord
 
 
-def verdict(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> dict:
+def verdict(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> Verdict:
     """Compare fresh with published run directories, experiment by experiment.
 
-    Returns {"result": ..., "experiments": {name: {...}}}: `result` is PASS, FAIL, TOO_FEW or
-    NO_RUNS, over all of them the worst, and each experiment says by which test, why, and the
-    test's numbers. Raises UserError for runs that `curves.aggregate` refuses, or without run.json.
+    Raises UserError for runs that `curves.aggregate` refuses, or without run.json.
     """
     sides = [_by_experiment(fresh), _by_experiment(published)]
     names = sorted(sides[0].keys() | sides[1].keys())
     experiments = {name: _judge(*(side.get(name, {}) for side in sides)) for name in names}
-    results = [experiment["result"] for experiment in experiments.values()]
+    results = [outcome.result for outcome in experiments.values()]
     worst = next((r for r in (FAIL, TOO_FEW, PASS) if r in results), NO_RUNS)
-    return {"result": worst, "experiments": experiments}
+    return Verdict(worst, experiments)
 
 
-def markdown(result: dict) -> str:
+def markdown(result: Verdict) -> str:
     """The verdict as a readable table."""
     rows = [
         {
             "experiment": name,
-            "result": experiment["result"],
-            "test": experiment["test"],
-            "fresh seeds": experiment["fresh_seeds"],
-            "published seeds": experiment["published_seeds"],
-            "why": experiment["reason"],
+            "result": outcome.result,
+            "test": outcome.test,
+            "fresh seeds": outcome.fresh_seeds,
+            "published seeds": outcome.published_seeds,
+            "why": outcome.reason,
         }
-        for name, experiment in result["experiments"].items()
+        for name, outcome in result.experiments.items()
     ]
-    return f"# Verdict: {result['result']}\n\n" + (
+    return f"# Verdict: {result.result}\n\n{result.sentence()}\n\n" + (
         tables.markdown(pd.DataFrame(rows)) if rows else ""
     )
 
@@ -94,16 +144,17 @@ def _by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Ru
     return runs
 
 
-def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
-    common = {"test": "none", "fresh_seeds": len(fresh), "published_seeds": len(published)}
+def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
+    found = {"test": "none", "fresh_seeds": len(fresh), "published_seeds": len(published)}
     if not fresh or not published:
         side = "fresh" if not fresh else "published"
-        return {"result": NO_RUNS, **common, "reason": f"no {side} runs"}
+        return Outcome(**found, result=NO_RUNS, reason=f"no {side} runs")
     differing = curves.differing_keys(_any(fresh).config, _any(published).config)
     if differing:
         reason = f"another configuration: {', '.join(differing)}"
-        return {"result": FAIL, **common, "reason": reason}
-    return common | (_by_bytes(fresh, published) or _by_equivalence(fresh, published))
+        return Outcome(**found, result=FAIL, reason=reason)
+    found |= _by_bytes(fresh, published) or _by_equivalence(fresh, published)
+    return Outcome(**found)
 
 
 def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None:
@@ -171,7 +222,7 @@ def _by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
         "reason": _reason(result, test, difference.difference, needed),
         "margin": _or_none(margin),
         "difference": difference.difference,
-        "interval_90": [_or_none(test.low), _or_none(test.high)],
+        "interval_90": (_or_none(test.low), _or_none(test.high)),
         "p_equivalent": _or_none(test.p),
         "p_different": _or_none(difference.p),
         "seeds_for_equivalence": _or_none(needed),

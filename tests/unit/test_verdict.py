@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from helpers.records import XEON, make_record
 
-from ddpg.analysis import verdict
+from ddpg.analysis import tables, verdict
 from ddpg.errors import UserError
 from ddpg.runs.record import Processor
+from ddpg.runs.typed_json import to_json
 
 SEEDS = range(0, 200, 10)
 SD = 75.0
@@ -50,23 +51,29 @@ def finals(n: int, shift: float = 0.0) -> np.ndarray:
     return 350 + shift + values / values.std(ddof=1) * SD
 
 
-def judge(fresh, published) -> dict:
-    return verdict.verdict(fresh, published)["experiments"]["demo"]
+def judge(fresh, published) -> verdict.Outcome:
+    return verdict.verdict(fresh, published).experiments["demo"]
+
+
+def written_and_read(outcome: verdict.Outcome, directory: Path) -> verdict.Outcome:
+    path = directory / "verdict.json"
+    tables.write_json(path, to_json(verdict.Verdict(outcome.result, {"demo": outcome})))
+    return verdict.Verdict.read(path).experiments["demo"]
 
 
 def test_equal_bytes_pass_though_their_clocks_differ(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), seconds=2.0)
     found = verdict.verdict(fresh, published)
-    assert found["result"] == verdict.PASS
-    assert found["experiments"]["demo"]["test"] == "bytes"
+    assert found.result == verdict.PASS
+    assert found.experiments["demo"].test == "bytes"
 
 
 def test_equal_bytes_pass_on_any_processor_and_for_some_of_the_seeds(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), origin=ELSEWHERE)
     found = judge(fresh[:2], published)
-    assert (found["result"], found["test"], found["fresh_seeds"]) == (verdict.PASS, "bytes", 2)
+    assert (found.result, found.test, found.fresh_seeds) == (verdict.PASS, "bytes", 2)
 
 
 @pytest.mark.parametrize("difference", ["weights", "progress"])
@@ -78,9 +85,9 @@ def test_one_differing_byte_on_the_same_processor_fails(tmp_path, difference):
     weights = "other" if difference == "weights" else "w"
     fresh = make_runs(tmp_path / "fresh", returns, weights=weights)
     found = judge(fresh, published)
-    assert (found["result"], found["test"]) == (verdict.FAIL, "bytes")
+    assert (found.result, found.test) == (verdict.FAIL, "bytes")
     expected = "seed 30 in progress.txt" if difference == "progress" else "seed 0 in weights"
-    assert expected in found["reason"]
+    assert expected in found.reason
 
 
 @pytest.mark.parametrize(
@@ -98,14 +105,14 @@ def test_other_origins_owe_no_bytes(tmp_path, change):
     published = make_runs(tmp_path / "published", finals(20))
     fresh = make_runs(tmp_path / "fresh", finals(20, 5), weights="other", origin=change)
     found = judge(fresh, published)
-    assert (found["result"], found["test"]) == (verdict.PASS, "equivalence")
+    assert (found.result, found.test) == (verdict.PASS, "equivalence")
 
 
 def test_flags_that_choose_no_kernel_do_not_count(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     processor = Processor("Xeon", XEON, ("avx2", "fma", "ibrs"))
     fresh = make_runs(tmp_path / "fresh", finals(3), "other", {"processor": processor})
-    assert judge(fresh, published)["test"] == "bytes"
+    assert judge(fresh, published).test == "bytes"
 
 
 @pytest.mark.parametrize(
@@ -123,34 +130,34 @@ def test_elsewhere_the_final_performance_decides(tmp_path, seeds, shift, result)
     returns = finals(seeds, shift) if seeds > 1 else [360.0]
     fresh = make_runs(tmp_path / "fresh", returns, "other", ELSEWHERE)
     found = judge(fresh, published)
-    assert found["result"] == result
-    assert found["margin"] == pytest.approx(SD)
-    assert found["difference"] == pytest.approx(shift)
-    json.dumps(found, allow_nan=False)
+    assert found.result == result
+    assert found.margin == pytest.approx(SD)
+    assert found.difference == pytest.approx(shift)
+    assert written_and_read(found, tmp_path) == found
 
 
 def test_seeds_that_agree_well_get_a_margin_of_a_tenth_of_their_gain(tmp_path):
     published = make_runs(tmp_path / "published", [350.0, 350.5, 351.0])
     fresh = make_runs(tmp_path / "fresh", [360.0, 361.0, 360.5], "other", ELSEWHERE)
     found = judge(fresh, published)
-    assert found["margin"] == pytest.approx(0.1 * (350.5 + 100))
-    assert found["result"] == verdict.PASS
+    assert found.margin == pytest.approx(0.1 * (350.5 + 100))
+    assert found.result == verdict.PASS
 
 
 def test_seeds_without_any_spread_are_still_decided(tmp_path):
     published = make_runs(tmp_path / "published", [350.0] * 3)
     near = make_runs(tmp_path / "near", [360.0] * 3, "other", ELSEWHERE)
     far = make_runs(tmp_path / "far", [460.0] * 3, "other", ELSEWHERE)
-    assert judge(near, published)["result"] == verdict.PASS
-    assert judge(far, published)["result"] == verdict.FAIL
+    assert judge(near, published).result == verdict.PASS
+    assert judge(far, published).result == verdict.FAIL
 
 
 def test_another_configuration_is_no_reproduction(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), batch_size=64)
     found = judge(fresh, published)
-    assert (found["result"], found["test"]) == (verdict.FAIL, "none")
-    assert found["reason"] == "another configuration: batch_size"
+    assert (found.result, found.test) == (verdict.FAIL, "none")
+    assert found.reason == "another configuration: batch_size"
 
 
 def test_the_whole_is_as_good_as_its_worst_part(tmp_path):
@@ -158,19 +165,21 @@ def test_the_whole_is_as_good_as_its_worst_part(tmp_path):
     published += make_runs(tmp_path / "other", finals(3), exp_name="never-run")
     fresh = make_runs(tmp_path / "fresh", finals(3))
     found = verdict.verdict(fresh, published)
-    assert found["experiments"]["never-run"]["result"] == verdict.NO_RUNS
-    assert found["result"] == verdict.PASS
-    assert verdict.verdict([], published)["result"] == verdict.NO_RUNS
-    assert verdict.verdict([], []) == {"result": verdict.NO_RUNS, "experiments": {}}
+    assert found.experiments["never-run"].result == verdict.NO_RUNS
+    assert found.result == verdict.PASS
+    assert verdict.verdict([], published).result == verdict.NO_RUNS
+    assert verdict.verdict([], []) == verdict.Verdict(verdict.NO_RUNS, {})
     wrong = make_runs(tmp_path / "wrong", finals(3), "other", exp_name="never-run")
-    assert verdict.verdict([*fresh, *wrong], published)["result"] == verdict.FAIL
+    assert verdict.verdict([*fresh, *wrong], published).result == verdict.FAIL
 
 
 def test_the_table_says_why(tmp_path):
     published = make_runs(tmp_path / "published", finals(20))
     fresh = make_runs(tmp_path / "fresh", finals(3, 10), "other", ELSEWHERE)
     text = verdict.markdown(verdict.verdict(fresh, published))
-    assert text.startswith("# Verdict: too few seeds to tell\n")
+    assert text.startswith(
+        "# Verdict: too few seeds to tell\n\nThe fresh runs of 1 experiment: too few seeds to tell"
+    )
     assert (
         "| demo | too few seeds to tell | equivalence | 3 | 20 | means differ by 10 (90 %" in text
     )
@@ -181,3 +190,37 @@ def test_a_run_without_its_record_is_one_clear_line(tmp_path):
     (published[1] / "run.json").unlink()
     with pytest.raises(UserError, match="run.json: no such file"):
         verdict.verdict(published, published)
+
+
+OUTCOMES = {name: verdict.Outcome(name, "none", 3, 3, "why") for name in verdict.RESULTS}
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        (verdict.PASS, "of 3 experiments (1 more cannot be compared: no runs) reproduce"),
+        (verdict.FAIL, "of 3 experiments (1 more cannot be compared: no runs) do NOT all reprod"),
+        (
+            verdict.TOO_FEW,
+            "too few seeds to tell whether all reproduce the published ones. That is",
+        ),
+        (verdict.NO_RUNS, "no experiment has both fresh and published runs. That is no failure"),
+    ],
+)
+def test_the_sentence_for_who_reads_no_further(result, sentence):
+    assert sentence in verdict.Verdict(result, OUTCOMES).sentence()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"result": "good", "experiments": {}}', "'good'"),
+        ('{"result": "pass"}', "experiments is missing"),
+        ('{"result": "pass", "experiments": {"demo": {"result": "pass"}}}', "demo.test is missing"),
+    ],
+)
+def test_a_file_that_holds_no_verdict(tmp_path, content, message):
+    (tmp_path / "verdict.json").write_text(content)
+    with pytest.raises(UserError, match="verdict.json: not a verdict.json .*: ") as error:
+        verdict.Verdict.read(tmp_path / "verdict.json")
+    assert message in str(error.value)
