@@ -1,6 +1,7 @@
-# `make demo` and `make test` each set up what they need, on a machine with Python 3.11 and make.
+# `make demo` and `make test` each set up what they need, on a machine with Python and make.
 
-PYTHON ?= python3.11
+# The Python to make .venv with; empty: the newest that will do.
+PYTHON ?=
 PYTEST_OPTIONS ?= -n auto --dist loadfile --no-loadscope-reorder
 CORES ?= all
 VENV := .venv
@@ -60,11 +61,11 @@ benchmark: $(VENV)-benchmark/ready ## measure the speed beside other libraries (
 
 $(VENV)-benchmark/ready: containers/locks/benchmark.txt
 	@echo "make: installing $< into $(VENV)-benchmark/"
-	@test -x $(VENV)-benchmark/bin/python || $(PYTHON) -m venv $(VENV)-benchmark
+	@containers/environment.sh $(VENV)-benchmark '$(PYTHON)' 3.11
 	@$(VENV)-benchmark/bin/pip install --quiet --require-hashes -r $<
 	@touch $@
 
-locks: ## resolve the dependencies anew and pin them with hashes
+locks: ## pin what pyproject.toml needs, with hashes; what is pinned stays where it can
 	containers/lock.sh
 
 image: containers/ddpg.sif ## build the Apptainer image, for snakemake --use-singularity
@@ -89,9 +90,16 @@ clean: ## remove the environment and what the workflow made, but no run
 
 # An environment with exactly what a lock file pins. dev.txt holds all of cpu.txt, in the same
 # versions, so `make test` after `make demo` only adds to it.
-$(VENV)/%: containers/locks/%.txt containers/locks/uv.txt
+$(VENV)/%: containers/locks/%.txt containers/locks/uv.txt $(VENV)/bin/python
+	@containers/environment.sh $(VENV) '$(PYTHON)'
 	@echo "make: installing containers/locks/$*.txt into $(VENV)/"
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r containers/locks/uv.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<
 	@touch $@
+
+# Missing where .venv is, or the Python that it was made with: the rule above then runs again. So it
+# does where the command line names a Python, which might be another.
+$(VENV)/bin/python:
+ifeq ($(origin PYTHON),command line)
+.PHONY: $(VENV)/bin/python
+endif
