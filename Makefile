@@ -8,11 +8,11 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test test-cluster lint benchmark locks image image-gpu docker-image archive clean
+.PHONY: help demo all figures report plan docs smoke test test-cluster test-platforms lint benchmark locks image image-gpu docker-image archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/cpu ## train the Pendulum demo's three seeds and draw them (minutes)
 	@echo "make demo: training pendulum-demo; watch it with: $(VENV)/bin/python -m ddpg status --watch"
@@ -44,11 +44,13 @@ smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
 	$(SNAKEMAKE) smoke
 
 test: $(VENV)/dev ## run the tests; those of the images only where there is Apptainer
-	@echo "make test: container, exactness, workflow and unit tests"
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
 
 test-cluster: $(VENV)/dev ## test the workflow on a private SLURM (needs its programs and Apptainer)
 	$(VENV)/bin/python -m pytest tests/cluster
+
+test-platforms: $(VENV)/dev ## test the installation in a bare Debian 13 (needs root and debootstrap)
+	$(VENV)/bin/python -m pytest tests/platforms
 
 lint: $(VENV)/dev ## check the style of the code and of the workflow
 	$(VENV)/bin/ruff check .
