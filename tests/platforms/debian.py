@@ -11,7 +11,6 @@ from pathlib import Path
 from needs import debian_release
 
 SUITE = "trixie"
-USER = 1000
 # A machine behind a mirror or a proxy has these variables: where Python's packages come from, and
 # which certificates to trust.
 SETTINGS = re.compile(r"(pip|uv)_|ssl_cert_|(https?|all|no)_proxy$", re.IGNORECASE)
@@ -19,8 +18,7 @@ SETTINGS = re.compile(r"(pip|uv)_|ssl_cert_|(https?|all|no)_proxy$", re.IGNORECA
 ALONE = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
 ENTER = """
 mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" || exit
-exec chroot --userspec="$2:$2" --groups= "$1" env -i HOME=/home/user PATH=/usr/bin:/bin "${@:4}" \\
-    bash -c "cd && $3"
+exec chroot --userspec=user:user --groups= "$1" env -i PATH=/usr/bin:/bin "${@:3}" bash -c "$2"
 """
 
 
@@ -39,17 +37,17 @@ class Debian:
             copy = root / Path(file).absolute().relative_to("/")
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-        self.home.mkdir()
-        self.give(self.home)
+        call("chroot", root, "/usr/sbin/useradd", "--create-home", "user")
 
-    def give(self, path: Path) -> None:
-        """Make everything below a path the user's."""
-        call("chown", "--recursive", f"{USER}:{USER}", path)
+    def clone(self, repository: Path, name: str) -> None:
+        """Put a clone of a repository, at its current revision, in the user's home."""
+        call("git", "clone", "--quiet", repository, self.home / name)
+        call("chown", "--recursive", f"--reference={self.home}", self.home / name)
 
     def run(self, command: str, timeout: float) -> str:
         """Run a command of the shell in the user's home; its output, standard error included."""
-        variables = [f"{name}={value}" for name, value in self.variables.items()]
-        enter = [*ALONE, "bash", "-c", ENTER, "enter", self.root, USER, command, *variables]
+        variables = ["HOME=/home/user", *(f"{k}={v}" for k, v in self.variables.items())]
+        enter = [*ALONE, "bash", "-c", ENTER, "enter", self.root, f"cd && {command}", *variables]
         return call(*enter, timeout=timeout)
 
 

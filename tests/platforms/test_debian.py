@@ -24,8 +24,7 @@ def debian(tmp_path_factory):
     """The system, with a clone of the revision under test in the user's home."""
     packages = re.search(r"`apt-get install ([a-z0-9 -]+)`", README)[1].split()
     system = Debian(tmp_path_factory.mktemp("debian") / "root", packages)
-    call("git", "clone", "--quiet", ROOT, system.home / "ddpg")
-    system.give(system.home)
+    system.clone(ROOT, "ddpg")
     yield system
     shutil.rmtree(system.root)
 
