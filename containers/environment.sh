@@ -43,13 +43,14 @@ suits() { probe "$1" venv ensurepip ssl; } # suits PYTHON
 
 # Set `answer` to the version and path of the newest Python on PATH that suits.
 search() {
-    local program suitable=() unsuitable=()
+    local program suitable=() unsuitable=""
     while read -r program; do
-        if suits "$program"; then suitable+=("$answer"); else unsuitable+=("$program $answer"); fi
+        if suits "$program"; then suitable+=("$answer"); else unsuitable+="; $program $answer"; fi
     done < <(type -aP "${versions[@]/#/python}" python3)
+    : "${unsuitable:=; there is no Python}"
     [ ${#suitable[@]} -gt 0 ] || fail "no $wanted that can make an environment on PATH" \
-        "($(IFS=,; echo "${unsuitable[*]:-no python3}")); install one (Debian's and Ubuntu's packages:" \
-        "python3 python3-venv) or name it: make PYTHON=/path/to/python${versions[-1]}"
+        "(${unsuitable:2}); install one (Debian's and Ubuntu's packages: python3 python3-venv)" \
+        "or name it: make PYTHON=/path/to/python${versions[-1]}"
     answer=$(printf '%s\n' "${suitable[@]}" | sort --key=1,1Vr --stable | head -n 1)
 }
 

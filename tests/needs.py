@@ -9,12 +9,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+# Beside the Python that runs the tests, whether its environment is activated or not.
+UV = Path(sys.executable).parent / "uv"
 SLURM = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 
 
@@ -62,6 +66,14 @@ def debian_release() -> tuple[str, bytes]:
     return "", b""
 
 
+@functools.cache
+def index() -> str:
+    """An index of Python packages, where none answers."""
+    ask = [UV, "pip", "install", "--dry-run", "--refresh", "--no-deps", "--reinstall", "packaging"]
+    asked = subprocess.run([*ask, "--python", sys.executable], capture_output=True)
+    return "an index that answers" if asked.returncode else ""
+
+
 def debian() -> str:
     """What a Debian 13 of its own needs."""
     missing = programs("debootstrap") or mount()
@@ -73,6 +85,7 @@ NEEDS = {
     "buildah": Need("Buildah (docs/containers.md)", lambda: programs("buildah")),
     "cluster": Need("SLURM's programs (docs/cluster.md)", lambda: programs(*SLURM)),
     "mount": Need("root's right to mount", mount),
+    "index": Need("an index of Python packages", index),
     "debian": Need("root, debootstrap and a Debian mirror", debian),
 }
 
