@@ -52,8 +52,9 @@ def debian_release() -> tuple[str, bytes]:
     """
     mirrors = [os.environ.get("DEBIAN_MIRROR", "")]
     if shutil.which("apt-get"):
-        listed = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
-        mirrors += subprocess.run(listed, capture_output=True, text=True).stdout.split()
+        update = ["apt-get", "update", "--print-uris"]
+        addresses = subprocess.run(update, capture_output=True, text=True).stdout
+        mirrors += re.findall(r"^'(\S+)/dists/", addresses, re.MULTILINE)
     for mirror in filter(None, dict.fromkeys(mirrors)):
         try:
             address = f"{mirror.rstrip('/')}/dists/trixie/InRelease"

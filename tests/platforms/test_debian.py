@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from checkout import ROOT
-from platforms.debian import Debian, call
+from platforms.debian import Debian
 
 pytestmark = pytest.mark.debian
 
@@ -42,7 +42,7 @@ def test_the_workflow_runs(outputs, debian):
     results = debian.home / "ddpg/results"
     assert (results / "tables/smoke/statistics.md").stat().st_size > 1000
     runs = [json.loads(run.read_text()) for run in results.glob("smoke/*/*/run.json")]
-    revision = call("git", "-C", ROOT, "rev-parse", "HEAD").strip()
+    revision = debian.run("cd ddpg && git rev-parse HEAD", timeout=60).strip()
     assert len(runs) >= 10
     for run in runs:
         assert run["machine"]["python"].startswith("3.13.")
