@@ -1,4 +1,4 @@
-"""Run commands, and say so where the programs for them are missing."""
+"""Run commands: make, Apptainer, Buildah, and `ddpg` with its arguments."""
 
 import fcntl
 import os
@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
 from checkout import ROOT
 
 from ddpg import config
@@ -15,15 +14,6 @@ from ddpg import config
 # Root with less than all of root's rights cannot mount an image; in a namespace of its own it can.
 if os.geteuid() == 0:
     os.environ["APPTAINER_USERNS"] = "1"
-
-
-def need(*programs: str) -> None:
-    """Skip, or fail in CI, unless one of the programs is there."""
-    if not any(map(shutil.which, programs)):
-        reason = f"no {' and no '.join(programs)} here; see docs/containers.md and docs/cluster.md"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 def make(target: str) -> None:

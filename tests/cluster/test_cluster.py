@@ -18,7 +18,7 @@ import pytest
 from checkout import Checkout, environment, training_process
 from exactness.lives import results
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.container]
 
 PROFILE = "workflow/profiles/slurm"
 RUNS = "results/runs/pendulum-demo"

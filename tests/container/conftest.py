@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT
-from commands import make, need, run
+from commands import make, run
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,6 @@ def docker_run():
     `entrypoint` is given) and its arguments; the image's user, variables and working directory are
     in force. Its output; with `root`, the directory that holds the image's files.
     """
-    need("buildah")
     make("docker-image")
     settings = json.loads(run("buildah", "inspect", "--type=image", "ddpg", cwd=ROOT))
     ours = settings["OCIv1"]["config"]["Entrypoint"]

@@ -9,9 +9,8 @@ from checkout import ROOT
 from commands import run, training
 from exactness.lives import results
 
-pytestmark = pytest.mark.container
 
-
+@pytest.mark.buildah
 @pytest.mark.parametrize("experiment", ["halfcheetah-benchmark", "pendulum-demo"])
 def test_the_same_bytes_as_on_the_host(docker_run, tmp_path, experiment):
     host, image = (tmp_path / name for name in ("host", "image"))
@@ -23,11 +22,14 @@ def test_the_same_bytes_as_on_the_host(docker_run, tmp_path, experiment):
     assert results(image / "run") == results(host / "run")
 
 
+@pytest.mark.buildah
 def test_it_starts_snakemake(docker_run, tmp_path):
     assert re.search(r"^train +3$", docker_run(tmp_path, "--dry-run", "demo"), re.MULTILINE)
     assert (tmp_path / "config.yaml").exists()
 
 
+@pytest.mark.buildah
+@pytest.mark.container
 def test_it_holds_what_the_apptainer_image_holds(docker_run, sif):
     """Debian's packages, every file of the Python packages and of the workflow: one digest."""
     note = ["apptainer", "--silent", "exec", sif, "cat", "/opt/venv/image.json"]
