@@ -8,9 +8,9 @@ class UserError(Exception):
 
 
 class Diverged(Exception):
-    """A loss or a weight became NaN or infinite; the last good checkpoint is kept (exit 1)."""
+    """A loss or a weight became NaN or infinite; the last good checkpoint is kept (exit 3)."""
 
-    exit_code = 1
+    exit_code = 3
 
 
 class Interrupted(Exception):
@@ -23,3 +23,8 @@ class Mismatch(Exception):
     """A run is not, or does not become again, what its files say it is (exit 1)."""
 
     exit_code = 1
+
+
+# Exit codes of what ends in the same way however often the same command is given. Python's own for
+# a crash of the program is 1.
+FINAL = {UserError.exit_code, Diverged.exit_code}

@@ -8,6 +8,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ddpg.stopping import leave_closed_terminal
+
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +53,7 @@ def show(experiment, seed: int):
         task = bar.add_task(title, total=experiment.epochs, speed="-", ret="-", left="-")
 
         def report(run, row) -> None:
+            leave_closed_terminal()  # under nohup the training outlives it
             test_return, speed, left = figures(run, row)
             bar.update(task, completed=row["Epoch"], speed=speed, ret=test_return, left=left)
 

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ddpg.errors import UserError
-
 
 class Batch(NamedTuple):
     """Transitions: arrays whose leading axes are (B,) for one batch or (updates, B) for many."""
@@ -17,6 +15,11 @@ class Batch(NamedTuple):
     terminated: np.ndarray  # (...): 1 where the episode ended in a terminal state, else 0
 
 
+def bytes_needed(size: int, obs_dim: int, act_dim: int) -> int:
+    """Bytes of memory that a buffer of `size` transitions takes."""
+    return 4 * size * (2 * obs_dim + act_dim + 2)
+
+
 class ReplayBuffer:
     """A ring of transitions, sampled uniformly with replacement.
 
@@ -25,8 +28,6 @@ class ReplayBuffer:
 
     def __init__(self, size: int, obs_dim: int, act_dim: int):
         shapes = Batch((size, obs_dim), (size, act_dim), (size,), (size, obs_dim), (size,))
-        needed = sum(4 * int(np.prod(shape)) for shape in shapes)
-        _refuse_beyond_memory(needed, size)
         # Written to, not only reserved: memory that is missing is missed now and not hours later.
         self.data = Batch(*(np.full(shape, 0, np.float32) for shape in shapes))
         self.size = size
@@ -63,29 +64,3 @@ class ReplayBuffer:
         for array, values in zip(self.data, transitions, strict=True):
             array[rows] = values
         self.added = first + len(rows)
-
-
-def _refuse_beyond_memory(needed: int, size: int) -> None:
-    available = _available_memory()
-    if available is not None and needed > available:
-        raise UserError(
-            f"replay_size: {size:,} transitions take {needed / 1e9:.2f} GB of memory, and "
-            f"{available / 1e9:.2f} GB are free; lower replay_size or free memory"
-        )
-
-
-def _available_memory() -> int | None:
-    """Bytes that this process may still take (Linux, its cgroup included); None if unknown."""
-    limits = []
-    try:
-        with open("/proc/meminfo") as file:
-            fields = dict(line.split(":", 1) for line in file)
-        limits.append(int(fields["MemAvailable"].split()[0]) * 1024)
-        with (
-            open("/sys/fs/cgroup/memory.max") as maximum,
-            open("/sys/fs/cgroup/memory.current") as current,
-        ):
-            limits.append(int(maximum.read()) - int(current.read()))
-    except (OSError, KeyError, ValueError):
-        pass
-    return min(limits, default=None)

@@ -8,7 +8,8 @@ from ddpg import environment
 from ddpg.agent import DDPG
 from ddpg.errors import UserError
 from ddpg.logger import Logger
-from ddpg.replay import ReplayBuffer
+from ddpg.memory import refuse_beyond_memory
+from ddpg.replay import ReplayBuffer, bytes_needed
 
 # Each purpose draws from a stream of its own, so that a change to one never shifts another.
 # New purposes go to the end: a stream is known by its place.
@@ -33,7 +34,10 @@ class Run:
         self.longest = environment.longest_episode(self.env, experiment.max_ep_len)
         per_episode = experiment.update_every == "episode"
         burst = self.longest if per_episode else experiment.update_every
-        self.replay = ReplayBuffer(experiment.replay_size, obs_dim, act_dim)
+        size = experiment.replay_size
+        needed = bytes_needed(size, obs_dim, act_dim)
+        refuse_beyond_memory(needed, "replay_size", f"{size:,} transitions")
+        self.replay = ReplayBuffer(size, obs_dim, act_dim)
         self.agent = DDPG(
             experiment,
             obs_dim,

@@ -15,6 +15,8 @@ import subprocess
 import pytest
 from lives import Call, Step, live, results, times
 
+from ddpg.stopping import SIGNALS
+
 # Episodes that divide no epoch, a replay buffer that wraps, and updates in the second half only:
 # the compilation before the first one is most of what a life costs.
 SMALL = (
@@ -103,7 +105,7 @@ def test_killed_at_every_kind_of_moment(small, tmp_path):
 
 
 def test_asked_to_stop(small, tmp_path):
-    """SIGTERM and SIGINT finish what is under way, save, and exit with "resume me"."""
+    """Every usual signal lets it finish what is under way, save, and exit with "resume me"."""
     moments = {
         "in the random phase": Call("ddpg.run:Run.random_action", 40),
         "in a test": IN_THE_FIRST_TEST,
@@ -113,8 +115,7 @@ def test_asked_to_stop(small, tmp_path):
         "at any time": Step(2900, 0.01),
     }
     steps = []
-    for i, (what, moment) in enumerate(moments.items()):
-        number = (signal.SIGTERM, signal.SIGINT)[i % 2]
+    for number, (what, moment) in zip(SIGNALS, moments.items(), strict=True):
         assert small.train(tmp_path / "run", moment, number) == 75, f"{what}: {small.said()}"
         (step,) = re.findall(r"stopped and saved at step ([\d,]+); the same", small.said())
         steps.append(int(step.replace(",", "")))

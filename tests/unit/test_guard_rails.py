@@ -184,6 +184,12 @@ def test_what_cannot_be_trained_changes_nothing(tmp_path, env):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_replay_buffer_beyond_memory_changes_nothing(tmp_path):
+    message = "replay_size: 20,000,000,000 transitions take 720.00 GB of memory, and "
+    run = stopped(tmp_path / "run")
+    refused(run, message, replay_size=20_000_000_000)
+
+
 def test_a_second_process_is_refused(tmp_path):
     run = stopped(tmp_path / "run")
     with run_directory.claim(run):
