@@ -15,11 +15,6 @@ class Batch(NamedTuple):
     terminated: np.ndarray  # (...): 1 where the episode ended in a terminal state, else 0
 
 
-def bytes_needed(size: int, obs_dim: int, act_dim: int) -> int:
-    """Bytes of memory that a buffer of `size` transitions takes."""
-    return 4 * size * (2 * obs_dim + act_dim + 2)
-
-
 class ReplayBuffer:
     """A ring of transitions, sampled uniformly with replacement.
 
@@ -28,7 +23,7 @@ class ReplayBuffer:
 
     def __init__(self, size: int, obs_dim: int, act_dim: int):
         shapes = Batch((size, obs_dim), (size, act_dim), (size,), (size, obs_dim), (size,))
-        # Written to, not only reserved: memory that is missing is missed now and not hours later.
+        # Written to, not only reserved, so that memory runs out now rather than hours later.
         self.data = Batch(*(np.full(shape, 0, np.float32) for shape in shapes))
         self.size = size
         self.added = 0  # transitions ever added; the next one goes to row added % size
@@ -36,7 +31,14 @@ class ReplayBuffer:
     def __len__(self) -> int:
         return min(self.added, self.size)
 
-    def add(self, obs, action, reward, next_obs, terminated) -> None:
+    def add(
+        self,
+        obs: np.ndarray,
+        action: np.ndarray,
+        reward: float,
+        next_obs: np.ndarray,
+        terminated: bool,
+    ) -> None:
         """Store one transition in the place of the oldest."""
         row = self.added % self.size
         data = self.data
@@ -47,10 +49,10 @@ class ReplayBuffer:
         data.terminated[row] = terminated
         self.added += 1
 
-    def sample(self, rng: np.random.Generator, into: Batch, updates: int) -> None:
-        """Fill the first `updates` batches of `into`, arrays of shape (capacity, B, ...)."""
-        rows = rng.integers(len(self), size=(updates, into.reward.shape[1]))
-        for source, target in zip(self.data, into, strict=True):
+    def sample(self, rng: np.random.Generator, out: Batch, updates: int) -> None:
+        """Fill the first `updates` batches of `out`, arrays of shape (capacity, B, ...)."""
+        rows = rng.integers(len(self), size=(updates, out.reward.shape[1]))
+        for source, target in zip(self.data, out, strict=True):
             np.take(source, rows, axis=0, out=target[:updates], mode="clip")
 
     def last(self, count: int) -> Batch:
@@ -59,8 +61,13 @@ class ReplayBuffer:
         return Batch(*(array[rows] for array in self.data))
 
     def restore(self, first: int, transitions: Batch) -> None:
-        """Put back transitions numbered from `first` on, as `last` gave them."""
+        """Put back transitions, from `last()`, that were added as number `first` and following."""
         rows = np.arange(first, first + len(transitions.reward)) % self.size
         for array, values in zip(self.data, transitions, strict=True):
             array[rows] = values
         self.added = first + len(rows)
+
+
+def bytes_needed(size: int, obs_dim: int, act_dim: int) -> int:
+    """The memory, in bytes, of a ReplayBuffer."""
+    return 4 * size * (2 * obs_dim + act_dim + 2)
