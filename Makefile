@@ -8,7 +8,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test test-cluster test-platforms lint benchmark locks image image-gpu docker-image archive clean
+.PHONY: help demo all figures report plan docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -50,6 +50,9 @@ test-cluster: $(VENV)/dev ## test the workflow on a private SLURM (needs its pro
 
 test-platforms: $(VENV)/dev ## test the installation in a bare Debian 13 (needs root and debootstrap)
 	$(VENV)/bin/python -m pytest tests/platforms
+
+test-portable: $(VENV)/dev ## test that other processors compute the same bytes (needs qemu-user)
+	$(VENV)/bin/python -m pytest -n auto tests/portable
 
 lint: $(VENV)/dev ## check the style of the code and of the workflow
 	$(VENV)/bin/ruff check .

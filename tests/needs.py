@@ -87,6 +87,7 @@ NEEDS = {
     "cluster": Need("SLURM's programs (docs/cluster.md)", lambda: programs(*SLURM)),
     "mount": Need("root's right to mount", mount),
     "index": Need("an index of Python packages", index),
+    "qemu": Need("QEMU's user-mode emulation (Debian: qemu-user)", lambda: programs("qemu-x86_64")),
     "debian": Need("root, debootstrap and a Debian mirror", debian),
 }
 
