@@ -18,6 +18,7 @@ container: config.get("container", "containers/ddpg.sif")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/container.smk"
+include: "workflow/rules/jobs.smk"
 include: "workflow/rules/cluster.smk"
 include: "workflow/rules/outcome.smk"
 include: "workflow/rules/train.smk"
@@ -43,6 +44,8 @@ localrules:
 
 
 onstart:
+    end_on_signals()  # Snakemake itself has taken SIGTERM meanwhile
+    repeat_what_may_be_mended()
     check_cluster()
     forget_summaries()
 

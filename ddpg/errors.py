@@ -1,4 +1,4 @@
-"""The ways in which a command ends without success and without being wrong itself."""
+"""Expected failures of commands and their exit codes."""
 
 
 class UserError(Exception):
@@ -7,10 +7,14 @@ class UserError(Exception):
     exit_code = 2
 
 
-class Diverged(Exception):
-    """A loss or a weight became NaN or infinite; the last good checkpoint is kept (exit 1)."""
+class EnvironmentFailed(UserError):
+    """An environment's own code raised something; its traceback is the cause."""
 
-    exit_code = 1
+
+class Diverged(Exception):
+    """A loss or a weight became NaN or infinite; the last good checkpoint is kept (exit 3)."""
+
+    exit_code = 3
 
 
 class Interrupted(Exception):
@@ -23,3 +27,8 @@ class Mismatch(Exception):
     """A run is not, or does not become again, what its files say it is (exit 1)."""
 
     exit_code = 1
+
+
+# Exit codes of what ends in the same way however often the same command is given. Python's own for
+# a crash of the program is 1.
+FINAL = {UserError.exit_code, Diverged.exit_code}

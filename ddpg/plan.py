@@ -10,7 +10,7 @@ from rich.table import Table
 from ddpg import config as configuration
 from ddpg import run_directory
 from ddpg.progress import console
-from ddpg.publish import FILES
+from ddpg.publish import published_files
 from ddpg.runs.record import RUN, RunRecord
 
 
@@ -31,7 +31,7 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
             hours = experiment.total_steps / median(map(_steps_per_second, own)) / 3600
             row["core_hours"] = hours * len(experiment.seeds)
             row["memory"] = median(record.peak_memory_bytes for record in records)
-            row["disk"] = median(sum((r / name).stat().st_size for name in FILES) for r in own)
+            row["disk"] = median(map(_disk, own, records))
         rows.append(row)
     return rows
 
@@ -39,6 +39,10 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
 def find_published(root: Path) -> list[Path]:
     """The published run directories of the project in `root`."""
     return sorted(path.parent for path in root.glob(f"results/published/*/seed_*/{RUN}"))
+
+
+def _disk(run: Path, record: RunRecord) -> int:
+    return sum((run / name).stat().st_size for name in published_files(record))
 
 
 def _steps_per_second(run: Path) -> float:

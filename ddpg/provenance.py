@@ -13,26 +13,23 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from ddpg import kernels
+from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import UserError
 from ddpg.files import sha256
-from ddpg.runs.record import Image, Machine, Processor, Revision
+from ddpg.runs.record import Identity, Image, Machine, Processor, Revision
 from ddpg.runs.typed_json import from_json
 
 log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parent
 
-# The modules whose code determines a run's bytes.
-ARITHMETIC = "adam agent environment logger networks policy replay run tensorflow training".split()
 # The packages whose versions do. The others are recorded, not compared.
 EXACT_PACKAGES = "gymnasium mujoco numpy tensorflow".split()
 OTHER_PACKAGES = "keras box2d scipy pandas matplotlib snakemake".split()
 
-# Variables that change which kernels compute: TensorFlow's, oneDNN's, NumPy's, the C library's.
-KERNEL_VARIABLES = (
-    "XLA_FLAGS TF_XLA_FLAGS TF_ENABLE_ONEDNN_OPTS ONEDNN_MAX_CPU_ISA DNNL_MAX_CPU_ISA "
-    "NVIDIA_TF32_OVERRIDE OPENBLAS_CORETYPE NPY_DISABLE_CPU_FEATURES GLIBC_TUNABLES"
-).split()
+# Variables beside those that `ddpg.kernels` sets by which bytes can differ.
+KERNEL_VARIABLES = "TF_XLA_FLAGS NVIDIA_TF32_OVERRIDE GLIBC_TUNABLES".split()
 # Of the processor's flags, those that kernels are chosen by.
 VECTOR_FLAGS = (
     "sse4_1 sse4_2 avx f16c fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 "
@@ -40,16 +37,17 @@ VECTOR_FLAGS = (
 ).split()
 
 
-def identity(experiment, seed: int) -> dict:
-    """What must be the same for two runs to have the same bytes on one type of processor."""
-    return {
-        "experiment": experiment.name,
-        "seed": seed,
-        "config": experiment.hyperparameters(),
-        "packages": versions(EXACT_PACKAGES),
-        "variables": kernel_variables(),
-        "code": {name: code_digest(PACKAGE / f"{name}.py") for name in ARITHMETIC},
-    }
+def identity(experiment, seed: int, platform: str) -> Identity:
+    """What must be the same for two runs to have the same bytes."""
+    return Identity(
+        experiment=experiment.name,
+        seed=seed,
+        config=experiment.hyperparameters(),
+        packages=versions(EXACT_PACKAGES),
+        arithmetic_version=ARITHMETIC_VERSION,
+        platform=platform,
+        variables=kernel_variables(),
+    )
 
 
 def differences(recorded: dict, current: dict, prefix: str = "") -> list[str]:
@@ -60,20 +58,25 @@ def differences(recorded: dict, current: dict, prefix: str = "") -> list[str]:
         if isinstance(before, dict) and isinstance(now, dict):
             found += differences(before, now, f"{prefix}{key}.")
         elif before != now:
-            short = [str(v)[:12] if prefix == "code." else v for v in (before, now)]
-            found.append(f"{prefix}{key}: {short[0]} -> {short[1]}")
+            found.append(f"{prefix}{key}: {before} -> {now}")
     return found
 
 
-def code_digest(path: Path) -> str:
-    """SHA-256 of a module's code: comments, docstrings and layout do not count."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+def core_digest() -> str:
+    """SHA-256 of the code of `ddpg.core`, without comments, docstrings and layout.
+
+    For information: what decides whether bytes are equal is ARITHMETIC_VERSION.
+    """
+    digest = hashlib.sha256()
+    for path in sorted((PACKAGE / "core").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+                node, clean=False
+            ):
+                node.body = node.body[1:]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()
 
 
 def machine() -> Machine:
@@ -91,9 +94,12 @@ def machine() -> Machine:
     )
 
 
-def kernel_variables() -> dict:
-    """Those of the variables that change the arithmetic which are set."""
-    return {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
+def kernel_variables() -> dict[str, str]:
+    """What the user's environment sets that can change bytes, the user's XLA flags included."""
+    found = {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
+    if flags := kernels.user_xla_flags():
+        found["XLA_FLAGS"] = " ".join(flags)
+    return found
 
 
 def processor() -> dict:

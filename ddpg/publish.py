@@ -6,10 +6,10 @@ from pathlib import Path
 from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.files import sha256, write_atomically
-from ddpg.runs.record import read_finished
+from ddpg.runs.record import RunRecord, read_finished
 
 MANIFEST = "MANIFEST.sha256"
-FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
+_FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
 
 
 def publish(run: Path, published: Path) -> Path:
@@ -29,16 +29,21 @@ def publish(run: Path, published: Path) -> Path:
     if not target.exists():
         copy = target.with_name(f".{target.name}.tmp")
         copy.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
+        for name in published_files(record):
             shutil.copyfile(run / name, copy / name)
         copy.rename(target)
     write_manifest(published)
     return target
 
 
+def published_files(record: RunRecord) -> list[str]:
+    """The names of the files of a published run."""
+    return [*run_directory.result_files(record), run_directory.RUN]
+
+
 def write_manifest(published: Path) -> None:
     """List every file of every published run with its SHA-256, as `sha256sum --check` reads it."""
-    paths = sorted(path for name in FILES for path in published.glob(f"*/seed_*/{name}"))
+    paths = sorted(path for name in _FILES for path in published.glob(f"*/seed_*/{name}"))
     lines = [f"{sha256(path)}  {path.relative_to(published)}\n" for path in paths]
     write_atomically(published / MANIFEST, "".join(lines).encode())
 
@@ -50,7 +55,7 @@ def check_manifest(manifest: Path, runs: list[Path]) -> None:
         listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
         raise UserError(f"{manifest}: missing, or no list of checksums") from None
-    for path in (run / name for run in runs for name in FILES):
+    for path in (run / name for run in runs for name in _listed_files(run)):
         try:
             name = str(path.resolve().relative_to(manifest.parent.resolve()))
         except ValueError:
@@ -62,4 +67,10 @@ def check_manifest(manifest: Path, runs: list[Path]) -> None:
 
 
 def _same(run: Path, target: Path) -> bool:
-    return all((target / n).exists() and sha256(run / n) == sha256(target / n) for n in FILES)
+    names = _listed_files(run)
+    return all((target / n).exists() and sha256(run / n) == sha256(target / n) for n in names)
+
+
+def _listed_files(run: Path) -> list[str]:
+    record = read_finished(run)
+    return published_files(record) if record else list(_FILES)

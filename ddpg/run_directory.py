@@ -9,18 +9,21 @@ import hashlib
 import itertools
 import logging
 import time
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-from ddpg.errors import Diverged, UserError
+from ddpg.errors import Diverged, EnvironmentFailed, UserError
 from ddpg.files import DISK_ERRORS, json_bytes, sha256, sync_directory, write_atomically
-from ddpg.logger import PROGRESS, TEST_EPISODES
+from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
 from ddpg.runs.record import RUN, RunRecord
 
 log = logging.getLogger(__name__)
 
 CONFIG, POLICY = "config.json", "policy.npz"
-RESULT_FILES = (PROGRESS, TEST_EPISODES, CONFIG, POLICY)
+RESULT_FILES = (PROGRESS, TEST_EPISODES, STATE_DIGESTS, CONFIG, POLICY)
+# Runs of version 1 of the arithmetic have no digests.
+_ADDED_LATER = {STATE_DIGESTS}
 CHECKPOINT = "checkpoint"
 SET_ASIDE = "set_aside_"
 LOCK, FAILURE = ".lock", "failure.txt"
@@ -93,13 +96,17 @@ def is_claimed(directory: Path) -> bool:
 
 @contextlib.contextmanager
 def noting_failure(directory: Path):
-    """Keep in failure.txt why a run diverged, until it is tried again."""
+    """Keep in failure.txt why a run diverged or its environment failed, until it is tried again."""
     (directory / FAILURE).unlink(missing_ok=True)
     try:
         yield
     except Diverged as error:
         write_atomically(directory / FAILURE, f"{error}\n".encode())
         raise
+    except EnvironmentFailed as error:
+        cause = "".join(traceback.format_exception(error.__cause__))
+        write_atomically(directory / FAILURE, f"{error}\n\n{cause}".encode())
+        raise EnvironmentFailed(f"{error}; its traceback is in {directory / FAILURE}") from None
 
 
 def progress(directory: Path) -> list[dict[str, str]]:
@@ -131,10 +138,15 @@ def write_results(directory: Path, contents: dict[str, bytes], record: RunRecord
     return record
 
 
+def result_files(record: RunRecord) -> list[str]:
+    """The names of a run's result files."""
+    return [name for name in RESULT_FILES if name not in _ADDED_LATER or name in record.files]
+
+
 def mismatches(directory: Path, record: RunRecord) -> list[str]:
     """One line for each result file that is not what the run's record says."""
     problems = []
-    for name in RESULT_FILES:
+    for name in result_files(record):
         path = directory / name
         if not path.is_file():
             problems.append(f"{path}: missing")

@@ -1,7 +1,6 @@
 """What every run of a directory is doing, at a glance."""
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from ddpg import run_directory
 from ddpg.errors import UserError
+from ddpg.logger import PROGRESS
 from ddpg.progress import console, duration
 from ddpg.runs.typed_json import from_json, read_record
 
@@ -91,14 +91,14 @@ def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
     path = directory / run_directory.CONFIG
     if path.exists():
         return read_record(_Settings, path), run_directory.progress(directory)
-    from ddpg.checkpoint import newest_arrays
+    from ddpg.checkpoint import read_newest_state
 
-    arrays = newest_arrays(directory / run_directory.CHECKPOINT)
-    if arrays is None:
+    state = read_newest_state(directory / run_directory.CHECKPOINT)
+    if state is None:
         return None
-    identity = json.loads(str(arrays["about"]))["identity"]
-    config = identity["config"] | {"exp_name": identity["experiment"], "seed": identity["seed"]}
-    return from_json(_Settings, config), run_directory.rows(arrays["logger_lines"])
+    identity = state.identity
+    config = identity.config | {"exp_name": identity.experiment, "seed": identity.seed}
+    return from_json(_Settings, config), run_directory.rows(state.tables[PROGRESS])
 
 
 def table(statuses: list[Status], root: Path) -> Table:

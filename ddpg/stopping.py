@@ -1,14 +1,29 @@
-"""Stopping a run from outside: SIGTERM and SIGINT ask it to save and end."""
+"""Stopping a run from outside: the signals that ask it to save and end."""
 
 import contextlib
 import logging
+import os
 import signal
 import time
 
 log = logging.getLogger(__name__)
 
+# What ends a process in everyday use: kill and schedulers (TERM), Ctrl-C (INT), a closed terminal
+# or connection (HUP), the warnings of schedulers before they kill a job (USR1, USR2), and the limit
+# on processor time (XCPU).
+SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGXCPU,
+)
 # Whoever started the program may pass on the Ctrl-C that the terminal sent to it as well.
 SECONDS_OF_ONE_CTRL_C = 1
+
+# Standard output and standard error, where they were terminals when the program started.
+_terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
 
 class Stop:
@@ -19,14 +34,17 @@ class Stop:
 
 @contextlib.contextmanager
 def stop_signals():
-    """Yields a `Stop` that SIGTERM and SIGINT set, instead of ending the process.
+    """Yields a `Stop` that each of SIGNALS sets, instead of ending the process.
 
-    A second Ctrl-C ends it at once, without saving: then it goes on from its last checkpoint.
+    A second Ctrl-C ends it at once, without saving: it then continues from its last checkpoint.
+    Under nohup, which ignores SIGHUP, that stays ignored. The other signals are taken even where
+    the parent ignores them: the shell of a SLURM job does, to outlive the training.
     """
     stop, handlers, asked_at = Stop(), {}, 0.0
 
     def ask(number, frame) -> None:
         nonlocal asked_at
+        leave_closed_terminal()
         now = time.monotonic()
         if not stop.asked:
             stop.asked, asked_at = True, now
@@ -34,10 +52,20 @@ def stop_signals():
         elif number == signal.SIGINT and now - asked_at > SECONDS_OF_ONE_CTRL_C:
             raise KeyboardInterrupt
 
+    taken = [s for s in SIGNALS if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
-        handlers = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {s: signal.signal(s, ask) for s in taken}
     try:
         yield stop
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def leave_closed_terminal() -> None:
+    """Send what is printed nowhere once its terminal is closed: a write there would be an error."""
+    for descriptor in [d for d in _terminals if not os.isatty(d)]:
+        _terminals.remove(descriptor)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)

@@ -30,8 +30,9 @@ class Identity:
     seed: int
     config: dict[str, Any]
     packages: dict[str, str]
+    arithmetic_version: int = 1
+    platform: str = ""  # where bytes are equal; see ddpg.portability
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
-    code: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,9 +104,13 @@ class RunRecord:
     identity: Identity
     machine: Machine
     files: dict[str, str]  # the SHA-256 of each result file by its name
-    arithmetic_version: int = 1
-    core_digest: str | None = None
-    kernels: str | None = None  # how the choice of kernels was restricted
+    core_digest: str | None = None  # of the code of ddpg.core, for information
+    kernels: str | None = None  # how kernels were chosen
+
+    @property
+    def arithmetic_version(self) -> int:
+        """The version of the arithmetic that computed the run."""
+        return self.identity.arithmetic_version
 
     @classmethod
     def read(cls, path: Path) -> "RunRecord":

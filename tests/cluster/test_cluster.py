@@ -39,7 +39,8 @@ import json, os, sys
 from pathlib import Path
 
 output = Path(sys.argv[sys.argv.index("--output") + 1])
-for name in "progress.txt config.json test_episodes.csv policy.npz run.json".split():
+names = "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json"
+for name in names.split():
     (output / name).write_text(json.dumps(dict(os.environ)))
 """
 

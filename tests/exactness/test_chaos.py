@@ -15,6 +15,8 @@ import subprocess
 import pytest
 from lives import Call, Step, live, results, times
 
+from ddpg.stopping import SIGNALS
+
 # Episodes that divide no epoch, a replay buffer that wraps, and updates in the second half only:
 # the compilation before the first one is most of what a life costs.
 SMALL = (
@@ -82,7 +84,7 @@ def test_killed_at_random(small, tmp_path):
 
 def test_killed_at_every_kind_of_moment(small, tmp_path):
     moments = {
-        "in the random phase": Call("ddpg.run:Run.random_action", 40),
+        "in the random phase": Call("ddpg.core.training:Training.random_action", 40),
         "in a test": IN_THE_FIRST_TEST,
         "when the first checkpoint has its directory only": Call("os:fsync", 3),
         "when progress.txt is ahead of the checkpoint": Call("ddpg.checkpoint:_write", 1),
@@ -90,9 +92,9 @@ def test_killed_at_every_kind_of_moment(small, tmp_path):
         "when the replay buffer's part is saved and the state is not": Call("os:fsync", 5),
         "when the state is written and not renamed": Call("pathlib:Path.replace", 7),
         "when older checkpoints are not yet removed": Call("pathlib:Path.unlink", 2),
-        "in the middle of an episode": Call("ddpg.run:Run.noisy_action", 50),
-        "between sampling and updating": Call("ddpg.replay:ReplayBuffer.sample", 4),
-        "when the results are being written": Call("ddpg.policy:Policy.to_bytes"),
+        "in the middle of an episode": Call("ddpg.core.training:Training.noisy_action", 50),
+        "between sampling and updating": Call("ddpg.core.replay:ReplayBuffer.sample", 4),
+        "when the results are being written": Call("ddpg.training:policy_to_bytes"),
         "when run.json is not yet written": Call("ddpg.run_directory:mismatches"),
         "when the checkpoint is being removed": Call("ddpg.checkpoint:Checkpoints.remove"),
     }
@@ -103,18 +105,17 @@ def test_killed_at_every_kind_of_moment(small, tmp_path):
 
 
 def test_asked_to_stop(small, tmp_path):
-    """SIGTERM and SIGINT finish what is under way, save, and exit with "resume me"."""
+    """Every usual signal lets it finish what is under way, save, and exit with "resume me"."""
     moments = {
-        "in the random phase": Call("ddpg.run:Run.random_action", 40),
+        "in the random phase": Call("ddpg.core.training:Training.random_action", 40),
         "in a test": IN_THE_FIRST_TEST,
         "in a save": Call("os:fsync", 3),
-        "in the middle of an episode": Call("ddpg.run:Run.noisy_action", 50),
-        "in an update": Call("ddpg.replay:ReplayBuffer.sample", 5),
+        "in the middle of an episode": Call("ddpg.core.training:Training.noisy_action", 50),
+        "in an update": Call("ddpg.core.replay:ReplayBuffer.sample", 5),
         "at any time": Step(2900, 0.01),
     }
     steps = []
-    for i, (what, moment) in enumerate(moments.items()):
-        number = (signal.SIGTERM, signal.SIGINT)[i % 2]
+    for number, (what, moment) in zip(SIGNALS, moments.items(), strict=True):
         assert small.train(tmp_path / "run", moment, number) == 75, f"{what}: {small.said()}"
         (step,) = re.findall(r"stopped and saved at step ([\d,]+); the same", small.said())
         steps.append(int(step.replace(",", "")))

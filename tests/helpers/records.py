@@ -27,6 +27,8 @@ def make_record(
     image: Image | None = None,
     variables: dict[str, str] | None = None,
     packages: dict[str, str] | None = None,
+    arithmetic_version: int = 2,
+    platform: str = "x86-64-v3",
     **fields: Any,
 ) -> RunRecord:
     """A record of a short run on one processor; `fields` are further ones of RunRecord."""
@@ -42,7 +44,9 @@ def make_record(
         "steps_per_second": 100.0,
         "peak_memory_bytes": 10**9,
         "weights_sha256": "w" * 64,
-        "identity": Identity(experiment, seed, {"epochs": 2}, packages, variables, {"agent": "a"}),
+        "identity": Identity(
+            experiment, seed, {"epochs": 2}, packages, arithmetic_version, platform, variables
+        ),
         "machine": Machine(
             cpu=processor, gpu=gpu, threads=1, platform="Linux", python="3.11.2",
             packages=packages, variables=variables, git=git, image=image,

@@ -8,8 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from ddpg import environment, evaluation, policy
+from ddpg import environment, evaluation
 from ddpg.cli import main
+from ddpg.core.policy import Policy
+from ddpg.policy_file import policy_to_bytes
 
 TRAIN = ["train", "pendulum-demo", "--seed", "0"]
 PUBLISHED = "results/published/pendulum-demo/seed_0"
@@ -89,13 +91,13 @@ def test_commands_that_need_no_tensorflow_do_not_load_it(command):
 def make_run(directory, **config):
     """A run directory with a policy for Pendulum that pushes nowhere."""
     directory.mkdir(parents=True)
-    still = policy.Policy(
+    still = Policy(
         weights=[np.zeros((3, 4), np.float32), np.zeros((4, 1), np.float32)],
         biases=[np.zeros(4, np.float32), np.zeros(1, np.float32)],
         scale=np.float32([2]),
         offset=np.float32([0]),
     )
-    (directory / "policy.npz").write_bytes(still.to_bytes())
+    (directory / "policy.npz").write_bytes(policy_to_bytes(still))
     config = {"env": "Pendulum-v1", "max_ep_len": 50, "hidden_sizes": [4], **config}
     (directory / "config.json").write_text(json.dumps(config))
     return directory

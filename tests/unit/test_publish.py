@@ -24,11 +24,13 @@ def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
     published = tmp_path / "published"
     target = publish.publish(run, published)
     assert target == published / "pendulum-demo" / "seed_0"
-    assert sorted(path.name for path in target.iterdir()) == sorted(publish.FILES)
+    assert sorted(path.name for path in target.iterdir()) == sorted(
+        [*run_directory.RESULT_FILES, "run.json"]
+    )
     command = ["sha256sum", "--check", "--strict", "MANIFEST.sha256"]
     checked = subprocess.run(command, cwd=published, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-    assert checked.stdout.count(": OK") == len(publish.FILES)
+    assert checked.stdout.count(": OK") == len(run_directory.RESULT_FILES) + 1
     publish.check_manifest(published / "MANIFEST.sha256", [target])
 
 
@@ -68,7 +70,9 @@ def test_a_copy_that_was_cut_off_is_made_anew(run, tmp_path, monkeypatch):
     assert not list((tmp_path / "published").glob("*/seed_*"))
     monkeypatch.undo()
     target = publish.publish(run, tmp_path / "published")
-    assert sorted(path.name for path in target.iterdir()) == sorted(publish.FILES)
+    assert sorted(path.name for path in target.iterdir()) == sorted(
+        [*run_directory.RESULT_FILES, "run.json"]
+    )
     assert [path.name for path in target.parent.iterdir()] == ["seed_0"]
 
 

@@ -4,20 +4,20 @@ import json
 import re
 import shutil
 
-import numpy as np
 import pytest
 from checkout import ROOT
 from helpers.records import make_record
+from helpers.states import make_state
 
 from ddpg import plan, run_directory, status
 from ddpg.checkpoint import Checkpoints
 from ddpg.cli import main
 from ddpg.config import read
+from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Diverged, UserError
 from ddpg.files import json_bytes
 from ddpg.logger import COLUMNS
-from ddpg.publish import FILES
-from ddpg.replay import ReplayBuffer
+from ddpg.runs.record import Identity
 
 
 def make_run(directory, epochs=(1, 2), seed=0):
@@ -70,16 +70,12 @@ def test_a_configuration_without_what_is_shown(tmp_path, key):
 
 
 def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
-    identity = {
-        "experiment": "pendulum-demo",
-        "seed": 7,
-        "config": {"epochs": 10, "steps_per_epoch": 1000},
-    }
-    about = {"identity": identity, "steps": 2500}
-    arrays = {"logger_lines": np.array(progress((1, 2)))}
+    config = {"epochs": 10, "steps_per_epoch": 1000}
+    identity = Identity("pendulum-demo", 7, config, {}, arithmetic_version=2)
+    state = make_state(identity, tables={"progress.txt": progress((1, 2))})
     replay = ReplayBuffer(10, obs_dim=3, act_dim=1)
-    Checkpoints(tmp_path / "seed_7/checkpoint").save(about, arrays, replay)
-    Checkpoints(tmp_path / "seed_7/set_aside_1/checkpoint").save(about, arrays, replay)
+    Checkpoints(tmp_path / "seed_7/checkpoint").save(state, replay)
+    Checkpoints(tmp_path / "seed_7/set_aside_1/checkpoint").save(state, replay)
     damaged = tmp_path / "seed_8/checkpoint/state_0000001000"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"")
@@ -108,7 +104,9 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
 
 def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     runs = []
-    record = json_bytes(make_record(peak_memory_bytes=10**9).to_json())
+    files = run_directory.RESULT_FILES
+    made = make_record(peak_memory_bytes=10**9, files=dict.fromkeys(files, "x"))
+    record = json_bytes(made.to_json())
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
         seconds = 10_000 / speed
         times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one epoch was held up
@@ -116,7 +114,7 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
         table += [f"{10_000 * (i + 1)}\t{time}" for i, time in enumerate(times)]
         directory = tmp_path / "pendulum-demo" / f"seed_{seed}"
         directory.mkdir(parents=True)
-        for name in FILES:
+        for name in files:
             (directory / name).write_bytes(b"x" * len(record))
         (directory / "run.json").write_bytes(record)
         (directory / "progress.txt").write_text("\n".join(table).ljust(len(record)))
@@ -124,7 +122,7 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     rows = {row["experiment"]: row for row in plan.costs(read("config.yaml"), runs)}
     demo = rows["pendulum-demo"]
     assert demo["core_hours"] == 3 * 500_000 / 1000 / 3600
-    assert (demo["memory"], demo["disk"]) == (10**9, len(record) * len(FILES))
+    assert (demo["memory"], demo["disk"]) == (10**9, len(record) * (len(files) + 1))
     assert rows["halfcheetah-benchmark"]["core_hours"] is None
 
 

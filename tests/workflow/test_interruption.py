@@ -54,5 +54,5 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
     experiment = config.experiment(config.read("config.yaml"), "pendulum-demo", SHORT)
     in_one_piece = train(experiment, 0, tmp_path_factory.mktemp("in_one_piece"))
     assert interrupted.weights_sha256 == in_one_piece.weights_sha256
-    for name in ("test_episodes.csv", "policy.npz"):
+    for name in ("test_episodes.csv", "state_digests.txt", "policy.npz"):
         assert interrupted.files[name] == in_one_piece.files[name]

@@ -41,7 +41,7 @@ if sys.argv[1] == "aggregate":
 else:
     output.mkdir(parents=True, exist_ok=True)
     for name in {
-        "train": "progress.txt config.json test_episodes.csv policy.npz run.json",
+        "train": "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json",
         "compare": "groups.csv pairs.csv claims.csv statistics.md statistics.html",
         "provenance": "provenance.csv provenance.html",
         "plot": "figure.svg",

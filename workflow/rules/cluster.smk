@@ -1,5 +1,6 @@
 # What only a SLURM cluster needs; workflow/profiles/slurm/config.yaml says the rest.
 
+import shlex
 import subprocess
 
 # How long before the end of its run time a training job is asked to save: it finishes the updates
@@ -20,23 +21,64 @@ def time_limit(resources):
 
 def check_cluster():
     """Before anything is submitted, stop with one line where SLURM would not take the jobs."""
-    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "train"]
+    jobs = [job for job in workflow.dag.ready_jobs if "train" in job.rules]
     if workflow.executor_plugin.name != "slurm" or not jobs:
         return
     most = workflow.resource_settings.nodes
     if workflow.executor_settings.array_jobs and most < len(jobs):
         raise WorkflowError(
-            f"--jobs {most}: less than the {len(jobs)} runs to train, which the array jobs of "
+            f"--jobs {most}: less than the {len(jobs)} jobs to submit, which the array jobs of "
             f"Snakemake's SLURM plugin would wait for for ever; give --jobs {len(jobs)}"
         )
-    resources = jobs[0].resources
-    asked = {
-        "partition": resources.get("slurm_partition"),
-        "account": resources.get("slurm_account"),
-        "time": resources.get("runtime"),
-        "mem": resources.get("mem_mb"),
-    }
-    options = [f"--{name}={value}" for name, value in asked.items() if value]
+    for options in dict.fromkeys(map(sbatch_options, jobs)):
+        if reason := ask_slurm(options):
+            raise WorkflowError(
+                f"SLURM refuses a training job with {' '.join(options)} ({reason}); see `sinfo` "
+                "and edit workflow/profiles/slurm/config.yaml"
+            )
+
+
+# The options of `sbatch` that Snakemake's plugin gives in short, in the words of SLURM's answers.
+LONG_OPTIONS = {"-A": "--account", "-p": "--partition", "-t": "--time", "-C": "--constraint"}
+
+
+def sbatch_options(job):
+    """What Snakemake's SLURM plugin will ask for with a job, as a tuple of options of `sbatch`."""
+    from snakemake_executor_plugin_slurm import (
+        get_submit_command,
+        set_gres_string,
+        validate_slurm_extra,
+    )
+
+    executor = workflow.scheduler._executor
+    try:
+        validate_slurm_extra(job)
+        about = {
+            "account": next(executor.get_account_arg(job)),
+            "partition": executor.get_partition_arg(job),
+            **dict.fromkeys(("run_uuid", "slurm_logfile", "comment_str", "workdir"), ""),
+        }
+        command = get_submit_command(job, about, workflow.executor_settings)
+        command += set_gres_string(job)
+    except WorkflowError as error:  # of several lines
+        raise WorkflowError(
+            f"Snakemake's SLURM plugin refuses a training job: {' '.join(str(error).split())} "
+            "(A resource is given as in --set-resources train:qos=long)"
+        ) from None
+    words = shlex.split(command)
+    words = words[words.index("--comment") + 2 :]  # before it: what names the job and its files
+    options = []
+    while words:
+        word = words.pop(0)
+        word = LONG_OPTIONS.get(word, word)
+        if word.startswith("--") and "=" not in word and words and not words[0].startswith("-"):
+            word = f"{word}={words.pop(0)}"
+        options.append(word)
+    return tuple(options)
+
+
+def ask_slurm(options):
+    """Why SLURM would refuse a job with these options of `sbatch`; empty where it would not."""
     try:
         answer = subprocess.run(
             ["sbatch", "--test-only", *options, "--wrap", "true"],
@@ -48,9 +90,6 @@ def check_cluster():
         raise WorkflowError("no sbatch here: start Snakemake where SLURM's commands are") from None
     except subprocess.TimeoutExpired:
         raise WorkflowError("SLURM did not answer for a minute; see `sinfo`") from None
-    if answer.returncode:
-        reason = answer.stderr.strip().rpartition("\n")[2].rpartition(": ")[2]
-        raise WorkflowError(
-            f"SLURM refuses a training job with {' '.join(options)} ({reason}); "
-            "see `sinfo` and edit workflow/profiles/slurm/config.yaml"
-        )
+    if answer.returncode == 0:
+        return ""
+    return answer.stderr.strip().rpartition("\n")[2].rpartition(": ")[2] or "it does not say why"

@@ -122,20 +122,4 @@ def overrides(tier):
     )
 
 
-# What a training job was seen to use, in megabytes, without its replay buffer: 800 to 900, and on
-# a cluster 150 for each of the two Snakemakes around it.
-TRAINING_MB = 1400
-
-
-def training_memory(wildcards, attempt):
-    """Megabytes of a training job, with a replay buffer of HalfCheetah's size; more at each try.
-
-    The same for all experiments: SLURM gets an array of jobs with the resources of its first.
-    """
-    bytes_per_transition = 4 * (2 * 17 + 6 + 2)
-    longest = max(experiment(wildcards.tier, name).replay_size for name in config["experiments"])
-    needed = TRAINING_MB + longest * bytes_per_transition // 10**6
-    return needed * (1 + min(attempt, 5)) // 2
-
-
 check_config()

@@ -9,6 +9,7 @@ rule train:
         progress="results/{tier}/{experiment}/seed_{seed}/progress.txt",
         config="results/{tier}/{experiment}/seed_{seed}/config.json",
         test_episodes="results/{tier}/{experiment}/seed_{seed}/test_episodes.csv",
+        state_digests="results/{tier}/{experiment}/seed_{seed}/state_digests.txt",
         policy="results/{tier}/{experiment}/seed_{seed}/policy.npz",
         run="results/{tier}/{experiment}/seed_{seed}/run.json",
     log:
@@ -29,8 +30,12 @@ rule train:
         overrides=lambda w, output: overrides(w.tier),
         time_limit=lambda w, resources: time_limit(resources),
     shell:
-        # exec: a cluster warns every process of a job. A shell between Snakemake and Python would
-        # end there and then, and what is left of the job with it, before the run is saved.
-        "exec {params.time_limit} python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
+        # What warns a training warns every process of its job, and this shell has to outlive it.
+        "trap : HUP INT TERM USR1 USR2 XCPU;"
+        # Snakemake deletes the log of the try before. So each try has its own, which that points to.
+        " ln -sf seed_{wildcards.seed}.$(date +%Y%m%dT%H%M%S).log {log};"
+        " {params.time_limit} python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
         " --output {params.directory} --config {params.config} {params.overrides}"
-        " > {log} 2>&1"
+        " >> {log} 2>&1"
+        # What jobs.smk decides by whether to repeat it.
+        " || (code=$?; echo exit code $code >> {log}; exit $code)"

@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ddpg.errors import UserError
-
 
 class Batch(NamedTuple):
     """Transitions: arrays whose leading axes are (B,) for one batch or (updates, B) for many."""
@@ -25,9 +23,7 @@ class ReplayBuffer:
 
     def __init__(self, size: int, obs_dim: int, act_dim: int):
         shapes = Batch((size, obs_dim), (size, act_dim), (size,), (size, obs_dim), (size,))
-        needed = sum(4 * int(np.prod(shape)) for shape in shapes)
-        _refuse_beyond_memory(needed, size)
-        # Written to, not only reserved: memory that is missing is missed now and not hours later.
+        # Written to, not only reserved, so that memory runs out now rather than hours later.
         self.data = Batch(*(np.full(shape, 0, np.float32) for shape in shapes))
         self.size = size
         self.added = 0  # transitions ever added; the next one goes to row added % size
@@ -35,7 +31,14 @@ class ReplayBuffer:
     def __len__(self) -> int:
         return min(self.added, self.size)
 
-    def add(self, obs, action, reward, next_obs, terminated) -> None:
+    def add(
+        self,
+        obs: np.ndarray,
+        action: np.ndarray,
+        reward: float,
+        next_obs: np.ndarray,
+        terminated: bool,
+    ) -> None:
         """Store one transition in the place of the oldest."""
         row = self.added % self.size
         data = self.data
@@ -46,10 +49,10 @@ class ReplayBuffer:
         data.terminated[row] = terminated
         self.added += 1
 
-    def sample(self, rng: np.random.Generator, into: Batch, updates: int) -> None:
-        """Fill the first `updates` batches of `into`, arrays of shape (capacity, B, ...)."""
-        rows = rng.integers(len(self), size=(updates, into.reward.shape[1]))
-        for source, target in zip(self.data, into, strict=True):
+    def sample(self, rng: np.random.Generator, out: Batch, updates: int) -> None:
+        """Fill the first `updates` batches of `out`, arrays of shape (capacity, B, ...)."""
+        rows = rng.integers(len(self), size=(updates, out.reward.shape[1]))
+        for source, target in zip(self.data, out, strict=True):
             np.take(source, rows, axis=0, out=target[:updates], mode="clip")
 
     def last(self, count: int) -> Batch:
@@ -58,34 +61,13 @@ class ReplayBuffer:
         return Batch(*(array[rows] for array in self.data))
 
     def restore(self, first: int, transitions: Batch) -> None:
-        """Put back transitions numbered from `first` on, as `last` gave them."""
+        """Put back transitions, from `last()`, that were added as number `first` and following."""
         rows = np.arange(first, first + len(transitions.reward)) % self.size
         for array, values in zip(self.data, transitions, strict=True):
             array[rows] = values
         self.added = first + len(rows)
 
 
-def _refuse_beyond_memory(needed: int, size: int) -> None:
-    available = _available_memory()
-    if available is not None and needed > available:
-        raise UserError(
-            f"replay_size: {size:,} transitions take {needed / 1e9:.2f} GB of memory, and "
-            f"{available / 1e9:.2f} GB are free; lower replay_size or free memory"
-        )
-
-
-def _available_memory() -> int | None:
-    """Bytes that this process may still take (Linux, its cgroup included); None if unknown."""
-    limits = []
-    try:
-        with open("/proc/meminfo") as file:
-            fields = dict(line.split(":", 1) for line in file)
-        limits.append(int(fields["MemAvailable"].split()[0]) * 1024)
-        with (
-            open("/sys/fs/cgroup/memory.max") as maximum,
-            open("/sys/fs/cgroup/memory.current") as current,
-        ):
-            limits.append(int(maximum.read()) - int(current.read()))
-    except (OSError, KeyError, ValueError):
-        pass
-    return min(limits, default=None)
+def bytes_needed(size: int, obs_dim: int, act_dim: int) -> int:
+    """The memory, in bytes, of a ReplayBuffer."""
+    return 4 * size * (2 * obs_dim + act_dim + 2)

@@ -1,0 +1,136 @@
+"""How much memory this process may still take, as the Linux kernel would grant it."""
+
+import contextlib
+import os
+import re
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ddpg.errors import UserError
+
+
+def refuse_beyond_memory(needed: int, key: str, what: str) -> None:
+    """UserError unless `needed` bytes of memory can be had.
+
+    `key` is the configuration's key that `what` needs them for.
+    """
+    available = available_memory()
+    if available is not None and needed > available:
+        raise UserError(
+            f"{key}: {what} take {needed / 1e9:.2f} GB of memory, and {available / 1e9:.2f} GB "
+            f"are free; lower {key} or free memory"
+        )
+
+
+def available_memory() -> int | None:
+    """Bytes that this process may still take; None where the system does not say.
+
+    The least of what is left of the machine's memory, of the limits of the process's control
+    groups, and of its own. Page cache counts as free, because the kernel gives it up when it is
+    asked for memory. Swap does not count: what is read at random, as a replay buffer is, must not
+    be there.
+    """
+    left = [*_of_the_machine(), *_of_control_groups(), *_of_the_process()]
+    return max(0, min(left)) if left else None
+
+
+def _of_the_machine() -> Iterator[int]:
+    fields = _numbers("/proc/meminfo")
+    if "MemAvailable" in fields:
+        yield fields["MemAvailable"] * 1024
+    if _text("/proc/sys/vm/overcommit_memory").strip() == "2":  # no more than can be kept
+        yield (fields["CommitLimit"] - fields["Committed_AS"]) * 1024
+
+
+@dataclass(frozen=True)
+class _Hierarchy:
+    """The files of a version of control groups that tell of memory."""
+
+    limits: tuple[str, ...]
+    usage: str
+    reclaimable: tuple[str, ...]  # in memory.stat: what the kernel takes back before it refuses
+
+
+_VERSIONS = {
+    "cgroup2": _Hierarchy(
+        ("memory.max", "memory.high"),
+        "memory.current",
+        ("inactive_file", "active_file", "slab_reclaimable"),
+    ),
+    "cgroup": _Hierarchy(
+        ("memory.limit_in_bytes",),
+        "memory.usage_in_bytes",
+        ("total_inactive_file", "total_active_file"),
+    ),
+}
+
+
+def _of_control_groups() -> Iterator[int]:
+    """What is left in the process's own control group, and in each above it that can be seen."""
+    own = _own_control_groups()
+    for line in _text("/proc/self/mountinfo").splitlines():
+        mount, _, about = line.partition(" - ")
+        _, _, _, root, point, *_ = map(_unescape, mount.split())
+        version, _, options = about.split(" ", 2)
+        if version not in own or (version == "cgroup" and "memory" not in options.split(",")):
+            continue
+        # A container may see its part of the hierarchy only, mounted from `root` on.
+        group = PurePosixPath(own[version])
+        below = group.relative_to(root) if group.is_relative_to(root) else PurePosixPath()
+        place = PurePosixPath(point) / below
+        for directory in [place, *place.parents][: len(below.parts) + 1]:
+            yield from _of_control_group(directory, _VERSIONS[version])
+
+
+def _own_control_groups() -> dict[str, str]:
+    """The path of the process's control group for memory in each version's hierarchy."""
+    own = {}
+    for line in _text("/proc/self/cgroup").splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            own["cgroup2"] = path
+        elif "memory" in controllers.split(","):
+            own["cgroup"] = path
+    return own
+
+
+def _of_control_group(directory: PurePosixPath, files: _Hierarchy) -> Iterator[int]:
+    with contextlib.suppress(ValueError):  # no such files: the hierarchy's root has none
+        used = int(_text(directory / files.usage))
+        about = _numbers(directory / "memory.stat")
+        free = sum(about.get(key, 0) for key in files.reclaimable) - used
+        limits = [_text(directory / name).strip() for name in files.limits]
+        yield from (int(limit) + free for limit in limits if limit not in ("", "max"))
+        if "hierarchical_memory_limit" in about:  # of version 1: also of groups out of sight
+            yield about["hierarchical_memory_limit"] + free
+
+
+def _of_the_process() -> Iterator[int]:
+    """What is left of the limits that `ulimit` sets on addresses and data."""
+    pages = _text("/proc/self/statm").split()
+    for limit, place in ((resource.RLIMIT_AS, 0), (resource.RLIMIT_DATA, 5)):
+        most, _ = resource.getrlimit(limit)
+        if most != resource.RLIM_INFINITY and pages:
+            yield most - int(pages[place]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _text(path: str | PurePosixPath) -> str:
+    """The content of a system file; empty where there is none or it may not be read."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _numbers(path: str | PurePosixPath) -> dict[str, int]:
+    """The lines `name number` or `name: number unit` of a system file."""
+    found = re.findall(r"^([\w()]+):?\s+(\d+)", _text(path), re.MULTILINE)
+    return {name: int(number) for name, number in found}
+
+
+def _unescape(field: str) -> str:
+    """A field of mountinfo, which has space, tab, newline and backslash as octal numbers."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)

@@ -1,0 +1,77 @@
+"""Every signal that usually ends a process asks a run to save; a closed terminal ends nothing."""
+
+import os
+import pty
+import select
+import signal
+import sys
+import time
+
+import pytest
+from checkout import ROOT
+
+from ddpg import stopping
+from ddpg.stopping import SIGNALS, stop_signals
+
+SMALL = (
+    "epochs=200 steps_per_epoch=200 start_steps=100 batch_size=8 replay_size=1000 "
+    "num_test_episodes=1 hidden_sizes=[8]"
+).split()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_asks_to_stop(number):
+    with stop_signals() as stop:
+        assert not stop.asked
+        os.kill(os.getpid(), number)
+        assert stop.asked
+        os.kill(os.getpid(), number)  # schedulers repeat themselves
+
+
+def test_handlers_are_put_back():
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with stop_signals():
+        assert not {*map(signal.getsignal, SIGNALS)} & {*before}
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_only_what_nohup_ignores_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with stop_signals() as stop:
+            os.kill(os.getpid(), number)
+            assert stop.asked == (number != signal.SIGHUP)
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_second_ctrl_c_ends_at_once(monkeypatch):
+    monkeypatch.setattr(stopping, "SECONDS_OF_ONE_CTRL_C", 0)
+    with pytest.raises(KeyboardInterrupt), stop_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_terminal_that_is_closed(tmp_path, nohup):
+    """The run saves and says with its exit code how to continue; under nohup it runs to its end."""
+    run = tmp_path / "run"
+    epochs = ["epochs=3"] if nohup else []
+    arguments = ["train", "pendulum-demo", "--seed", "0", "--output", str(run)]
+    process, terminal = pty.fork()
+    if process == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+        os.chdir(ROOT)
+        command = [sys.executable, "-m", "ddpg", *arguments, "--set", *SMALL, *epochs]
+        os.execv(sys.executable, command)
+    said, deadline = b"", time.monotonic() + 120
+    while not (run / "progress.txt").exists():  # written after the first epoch
+        assert time.monotonic() < deadline, said
+        if select.select([terminal], [], [], 0.1)[0]:
+            said += os.read(terminal, 65536)
+    os.close(terminal)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    assert code == (0 if nohup else 75)
+    assert (run / "run.json").exists() == nohup
+    assert nohup or [*run.glob("checkpoint/state_*")]
