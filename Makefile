@@ -26,6 +26,7 @@ figures: $(VENV)/cpu ## draw every figure and table from the published runs (a m
 
 report: figures ## put the figures and tables in one page, results/report.html
 	$(SNAKEMAKE) figures --report results/report.html
+	@echo "make report: results/report.html; its summary alone: results/summary/figures.html"
 
 plan: $(VENV)/cpu ## say what training everything would cost
 	$(SNAKEMAKE) --quiet all -- plan

@@ -1,15 +1,12 @@
-"""Run commands: make, Apptainer, Buildah, and `ddpg` with its arguments."""
+"""Run commands: make, Apptainer, Buildah."""
 
 import fcntl
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 from checkout import ROOT
-
-from ddpg import config
 
 # Root with less than all of root's rights cannot mount an image; in a namespace of its own it can.
 if os.geteuid() == 0:
@@ -45,16 +42,3 @@ def run(*command, cwd: Path, expect: int = 0, env: dict | None = None) -> str:
 def bare(directory: Path) -> list:
     """Options of Apptainer that leave nothing of the host in reach but a directory to work in."""
     return ["--containall", "--no-home", "--bind", directory, "--pwd", directory]
-
-
-def training(name: str, directory: Path) -> list[str]:
-    """Python's arguments that train results/smoke/EXPERIMENT/seed_SEED as `run` in `directory`.
-
-    The configuration is put there too: an image sees nothing else.
-    """
-    shutil.copy(ROOT / "config.yaml", directory)
-    _, _, experiment, seed = name.split("/")
-    smoke = config.read(ROOT / "config.yaml")["smoke"]
-    values = [f"{key}={value}".replace(" ", "") for key, value in smoke.items()]
-    options = ["--seed", seed.removeprefix("seed_"), "--output", "run", "--set", *values]
-    return ["-m", "ddpg", "train", experiment, *options]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers.browser import PROGRAMS, browser
 
 # Beside the Python that runs the tests, whether its environment is activated or not.
 UV = Path(sys.executable).parent / "uv"
@@ -81,10 +82,16 @@ def debian() -> str:
     return missing or ("" if debian_release()[0] else "a Debian mirror that answers")
 
 
+def any_browser() -> str:
+    """A browser, where there is none."""
+    return "" if browser() else PROGRAMS[0]
+
+
 NEEDS = {
     "container": Need("Apptainer (docs/containers.md)", lambda: programs("apptainer")),
     "buildah": Need("Buildah (docs/containers.md)", lambda: programs("buildah")),
     "cluster": Need("SLURM's programs (docs/cluster.md)", lambda: programs(*SLURM)),
+    "browser": Need("Chromium", any_browser),
     "mount": Need("root's right to mount", mount),
     "index": Need("an index of Python packages", index),
     "qemu": Need("QEMU's user-mode emulation (Debian: qemu-user)", lambda: programs("qemu-x86_64")),

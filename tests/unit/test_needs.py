@@ -7,7 +7,7 @@ import sys
 
 from checkout import ROOT
 
-NEEDS_MORE = ["tests/container/test_dockerfile.py", "tests/cluster", "tests/platforms"]
+NEEDS_MORE = ["tests/journeys/test_docker.py", "tests/cluster", "tests/platforms"]
 MISSING = {
     "needs Buildah (docs/containers.md); missing here: buildah",
     "needs Apptainer (docs/containers.md); missing here: apptainer",

@@ -70,9 +70,8 @@ def say_summaries_last():
     """Print what the targets' rules have to say when Snakemake itself has said everything."""
 
     def say(paths):
-        texts = [path.read_text() for path in paths if path.exists()]
-        # Who reads may have left.
-        with contextlib.suppress(OSError):
-            print("", *texts, sep="\n", end="", flush=True)
+        with contextlib.suppress(OSError):  # who reads may have left
+            for path in filter(Path.exists, paths):
+                print(f"\n{path.read_text()}", end="", flush=True)
 
     atexit.register(say, [Path(said(target)).absolute() for target in targets_at_work()])
