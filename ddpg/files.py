@@ -35,6 +35,11 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
         sync_directory(path.parent)
 
 
+def file_name(text: str) -> str:
+    """The file whose name is `text` in UTF-8, also under a locale of another encoding."""
+    return os.fsdecode(text.encode())
+
+
 def sync_directory(directory: Path) -> None:
     """Put a directory's renames on the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
