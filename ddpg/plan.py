@@ -20,10 +20,11 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
     is published.
     """
     rows = []
+    recorded = {run: run_directory.read_json(run / run_directory.RUN) for run in published}
     for name in config["experiments"]:
         experiment = configuration.experiment(config, name)
-        own = [run for run in published if run.parent.name == name]
-        abouts = [run_directory.read_json(run / run_directory.RUN) for run in own]
+        own = [run for run, about in recorded.items() if about.get("experiment") == name]
+        abouts = [recorded[run] for run in own]
         row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
         row |= dict.fromkeys(("core_hours", "memory", "disk"))
         if own:

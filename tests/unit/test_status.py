@@ -73,6 +73,25 @@ def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
     assert (found.speed, found.seconds_left) == (500, 16)
 
 
+def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):
+    demo = tmp_path / "pendulum-demo"
+    for name in ("seed_0", "seed_0_backup", "seed_00", ".seed_0.tmp", "seed_0/set_aside_1", "mine"):
+        make_run(demo / name)
+    make_run(demo / "seed_5")
+    (demo / "other").mkdir()
+    (demo / "other/config.json").write_text('{"exp_name": "[bold]"}')
+    (demo / "damaged").mkdir()
+    (demo / "damaged/config.json").write_text("{")
+    assert len(status.find(tmp_path)) == 2  # seed_0, and the one with a name of its own
+    status.show(tmp_path)
+    shown = "".join(capsys.readouterr().out.split())
+    for name in ("seed_0_backup", "seed_00", "seed_5"):
+        assert f"{demo}/{name}:passedover,foritisnotnamedseed_0" in shown
+    assert f"passedover:{demo}/other:notarunofthispackage(noepochs,seed,steps_per_epoch)" in shown
+    assert f"passedover:{demo}/damaged/config.json:" in shown
+    assert shown.count("passedover") == 5
+
+
 def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):
     found = status.of(make_run(tmp_path / "run", epochs=range(1, 9)))
     assert (found.epoch, found.epochs, found.test_return) == (8, 10, -8.0)
@@ -101,7 +120,8 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
         directory.mkdir(parents=True)
         for name in FILES:
             (directory / name).write_bytes(b"x" * 100)
-        (directory / "run.json").write_text(json.dumps({"peak_memory_bytes": 10**9}).ljust(100))
+        about = {"experiment": "pendulum-demo", "peak_memory_bytes": 10**9}
+        (directory / "run.json").write_text(json.dumps(about).ljust(100))
         (directory / "progress.txt").write_text("\n".join(table).ljust(100))
         runs.append(directory)
     rows = {row["experiment"]: row for row in plan.costs(read("config.yaml"), runs)}
