@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,23 @@ from markdown_it import MarkdownIt
 
 from ddpg import run_directory
 from ddpg.files import write_atomically
+
+PROVENANCE_COLUMNS = [
+    "experiment",
+    "seed",
+    "finished",
+    "steps",
+    "steps per second",
+    "peak memory (MB)",
+    "started",
+    "processor",
+    "processor type",
+    "GPU",
+    "image",
+    "revision",
+    "versions",
+    "weights (SHA-256)",
+]
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -88,14 +106,18 @@ def provenance(runs: Iterable[Path]) -> pd.DataFrame:
             "processor": about["machine"]["cpu"]["model"],
             "processor type": about["machine"]["cpu"]["type"],
             "GPU": ", ".join(about["machine"]["gpu"]),
-            "image": about["machine"]["image"] or "",
+            "image": _image(about["machine"]["image"]),
             "revision": _revision(about["machine"]["git"]),
             "versions": ", ".join(f"{k} {v}" for k, v in about["identity"]["packages"].items()),
             "weights (SHA-256)": about["weights_sha256"][:16],
         }
         for about in abouts
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=PROVENANCE_COLUMNS)
+
+
+def _image(image: dict | None) -> str:
+    return f"{image['variant']} {image['id'][:16]}" if image else ""
 
 
 def _revision(git: dict | None) -> str:
@@ -103,4 +125,9 @@ def _revision(git: dict | None) -> str:
 
 
 def _cell(value: str | float) -> str:
-    return value.replace("|", "\\|") if isinstance(value, str) else number(value)
+    """A value as it is written, though Markdown gives some characters a meaning."""
+    if not isinstance(value, str):
+        return number(value)
+    # An underscore between letters or digits has none.
+    escaped = re.sub(r"[\\|`*<\[&]|_(?![^\W_])|(?<![^\W_])_", r"\\\g<0>", value)
+    return " ".join(escaped.split())
