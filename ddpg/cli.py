@@ -1,6 +1,7 @@
 """The command line: python -m ddpg COMMAND."""
 
 import argparse
+import codecs
 import io
 import logging
 import sys
@@ -18,9 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 or what `ddpg.errors` says."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("ddpg").setLevel(logging.INFO)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a locale may lack characters of what is printed
-            stream.reconfigure(errors="backslashreplace")
+    _let_print_anything()
     try:
         options = parser().parse_args(arguments)
         check_image()
@@ -41,6 +40,20 @@ def main(arguments: list[str] | None = None) -> int:
         advice = "see to its permissions and its disk, or give another path"
         print(f"ddpg: {error.filename}: {error.strerror}; {advice}", file=sys.stderr)
         return UserError.exit_code
+
+
+def _let_print_anything() -> None:
+    """What is printed is UTF-8, as all files are, whatever the locale and the files' names hold.
+
+    Only a terminal that shows another encoding gets that, and what it lacks as \\x escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):  # closed, or taken by a test or a notebook
+            continue
+        if stream.isatty() and codecs.lookup(stream.encoding).name not in ("ascii", "utf-8"):
+            stream.reconfigure(errors="backslashreplace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def parser() -> Parser:
