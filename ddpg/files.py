@@ -38,6 +38,11 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
         sync_directory(path.parent)
 
 
+def file_name(text: str) -> str:
+    """The file whose name is `text` in UTF-8, also under a locale of another encoding."""
+    return os.fsdecode(text.encode())
+
+
 def sync_directory(directory: Path) -> None:
     """Put a directory's renames on the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -64,7 +69,7 @@ def json_bytes(value: dict) -> bytes:
 def read_json(path: Path) -> dict:
     """Read a JSON object; UserError with one line where it is missing or none."""
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; is {path.parent} a finished run?") from None
     except (OSError, ValueError) as error:

@@ -21,10 +21,11 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
     is published.
     """
     rows = []
+    recorded = {run: RunRecord.read(run / RUN) for run in published}
     for name in config["experiments"]:
         experiment = configuration.experiment(config, name)
-        own = [run for run in published if run.parent.name == name]
-        records = [RunRecord.read(run / RUN) for run in own]
+        own = [run for run, record in recorded.items() if record.experiment == name]
+        records = [recorded[run] for run in own]
         row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
         row |= dict.fromkeys(("core_hours", "memory", "disk"))
         if own:

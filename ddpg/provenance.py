@@ -35,6 +35,13 @@ VECTOR_FLAGS = (
     "sse4_1 sse4_2 avx f16c fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 "
     "avx512_fp16 avx_vnni amx_tile amx_bf16"
 ).split()
+# Variables by which git takes a repository, its files or its objects from elsewhere.
+GIT_VARIABLES = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CEILING_DIRECTORIES GIT_COMMON_DIR GIT_CONFIG "
+    "GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE "
+    "GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE GIT_NO_REPLACE_OBJECTS "
+    "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
+).split()
 
 
 def identity(experiment, seed: int, platform: str) -> Identity:
@@ -176,7 +183,7 @@ def cpu() -> Processor:
     """
     fields = {}
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             key, _, value = line.partition(":")
             fields.setdefault(key.strip(), value.strip())
     except OSError:
@@ -200,17 +207,38 @@ def gpu() -> list[str]:
 
 
 def git() -> Revision | None:
-    """The revision of the working tree and whether it has changes; None outside a repository."""
+    """The revision of the sources and whether they have changes.
+
+    None where the sources are not in a repository of their own, as in an image, or where a
+    repository that another one's directory contains does not track them. Where there is a
+    repository and its revision cannot be told, None and a warning.
+    """
+    root = PACKAGE.parent
+    if not (root / ".git").exists():  # a directory, or a file in a worktree or a submodule
+        return None
 
     def ask(*command: str) -> str:
-        return subprocess.run(
-            ["git", "-C", PACKAGE.parent, *command], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        # Reads only, so it may trust a repository of another owner. The caller's variables, which
+        # git sets for its hooks, would name another repository.
+        others = {key: value for key, value in os.environ.items() if key not in GIT_VARIABLES}
+        command = ("--no-optional-locks", "-c", "safe.directory=*", "-C", root, *command)
+        answer = subprocess.run(["git", *command], capture_output=True, check=True, env=others)
+        return os.fsdecode(answer.stdout.rstrip(b"\n"))
 
     try:
+        if not root.samefile(ask("rev-parse", "--show-toplevel")):
+            raise OSError(f"{root / '.git'} is not a repository")
+        if not ask("ls-files", f"{PACKAGE.name}/__init__.py"):
+            return None
         return Revision(ask("rev-parse", "HEAD"), dirty=bool(ask("status", "--porcelain")))
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    except FileNotFoundError:
+        reason = "git is not installed"
+    except subprocess.CalledProcessError as error:
+        reason = (os.fsdecode(error.stderr).splitlines() or ["git failed"])[0]
+    except OSError as error:
+        reason = str(error)
+    log.warning("the revision of the sources is not recorded: %s", reason)
+    return None
 
 
 def peak_memory() -> int:

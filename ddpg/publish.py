@@ -1,5 +1,6 @@
 """Published runs: finished, checked, listed with their checksums in MANIFEST.sha256."""
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.files import sha256, write_atomically
 from ddpg.runs.record import RunRecord, read_finished
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "MANIFEST.sha256"
 _FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
@@ -42,8 +45,17 @@ def published_files(record: RunRecord) -> list[str]:
 
 
 def write_manifest(published: Path) -> None:
-    """List every file of every published run with its SHA-256, as `sha256sum --check` reads it."""
-    paths = sorted(path for name in _FILES for path in published.glob(f"*/seed_*/{name}"))
+    """List every file of every published run with its SHA-256, as `sha256sum --check` reads it.
+
+    Directories that are not runs are named in the log.
+    """
+    runs = []
+    for experiment in published.iterdir():
+        found, passed_over = run_directory.finished_runs(experiment)
+        runs += found.values()
+        for line in passed_over:
+            log.warning("%s", line)
+    paths = sorted(path for run in runs for name in _FILES if (path := run / name).exists())
     lines = [f"{sha256(path)}  {path.relative_to(published)}\n" for path in paths]
     write_atomically(published / MANIFEST, "".join(lines).encode())
 
@@ -51,7 +63,7 @@ def write_manifest(published: Path) -> None:
 def check_manifest(manifest: Path, runs: list[Path]) -> None:
     """UserError unless each file of each run is listed in the manifest with the bytes it has."""
     try:
-        lines = manifest.read_text().splitlines()
+        lines = manifest.read_text(encoding="utf-8").splitlines()
         listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
         raise UserError(f"{manifest}: missing, or no list of checksums") from None

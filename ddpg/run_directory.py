@@ -8,13 +8,21 @@ import fcntl
 import hashlib
 import itertools
 import logging
+import re
 import time
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
 from ddpg.errors import Diverged, EnvironmentFailed, UserError
-from ddpg.files import DISK_ERRORS, json_bytes, sha256, sync_directory, write_atomically
+from ddpg.files import (
+    DISK_ERRORS,
+    json_bytes,
+    read_json,
+    sha256,
+    sync_directory,
+    write_atomically,
+)
 from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
 from ddpg.runs.record import RUN, RunRecord
 
@@ -29,6 +37,55 @@ SET_ASIDE = "set_aside_"
 LOCK, FAILURE = ".lock", "failure.txt"
 
 
+def seed_in_name(directory: Path) -> int | None:
+    """The seed of a directory named seed_<seed>, in digits without leading zeros; else None."""
+    match = re.fullmatch("seed_(0|[1-9][0-9]*)", directory.name)
+    return int(match[1]) if match else None
+
+
+def is_named_for(directory: Path, seed: int) -> bool:
+    """Whether a directory may hold a run of `seed`: named seed_<seed>, or freely."""
+    return not directory.name.startswith("seed_") or seed_in_name(directory) == seed
+
+
+def finished_runs(experiment: Path) -> tuple[dict[int, Path], list[str]]:
+    """The finished runs in an experiment's directory: (by seed, why others are passed over).
+
+    A run is a directory seed_<seed> whose run.json and config.json are of this experiment and seed.
+    Of every other seed_* there is one line that says why it is not a run. What is hidden does not
+    count: `publish` copies under such a name.
+    """
+    runs, passed_over = {}, []
+    for directory in sorted(experiment.glob("seed_*")):
+        if reason := _why_no_run(directory):
+            passed_over.append(f"{directory}: passed over, {reason}")
+        else:
+            runs[seed_in_name(directory)] = directory
+    return dict(sorted(runs.items())), passed_over
+
+
+def _why_no_run(directory: Path) -> str | None:
+    seed = seed_in_name(directory)
+    if seed is None:
+        return "for a run's directory is named seed_<seed>"
+    for name, key in ((RUN, "experiment"), (CONFIG, "exp_name")):
+        if not (directory / name).is_file():
+            return f"for it has no {name}"
+        try:
+            content = read_json(directory / name)
+        except UserError:
+            return f"for its {name} cannot be read"
+        if (content.get(key), content.get("seed")) != (directory.parent.name, seed):
+            return f"for its {name} is of {content.get(key)} seed {content.get('seed')}"
+    return None
+
+
+def is_visible(path: Path, root: Path) -> bool:
+    """Whether no part of a path below `root` is hidden or was set aside."""
+    parts = path.relative_to(root).parts
+    return not any(part.startswith((".", SET_ASIDE)) for part in parts)
+
+
 def claim(directory: Path):
     """Make the directory and lock it for this process.
 
@@ -41,7 +98,7 @@ def claim(directory: Path):
         if not directory.exists():
             directory.mkdir(parents=True)
             sync_directory(directory.parent)
-        lock = open(directory / LOCK, "w")  # noqa: SIM115  (stays open as long as the run)
+        lock = open(directory / LOCK, "wb")  # noqa: SIM115  (stays open as long as the run)
     except OSError as error:
         if error.errno in DISK_ERRORS:
             raise
@@ -85,7 +142,7 @@ def _lock(lock) -> None:
 def is_claimed(directory: Path) -> bool:
     """Whether a process is training in the directory now."""
     try:
-        with open(directory / LOCK) as lock:
+        with open(directory / LOCK, "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # many may ask at once
             return False
     except BlockingIOError:
@@ -112,7 +169,7 @@ def noting_failure(directory: Path):
 def progress(directory: Path) -> list[dict[str, str]]:
     """The rows of progress.txt by column; none where it is not there yet."""
     try:
-        with open(directory / PROGRESS, newline="") as file:
+        with open(directory / PROGRESS, newline="", encoding="utf-8") as file:
             return rows(file)
     except FileNotFoundError:
         return []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich import box
 from rich.live import Live
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
@@ -47,17 +48,35 @@ class Status:
 
 def find(root: Path) -> list[Status]:
     """The status of each run below `root`, by experiment and seed."""
+    return _survey(root)[0]
+
+
+def _survey(root: Path) -> tuple[list[Status], list[str]]:
+    """What `find` returns, and for each other directory with a run's files why it is none."""
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
     runs = {path.parent for path in root.rglob(run_directory.CONFIG)}
     # Snakemake deletes a failed job's declared files, but not its checkpoint.
     runs |= {path.parent.parent for path in root.rglob(f"{run_directory.CHECKPOINT}/state_*")}
-    found = [of(run) for run in runs if not run.name.startswith(run_directory.SET_ASIDE)]
-    return sorted(filter(None, found), key=lambda status: (status.experiment, status.seed))
+    found, passed_over = [], []
+    for run in sorted(run for run in runs if run_directory.is_visible(run, root)):
+        try:
+            status = of(run)
+        except UserError as error:
+            passed_over.append(f"passed over: {error}")
+            continue
+        if status and run_directory.is_named_for(run, status.seed):
+            found.append(status)
+        elif status:
+            passed_over.append(f"{run}: passed over, for it is not named seed_{status.seed}")
+    return sorted(found, key=lambda status: (status.experiment, status.seed)), passed_over
 
 
 def of(directory: Path) -> Status | None:
-    """The status of the run in `directory`; None where neither files nor checkpoint can be read."""
+    """The status of the run in `directory`; None where neither files nor checkpoint can be read.
+
+    UserError for a directory of another program.
+    """
     found = _settings_and_rows(directory)
     if found is None:
         return None
@@ -101,11 +120,16 @@ def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
     return from_json(_Settings, config), run_directory.rows(state.tables[PROGRESS])
 
 
-def table(statuses: list[Status], root: Path) -> Table:
-    """The statuses as a table for a terminal."""
+def table(root: Path) -> Table:
+    """The statuses below `root` as a table for a terminal."""
+    statuses, passed_over = _survey(root)
     counts = {state: sum(s.state == state for s in statuses) for state in STYLES}
     summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    drawn = Table(box=box.SIMPLE, title=f"{root}: {summary or 'no runs yet'}", title_justify="left")
+    drawn = Table(
+        box=box.SIMPLE,
+        title=f"{escape(str(root))}: {summary or 'no runs yet'}",
+        title_justify="left",
+    )
     for heading in ("experiment", "seed", "epoch", "progress", "steps/s", "test return", "left"):
         drawn.add_column(
             heading, justify="left" if heading in ("experiment", "progress") else "right"
@@ -122,21 +146,23 @@ def table(statuses: list[Status], root: Path) -> Table:
             "-" if s.seconds_left is None else duration(s.seconds_left),
             f"[{STYLES[s.state]}]{s.state}",
         )
+    if passed_over:
+        drawn.caption, drawn.caption_justify = escape("\n".join(passed_over)), "left"
     return drawn
 
 
 def show(root: Path, watch: bool = False, every: float = 2.0) -> None:
     """Print the table; with `watch`, again every `every` seconds until Ctrl-C."""
     if not watch:
-        console().print(table(find(root), root))
+        console().print(table(root))
         return
     while not root.is_dir():  # the first run may not have begun
         time.sleep(every)
     try:
-        with Live(table(find(root), root), console=console(), auto_refresh=False) as live:
+        with Live(table(root), console=console(), auto_refresh=False) as live:
             while True:
                 time.sleep(every)
-                live.update(table(find(root), root), refresh=True)
+                live.update(table(root), refresh=True)
     except KeyboardInterrupt:
         return
 

@@ -8,6 +8,8 @@ from checkout import ROOT
 from commands import make
 from needs import NEEDS, missing_for, needs_of
 
+import ddpg  # noqa: F401  (pins NumPy's kernels, before any test imports NumPy)
+
 IN_CI = os.environ.get("CI") == "true"
 
 

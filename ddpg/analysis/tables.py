@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,24 @@ from markdown_it import MarkdownIt
 from ddpg import run_directory
 from ddpg.files import write_atomically
 from ddpg.runs.record import RunRecord
+
+PROVENANCE_COLUMNS = [
+    "experiment",
+    "seed",
+    "finished",
+    "steps",
+    "steps per second",
+    "peak memory (MB)",
+    "started",
+    "processor",
+    "processor type",
+    "GPU",
+    "image",
+    "revision",
+    "versions",
+    "arithmetic",
+    "weights (SHA-256)",
+]
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -97,7 +116,7 @@ def provenance(runs: Iterable[Path]) -> pd.DataFrame:
         }
         for record in records
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=PROVENANCE_COLUMNS)
 
 
 def _image(record: RunRecord) -> str:
@@ -111,4 +130,9 @@ def _revision(record: RunRecord) -> str:
 
 
 def _cell(value: str | float) -> str:
-    return value.replace("|", "\\|") if isinstance(value, str) else number(value)
+    """A value as it is written, though Markdown gives some characters a meaning."""
+    if not isinstance(value, str):
+        return number(value)
+    # An underscore between letters or digits has none.
+    escaped = re.sub(r"[\\|`*<\[&]|_(?![^\W_])|(?<![^\W_])_", r"\\\g<0>", value)
+    return " ".join(escaped.split())

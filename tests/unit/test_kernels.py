@@ -107,7 +107,9 @@ def test_a_wrong_product_is_noticed(monkeypatch):
     monkeypatch.setattr("ddpg.core.selfcheck._product", lambda a, b, transpose_a=False: (
         tf.matmul(a, b, transpose_a=transpose_a) * (1 + 2**-22)
     ))  # fmt: skip
-    assert len(find_differing_products((8,), 4, 3, 1)) == 3 * 3  # three layers, forwards and both gradients
+    assert (
+        len(find_differing_products((8,), 4, 3, 1)) == 3 * 3
+    )  # three layers, forwards and both gradients
 
 
 def test_functions_are_those_of_the_pinned_kernels(monkeypatch):

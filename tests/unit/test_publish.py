@@ -16,6 +16,7 @@ def run(tmp_path):
     directory = tmp_path / "runs" / "pendulum-demo" / "seed_0"
     directory.mkdir(parents=True)
     contents = {name: f"content of {name}\n".encode() for name in run_directory.RESULT_FILES}
+    contents["config.json"] = b'{"exp_name": "pendulum-demo", "seed": 0}'
     run_directory.write_results(directory, contents, make_record(experiment="pendulum-demo"))
     return directory
 
@@ -32,6 +33,19 @@ def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.count(": OK") == len(run_directory.RESULT_FILES) + 1
     publish.check_manifest(published / "MANIFEST.sha256", [target])
+
+
+def test_only_runs_are_listed(run, tmp_path, caplog):
+    target = publish.publish(run, tmp_path / "published")
+    manifest = (tmp_path / "published/MANIFEST.sha256").read_text(encoding="utf-8")
+    for name in ("seed_0_backup", "seed_5", ".seed_1.tmp"):
+        shutil.copytree(target, target.with_name(name))
+    publish.publish(run, tmp_path / "published")
+    assert (tmp_path / "published/MANIFEST.sha256").read_text(encoding="utf-8") == manifest
+    assert [record.getMessage().split(": ")[0] for record in caplog.records] == [
+        str(target.with_name("seed_0_backup")),
+        str(target.with_name("seed_5")),
+    ]
 
 
 def test_an_unfinished_run_is_not_published(run, tmp_path):

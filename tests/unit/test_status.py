@@ -66,7 +66,7 @@ def test_a_configuration_without_what_is_shown(tmp_path, key):
     del settings[key]
     path.write_text(json.dumps(settings))
     with pytest.raises(UserError, match=f"^{path}: not a config.json .*: {key} is missing$"):
-        status.find(tmp_path)
+        status.of(path.parent)
 
 
 def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
@@ -83,6 +83,25 @@ def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
     assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "interrupted")
     assert (found.epoch, found.epochs, found.test_return) == (2, 10, -2.0)
     assert (found.speed, found.seconds_left) == (500, 16)
+
+
+def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):
+    demo = tmp_path / "pendulum-demo"
+    for name in ("seed_0", "seed_0_backup", "seed_00", ".seed_0.tmp", "seed_0/set_aside_1", "mine"):
+        make_run(demo / name)
+    make_run(demo / "seed_5")
+    (demo / "other").mkdir()
+    (demo / "other/config.json").write_text('{"exp_name": "[bold]"}')
+    (demo / "damaged").mkdir()
+    (demo / "damaged/config.json").write_text("{")
+    assert len(status.find(tmp_path)) == 2  # seed_0, and the one with a name of its own
+    status.show(tmp_path)
+    shown = "".join(capsys.readouterr().out.split())
+    for name in ("seed_0_backup", "seed_00", "seed_5"):
+        assert f"{demo}/{name}:passedover,foritisnotnamedseed_0" in shown
+    assert f"passedover:{demo}/other/config.json:notaconfig.jsonofthispackage:seedis" in shown
+    assert f"passedover:{demo}/damaged/config.json:" in shown
+    assert shown.count("passedover") == 5
 
 
 def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):
@@ -105,7 +124,9 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
 def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     runs = []
     files = run_directory.RESULT_FILES
-    made = make_record(peak_memory_bytes=10**9, files=dict.fromkeys(files, "x"))
+    made = make_record(
+        experiment="pendulum-demo", peak_memory_bytes=10**9, files=dict.fromkeys(files, "x")
+    )
     record = json_bytes(made.to_json())
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
         seconds = 10_000 / speed
