@@ -7,11 +7,7 @@ import sys
 
 from checkout import ROOT
 
-NEEDS_MORE = [
-    "tests/journeys/test_docker.py",
-    "tests/cluster",
-    "tests/platforms/test_debian.py",
-]
+NEEDS_MORE = ["tests/journeys/test_docker.py", "tests/cluster", "tests/platforms/test_debian.py"]
 MISSING = {
     "needs Buildah (docs/containers.md); missing here: buildah",
     "needs Apptainer (docs/containers.md); missing here: apptainer",
