@@ -90,6 +90,11 @@ def parser() -> Parser:
         help="train the first N epochs again",
     )
 
+    command = commands.add_parser("bisect", help="find where two runs diverge")
+    command.set_defaults(command=bisect)
+    command.add_argument("first", type=Path, metavar="RUN", help="a run directory")
+    command.add_argument("second", type=Path, metavar="RUN", help="another one")
+
     command = commands.add_parser("status", help="show what every run is doing")
     command.set_defaults(command=status)
     command.add_argument(
@@ -247,6 +252,12 @@ def verify(options) -> None:
     from ddpg.verify import verify as verify_runs
 
     verify_runs(options.runs, options.replay)
+
+
+def bisect(options) -> None:
+    from ddpg.bisect import bisect_runs
+
+    print(bisect_runs(options.first, options.second))
 
 
 def status(options) -> None:

@@ -5,6 +5,7 @@ import difflib
 import functools
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from jsonschema import Draft202012Validator, validators
 
 from ddpg import strict_yaml
 from ddpg.errors import UserError
+
+log = logging.getLogger(__name__)
 
 SCHEMA = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -191,20 +194,22 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
 def parse_overrides(assignments: list[str]) -> dict:
     """Turn `KEY=VALUE` texts (values in YAML) into a mapping.
 
-    UserError where one has no `=` or no value in YAML, and for a key that is there twice.
+    The last one counts where a key is there twice with different values, and a warning says so.
+    UserError where one has no `=` or no value in YAML.
     """
     overrides: dict = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise UserError(f"--set {assignment}: write KEY=VALUE, for example epochs=2")
-        if key in overrides:
-            raise UserError(f"--set {assignment}: {key} is there twice; give it once")
         try:
-            overrides[key] = strict_yaml.load(value)
+            loaded = strict_yaml.load(value)
         except yaml.YAMLError as error:
             problem = getattr(error, "problem", None) or "not YAML"
             raise UserError(f"--set {assignment}: {problem}") from None
+        if key in overrides and overrides[key] != loaded:
+            log.warning("--set %s replaces %s=%s, given before it", assignment, key, overrides[key])
+        overrides[key] = loaded
     return overrides
 
 

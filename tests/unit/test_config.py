@@ -192,9 +192,10 @@ def test_overrides_survive_the_command_line():
     assert config.parse_overrides(config.format_overrides(overrides)) == overrides
 
 
-def test_the_same_key_twice_in_overrides_is_refused():
-    with pytest.raises(UserError, match="--set epochs=3: epochs is there twice; give it once"):
-        config.parse_overrides(["epochs=2", "pi_lr=1", "epochs=3"])
+def test_the_last_of_two_overrides_counts_and_is_said(caplog):
+    overrides = config.parse_overrides(["epochs=2", "pi_lr=1", "epochs=3", "pi_lr=1"])
+    assert overrides == {"epochs": 3, "pi_lr": 1}
+    assert caplog.messages == ["--set epochs=3 replaces epochs=2, given before it"]
 
 
 def test_comparisons_and_smoke_may_be_absent(tmp_path):
