@@ -2,11 +2,10 @@
 
 import json
 import re
-import shutil
 
 import pytest
 from checkout import ROOT
-from platforms.debian import Debian
+from platforms.debian import Debian, call
 
 pytestmark = pytest.mark.debian
 
@@ -26,7 +25,7 @@ def debian(tmp_path_factory):
     system = Debian(tmp_path_factory.mktemp("debian") / "root", packages)
     system.clone(ROOT, "ddpg")
     yield system
-    shutil.rmtree(system.root)
+    call("rm", "--recursive", system.root, timeout=600)
 
 
 @pytest.fixture(scope="module")
