@@ -1,22 +1,22 @@
-# `make demo` and `make test` each set up what they need, on a machine with Python 3.11 and make.
+# `make demo` and `make test` each set up what they need, on a machine with Python and make.
 
-PYTHON ?= python3.11
+# The Python to make .venv with; empty: the newest that will do.
+PYTHON ?=
 PYTEST_OPTIONS ?= -n auto --dist loadfile --no-loadscope-reorder
 CORES ?= all
 VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test test-cluster lint benchmark locks image image-gpu docker-image archive clean
+.PHONY: help demo all figures report plan docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/cpu ## train the Pendulum demo's three seeds and draw them (minutes)
 	@echo "make demo: training pendulum-demo; watch it with: $(VENV)/bin/python -m ddpg status --watch"
 	$(SNAKEMAKE) demo
-	@echo "make demo: done; look at results/figures/runs/pendulum/pendulum-demo_learning_curve.png"
 
 all: $(VENV)/cpu ## train everything from scratch and compare it with what is published (days)
 	$(SNAKEMAKE) all
@@ -26,6 +26,7 @@ figures: $(VENV)/cpu ## draw every figure and table from the published runs (a m
 
 report: figures ## put the figures and tables in one page, results/report.html
 	$(SNAKEMAKE) figures --report results/report.html
+	@echo "make report: results/report.html; its summary alone: results/summary/figures.html"
 
 plan: $(VENV)/cpu ## say what training everything would cost
 	$(SNAKEMAKE) --quiet all -- plan
@@ -43,11 +44,16 @@ smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
 	$(SNAKEMAKE) smoke
 
 test: $(VENV)/dev ## run the tests; those of the images only where there is Apptainer
-	@echo "make test: container, exactness, workflow and unit tests"
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
 
 test-cluster: $(VENV)/dev ## test the workflow on a private SLURM (needs its programs and Apptainer)
 	$(VENV)/bin/python -m pytest tests/cluster
+
+test-platforms: $(VENV)/dev ## test the installation in a bare Debian 13 (needs root and debootstrap)
+	$(VENV)/bin/python -m pytest tests/platforms
+
+test-portable: $(VENV)/dev ## test that other processors compute the same bytes (needs qemu-user)
+	$(VENV)/bin/python -m pytest -n auto tests/portable
 
 lint: $(VENV)/dev ## check the style of the code and of the workflow
 	$(VENV)/bin/ruff check .
@@ -60,11 +66,11 @@ benchmark: $(VENV)-benchmark/ready ## measure the speed beside other libraries (
 
 $(VENV)-benchmark/ready: containers/locks/benchmark.txt
 	@echo "make: installing $< into $(VENV)-benchmark/"
-	@test -x $(VENV)-benchmark/bin/python || $(PYTHON) -m venv $(VENV)-benchmark
+	@containers/environment.sh $(VENV)-benchmark '$(PYTHON)' 3.11
 	@$(VENV)-benchmark/bin/pip install --quiet --require-hashes -r $<
 	@touch $@
 
-locks: ## resolve the dependencies anew and pin them with hashes
+locks: ## pin what pyproject.toml needs, with hashes; what is pinned stays where it can
 	containers/lock.sh
 
 image: containers/ddpg.sif ## build the Apptainer image, for snakemake --use-singularity
@@ -85,13 +91,21 @@ archive: containers/ddpg.sif ## put sources, image and published runs in one fil
 	containers/archive.sh
 
 clean: ## remove the environment and what the workflow made, but no run
-	rm -rf $(VENV) .snakemake results/figures results/tables results/report.html
+	rm -rf $(VENV) .snakemake results/figures results/tables results/summary \
+	    results/report.html
 
 # An environment with exactly what a lock file pins. dev.txt holds all of cpu.txt, in the same
 # versions, so `make test` after `make demo` only adds to it.
-$(VENV)/%: containers/locks/%.txt containers/locks/uv.txt
+$(VENV)/%: containers/locks/%.txt containers/locks/uv.txt $(VENV)/bin/python
+	@containers/environment.sh $(VENV) '$(PYTHON)'
 	@echo "make: installing containers/locks/$*.txt into $(VENV)/"
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r containers/locks/uv.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<
 	@touch $@
+
+# Missing where .venv is, or the Python that it was made with: the rule above then runs again. So it
+# does where the command line names a Python, which might be another.
+$(VENV)/bin/python:
+ifeq ($(origin PYTHON),command line)
+.PHONY: $(VENV)/bin/python
+endif

@@ -17,12 +17,15 @@ container: config.get("container", "containers/ddpg.sif")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/container.smk"
 include: "workflow/rules/jobs.smk"
 include: "workflow/rules/cluster.smk"
+include: "workflow/rules/outcome.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/page.smk"
 
 
 # On a cluster these run where Snakemake does: none is worth a job of its own.
@@ -35,6 +38,7 @@ localrules:
     aggregate,
     compare,
     figures_of_comparison,
+    page,
     provenance,
     verdict,
 
@@ -43,6 +47,15 @@ onstart:
     end_on_signals()  # Snakemake itself has taken SIGTERM meanwhile
     repeat_what_may_be_mended()
     check_cluster()
+    forget_summaries()
+
+
+onsuccess:
+    say_summaries_last()
+
+
+onerror:
+    say_summaries_last()
 
 
 rule all:
@@ -50,21 +63,41 @@ rule all:
     input:
         outcome("runs"),
         "results/verdict.json",
+        "results/summary/all.html",
+    log:
+        "results/logs/summary/all.log",
+    shell:
+        summarise("all")
 
 
 rule demo:
     input:
         "results/figures/runs/pendulum",
+        "results/summary/demo.html",
+    log:
+        "results/logs/summary/demo.log",
+    shell:
+        summarise("demo")
 
 
 rule figures:
     input:
         outcome("published"),
+        "results/summary/figures.html",
+    log:
+        "results/logs/summary/figures.log",
+    shell:
+        summarise("figures")
 
 
 rule smoke:
     input:
         outcome("smoke"),
+        "results/summary/smoke.html",
+    log:
+        "results/logs/summary/smoke.log",
+    shell:
+        summarise("smoke")
 
 
 rule plan:

@@ -86,9 +86,9 @@ def training_segments(name: str, steps: int, directory: Path, tests: bool, **ove
     `tests`, the experiment's share of test episodes. The policy acts from the first step.
     """
     import numpy as np
+    from ddpg.run import Run
     from threadpoolctl import threadpool_limits
 
-    from ddpg.run import Run
     from ddpg.training import Clock, Stop, loop
 
     threadpool_limits(1)

@@ -4,7 +4,6 @@ One seed is trained by the same command on the host and in the Apptainer image, 
 core. Of each job's time, what it does not spend in training is its start and its end.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks import common
+from ddpg.runs.record import RUN, RunRecord
 
 IMAGE = common.CONFIG.parent / "containers/ddpg.sif"
 ROUNDS = 6
@@ -67,10 +67,10 @@ def job(python: list[str]) -> dict:
         command = [*python, *TRAIN, "--output", str(output)]
         subprocess.run(command, cwd=common.CONFIG.parent, check=True, capture_output=True)
         seconds = time.perf_counter() - start
-        about = json.loads((output / "run.json").read_text())
+        record = RunRecord.read(output / RUN)
     return {
-        "steps_per_second": about["steps_per_second"],
-        "other_seconds": seconds - about["seconds"],
+        "steps_per_second": record.steps_per_second,
+        "other_seconds": seconds - record.seconds,
     }
 
 

@@ -82,10 +82,11 @@ def ours(directory: str):
 
 def stepwise(variant: Variant, directory: str):
     """Set up training with one call, or many, for each update; returns one trajectory of it."""
-    from ddpg.networks import actor
-    from ddpg.replay import Batch
     from ddpg.run import Run
-    from ddpg.tensorflow import tf
+
+    from ddpg.core.networks import actor
+    from ddpg.core.replay import Batch
+    from ddpg.core.tensorflow import tf
 
     experiment = common.experiment(common.LARGE, start_steps=0, num_test_episodes=1)
     run = Run(experiment, 0, Path(directory))

@@ -77,7 +77,7 @@ def measure(name: str, directory: Path) -> list[dict]:
 
 def update_operations(run, updates: int, directory: Path) -> collections.Counter:
     """Seconds of one compiled update in each kind of operation, by its median over updates."""
-    from ddpg.tensorflow import tf
+    from ddpg.core.tensorflow import tf
 
     count = min(updates, len(run.agent.batches.reward))
     options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=3)

@@ -12,15 +12,16 @@ import tempfile
 from pathlib import Path
 
 from ddpg import config, provenance, training
+from ddpg.runs.typed_json import to_json
 
-print(json.dumps(provenance.image() or "not in an image", indent=2))
-print("Python", platform.python_version(), *map(" ".join, provenance.machine()["packages"].items()))
+print(json.dumps(to_json(provenance.image()) or "not in an image", indent=2))
+print("Python", platform.python_version(), *map(" ".join, provenance.machine().packages.items()))
 
 settings = config.read(Path(config.__file__).parent.parent / "config.yaml")
 experiment = config.experiment(settings, "pendulum-demo", settings["smoke"] | {"epochs": 1})
 with tempfile.TemporaryDirectory() as directory:
     run = training.train(experiment, experiment.seeds[0], Path(directory))
-print("trained", run["steps"], "steps; weights", run["weights_sha256"][:16])
+print("trained", run.steps, "steps; weights", run.weights_sha256[:16])
 print("GPU:", ", ".join(provenance.gpu()) or "none")
 
 # In a process of its own: TensorFlow and Mesa each bring an LLVM, and crash side by side.

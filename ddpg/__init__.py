@@ -1,3 +1,7 @@
 """DDPG in TensorFlow 2, exact to the byte: train, resume, verify, compare, draw."""
 
+from ddpg import kernels
+
 __version__ = "0.1.0"
+
+kernels.pin()  # before anything imports NumPy

@@ -18,13 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
+from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.errors import UserError
 from ddpg.files import sync_directory, write_atomically
-from ddpg.replay import Batch, ReplayBuffer
+from ddpg.runs.record import Identity
+from ddpg.runs.run_state import RunState
+from ddpg.runs.typed_json import from_json
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
+# The last revision of this package that reads an earlier format.
+LAST_REVISIONS = {1: "2b12505"}
 _MAGIC = b"ddpg checkpoint"
 
 
@@ -37,14 +42,14 @@ class Checkpoints:
 
     def __init__(self, directory: Path):
         self.directory = directory
-        self.kept: list[dict] = []  # what the one or two newest good checkpoints say of themselves
+        self.kept: list[dict] = []  # the JSON values of the one or two newest good checkpoints
 
     def exist(self) -> bool:
         """Whether there is any checkpoint, good or damaged."""
         return any(self.directory.glob("state_*"))
 
-    def save(self, about: dict, arrays: dict[str, np.ndarray], replay: ReplayBuffer) -> None:
-        """Write a checkpoint of `about` (JSON values), `arrays` and the replay buffer.
+    def save(self, state: RunState, replay: ReplayBuffer) -> None:
+        """Write a checkpoint of the run's state and the replay buffer.
 
         OSError (a full disk) leaves the checkpoints there were as they were, and nothing else.
         """
@@ -60,37 +65,37 @@ class Checkpoints:
             segments.append(
                 {"name": new.name, "first": first, "end": replay.added, "sha256": digest}
             )
-        about = {**about, "format": FORMAT, "replay": segments}
-        state = self.directory / _name(about)
+        values, arrays = state.to_parts()
+        values |= {"format": FORMAT, "replay": segments}
+        path = self.directory / _name(values)
         try:
-            _write(state, {**arrays, "about": np.array(json.dumps(about))})
+            _write(path, {**arrays, "about": np.array(json.dumps(values))})
         except OSError:
-            if not state.exists():  # it needs the room more than the part of the buffer does
+            if not path.exists():  # it needs the room more than the part of the buffer does
                 new.unlink(missing_ok=True)
             raise
         # A stop right after an epoch's end saves the same step twice, and writes one file.
-        others = [kept for kept in self.kept if kept["steps"] != about["steps"]]
-        self.kept = [*others[-1:], about]
+        others = [kept for kept in self.kept if kept["steps"] != values["steps"]]
+        self.kept = [*others[-1:], values]
         self._remove_others()
 
-    def load(
-        self, replay: ReplayBuffer, accept: Callable[[dict], None]
-    ) -> tuple[dict, dict[str, np.ndarray]]:
-        """The newest good checkpoint's (about, arrays), and its transitions put into `replay`.
+    def load(self, replay: ReplayBuffer, accept: Callable[[Identity], None]) -> RunState:
+        """The newest good checkpoint's state, and its transitions put into `replay`.
 
-        A damaged one is passed over with a warning. UserError if none is good, if a newer version
-        of the package wrote it, or from `accept`, which sees its `about` before `replay` changes.
+        A damaged one is passed over with a warning. UserError if none is good, if another version
+        of the package wrote it, or from `accept`, which sees its identity before `replay` changes.
         """
         for path in sorted(self.directory.glob("state_*"), reverse=True):
             try:
-                about, arrays = self._load_one(path, replay, accept)
+                values, state = self._load_one(path, replay, accept)
             except Damaged as damage:
                 log.warning("%s: %s; trying the checkpoint before it", path, damage)
                 continue
-            self.kept = [about]
-            return about, arrays
+            self.kept = [values]
+            return state
         raise UserError(
-            f"{self.directory}: no checkpoint there can be read; start the run anew with --restart"
+            f"{self.directory}: no checkpoint there can be read; start the run from its beginning "
+            "with --restart"
         )
 
     def remove(self) -> None:
@@ -100,44 +105,80 @@ class Checkpoints:
         with contextlib.suppress(OSError):
             self.directory.rmdir()
 
-    def _load_one(self, path: Path, replay: ReplayBuffer, accept: Callable[[dict], None]):
-        arrays, _ = _read(path)
-        if "about" not in arrays:
-            raise Damaged(f"{path.name} is no checkpoint, though its checksum matches")
-        about = json.loads(str(arrays.pop("about")))
-        if about["format"] > FORMAT:
-            raise UserError(
-                f"{path}: written by a newer version of this package (checkpoint format "
-                f"{about['format']}, this one reads up to {FORMAT}); use that version"
-            )
-        accept(about)
-        for segment in about["replay"]:
+    def _load_one(
+        self, path: Path, replay: ReplayBuffer, accept: Callable[[Identity], None]
+    ) -> tuple[dict, RunState]:
+        values, arrays = _read_values(path)
+        _refuse_other_formats(path, values["format"])
+        state = _state(path, values, arrays)
+        accept(state.identity)
+        for segment in values["replay"]:
             transitions, digest = _read(self.directory / segment["name"])
             if digest != segment["sha256"]:
                 raise Damaged(f"{segment['name']} is not the one that was saved with it")
             replay.restore(segment["first"], Batch(**transitions))
-        return about, arrays
+        return values, state
 
     def _remove_others(self) -> None:
         """Delete what the kept checkpoints do not need: older ones, and a killed save's remains."""
-        needed = {_name(about) for about in self.kept}
-        needed |= {segment["name"] for about in self.kept for segment in about["replay"]}
+        needed = {_name(values) for values in self.kept}
+        needed |= {segment["name"] for values in self.kept for segment in values["replay"]}
         for pattern in ("state_*", "replay_*", ".*.tmp"):
             for path in self.directory.glob(pattern):
                 if path.name not in needed:
                     path.unlink()
 
 
-def newest_arrays(directory: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of the newest undamaged checkpoint, without its replay buffer; None if none is."""
+def read_newest_state(directory: Path) -> RunState | None:
+    """The state in the newest undamaged checkpoint of this version; None if there is none."""
     for path in sorted(directory.glob("state_*"), reverse=True):
         with contextlib.suppress(Damaged):
-            return _read(path)[0]
+            values, arrays = _read_values(path)
+            if values["format"] == FORMAT:
+                return _state(path, values, arrays)
     return None
 
 
-def _name(about: dict) -> str:
-    return f"state_{about['steps']:010d}"
+def read_identity(directory: Path) -> Identity | None:
+    """The identity in the newest undamaged checkpoint of any version; None if there is none."""
+    for path in sorted(directory.glob("state_*"), reverse=True):
+        with contextlib.suppress(Damaged, KeyError, ValueError):
+            values, _ = _read_values(path)
+            return from_json(Identity, values["identity"])
+    return None
+
+
+def _refuse_other_formats(path: Path, format_: int) -> None:
+    if format_ > FORMAT:
+        raise UserError(
+            f"{path}: written by a newer version of this package (checkpoint format {format_}, "
+            f"this one reads {FORMAT}); use that version"
+        )
+    if format_ < FORMAT:
+        raise UserError(
+            f"{path}: written by version {format_} of the arithmetic, whose bytes differ; revision "
+            f"{LAST_REVISIONS[format_]} of this package resumes it, --restart sets it aside and "
+            "starts the run from its beginning"
+        )
+
+
+def _state(path: Path, values: dict, arrays: dict[str, np.ndarray]) -> RunState:
+    try:
+        return RunState.from_parts(values, arrays)
+    except (KeyError, ValueError) as error:
+        raise Damaged(f"{path.name} is not a checkpoint ({error})") from None
+
+
+def _name(values: dict) -> str:
+    return f"state_{values['steps']:010d}"
+
+
+def _read_values(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """(JSON values, arrays) of a checkpoint's file, of whatever version; Damaged if unreadable."""
+    arrays, _ = _read(path)
+    if "about" not in arrays:
+        raise Damaged(f"{path.name} is not a checkpoint, though its checksum matches")
+    return json.loads(str(arrays.pop("about"))), arrays
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> str:
@@ -159,9 +200,9 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     header, newline, payload = content.partition(b"\n")
     digest = hashlib.sha256(payload).hexdigest()
     if not newline or header != b"%s %s" % (_MAGIC, digest.encode()):
-        raise Damaged(f"{path.name} is damaged or no checkpoint (its checksum does not match)")
+        raise Damaged(f"{path.name} is damaged or not a checkpoint (its checksum does not match)")
     try:
         with np.load(io.BytesIO(payload)) as archive:
             return dict(archive), digest
     except (ValueError, zipfile.BadZipFile) as error:
-        raise Damaged(f"{path.name} is no checkpoint ({error})") from None
+        raise Damaged(f"{path.name} is not a checkpoint ({error})") from None

@@ -1,26 +1,32 @@
 """The command line: python -m ddpg COMMAND."""
 
 import argparse
+import codecs
+import io
 import logging
 import sys
 from pathlib import Path
 
 from ddpg import config
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
+from ddpg.options import Parser, positive_number, whole_number
 from ddpg.provenance import check_image
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 or what `ddpg.errors` says."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("ddpg").setLevel(logging.INFO)
-    options = parser().parse_args(arguments)
+    _let_print_anything()
     try:
+        options = parser().parse_args(arguments)
         check_image()
         options.command(options)
         return 0
     except (UserError, Diverged, Interrupted, Mismatch) as error:
-        print(f"ddpg: {error}", file=sys.stderr)
+        print("ddpg:", str(error).replace("\n", " "), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("ddpg: interrupted", file=sys.stderr)
@@ -36,22 +42,38 @@ def main(arguments: list[str] | None = None) -> int:
         return UserError.exit_code
 
 
-def parser() -> argparse.ArgumentParser:
+def _let_print_anything() -> None:
+    """What is printed is UTF-8, as all files are, whatever the locale and the files' names hold.
+
+    Only a terminal that shows another encoding gets that, and what it lacks as \\x escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):  # closed, or taken by a test or a notebook
+            continue
+        if stream.isatty() and codecs.lookup(stream.encoding).name not in ("ascii", "utf-8"):
+            stream.reconfigure(errors="backslashreplace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def parser() -> Parser:
     """The parser of every command, each with `command` set to its function."""
-    top = argparse.ArgumentParser(prog="python -m ddpg", description=__doc__)
+    top = Parser(prog="python -m ddpg", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("train", help="train one seed of an experiment, or resume it")
     command.set_defaults(command=train)
     command.add_argument("experiment", help="a name under `experiments:` of the configuration")
-    command.add_argument("--seed", required=True, type=int, help="one of the experiment's seeds")
+    command.add_argument(
+        "--seed", required=True, type=whole_number, help="one of the experiment's seeds"
+    )
     command.add_argument("--output", required=True, type=Path, metavar="DIR", help="run directory")
     add_config(command)
     command.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys, as epochs=2"
     )
     command.add_argument(
-        "--checkpoint-every", type=_positive, default=1, metavar="EPOCHS", help="default: 1"
+        "--checkpoint-every", type=positive_number, default=1, metavar="EPOCHS", help="default: 1"
     )
     command.add_argument(
         "--restart", action="store_true", help="start anew; what is there is set aside"
@@ -61,7 +83,11 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(command=verify)
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
     command.add_argument(
-        "--replay", type=_positive, default=0, metavar="N", help="train the first N epochs again"
+        "--replay",
+        type=positive_number,
+        default=0,
+        metavar="N",
+        help="train the first N epochs again",
     )
 
     command = commands.add_parser("status", help="show what every run is doing")
@@ -75,14 +101,16 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("evaluate", help="play a trained policy and count its returns")
     command.set_defaults(command=evaluate)
     add_policy(command)
-    command.add_argument("--episodes", type=_positive, default=100, help="default: 100")
+    command.add_argument("--episodes", type=positive_number, default=100, help="default: 100")
 
     command = commands.add_parser("record", help="film an episode of a trained policy")
     command.set_defaults(command=record)
     add_policy(command)
     command.add_argument("--output", type=Path, required=True, metavar="FILE", help=".gif or .mp4")
-    command.add_argument("--width", type=_positive, metavar="PIXELS", help="scale the frames")
-    command.add_argument("--seconds", type=_positive, default=60, help="at most (default: 60)")
+    command.add_argument("--width", type=positive_number, metavar="PIXELS", help="scale the frames")
+    command.add_argument(
+        "--seconds", type=positive_number, default=60, help="at most (default: 60)"
+    )
 
     command = commands.add_parser("publish", help="copy finished runs to the published ones")
     command.set_defaults(command=publish)
@@ -103,10 +131,29 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("compare", help="statistics of the comparisons, as tables")
     command.set_defaults(command=compare)
     add_comparisons(command)
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
 
     command = commands.add_parser("plot", help="the figures of the comparisons")
     command.set_defaults(command=plot)
     add_comparisons(command)
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+    command = commands.add_parser(
+        "page", help="one page with the outcome: figures, results, claims"
+    )
+    command.set_defaults(command=page)
+    add_comparisons(command)
+    add_outcome(command)
+    command.add_argument("--title", default="DDPG, trained and compared", metavar="TEXT")
+    command.add_argument("--output", type=Path, required=True, metavar="HTML")
+
+    command = commands.add_parser(
+        "summary", help="the outcome in a few lines; fails where the verdict does"
+    )
+    command.set_defaults(command=summary)
+    add_comparisons(command)
+    add_outcome(command)
+    command.add_argument("--page", type=Path, metavar="HTML", help="from `page`")
 
     command = commands.add_parser("provenance", help="what produced runs, as a table")
     command.set_defaults(command=provenance)
@@ -122,7 +169,11 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("plan", help="what training all experiments would cost")
     command.set_defaults(command=plan)
     add_config(command)
-    add_runs(command, "--published", "published run directories, to measure by", nargs="*")
+    command.add_argument(
+        "--published", nargs="*", type=Path, metavar="RUN",
+        help="published run directories, to measure by (default: results/published/*/seed_* beside "
+        "the configuration)",
+    )  # fmt: skip
     return top
 
 
@@ -135,18 +186,24 @@ def add_policy(command: argparse.ArgumentParser) -> None:
         "policy", type=Path, metavar="RUN", help="a run directory, published or not, or policy.npz"
     )
     command.add_argument("--env", help="the environment, where no config.json tells it")
-    command.add_argument("--seed", type=int, default=0, help="of the episodes (default: 0)")
+    command.add_argument(
+        "--seed", type=whole_number, default=0, help="of the episodes (default: 0)"
+    )
 
 
 def add_comparisons(command: argparse.ArgumentParser) -> None:
     add_config(command)
     command.add_argument(
-        "--curves", nargs="+", type=Path, required=True, metavar="CSV", help="from `aggregate`"
+        "--curves", nargs="*", type=Path, required=True, metavar="CSV", help="from `aggregate`"
     )
     command.add_argument(
         "--only", nargs="+", metavar="NAME", help="these comparisons (default: all)"
     )
-    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+
+def add_outcome(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--figures", type=Path, required=True, metavar="DIR", help="from `plot`")
+    command.add_argument("--verdict", type=Path, metavar="JSON", help="from `verdict`")
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
@@ -161,12 +218,13 @@ def add_config(command: argparse.ArgumentParser) -> None:
 
 def train(options) -> None:
     settings = config.read(*options.config)
-    experiment = config.experiment(
-        settings, options.experiment, config.parse_overrides(options.set), options.config[-1]
-    )
+    overrides = config.parse_overrides(options.set)
+    experiment = config.experiment(settings, options.experiment, overrides)
     if options.seed not in experiment.seeds:
+        path = ("experiments", experiment.name, "seeds")
+        where = "--set" if "seeds" in overrides else settings.file_of(path)
         raise UserError(
-            f"{options.config[-1]}: seed {options.seed} is not among {experiment.name}'s seeds "
+            f"{where}: seed {options.seed} is not among {experiment.name}'s seeds "
             f"({', '.join(map(str, experiment.seeds))}); add it to `seeds:` or give --set "
             f"seeds=[{options.seed}]"
         )
@@ -174,7 +232,7 @@ def train(options) -> None:
     from ddpg.progress import show
 
     with show(experiment, options.seed) as report:
-        about = training.train(
+        record = training.train(
             experiment,
             options.seed,
             options.output,
@@ -182,7 +240,7 @@ def train(options) -> None:
             restart=options.restart,
             report=report,
         )
-    print(f"{options.output}: {about['steps']:,} steps, {about['steps_per_second']:,.0f} a second")
+    print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} a second")
 
 
 def verify(options) -> None:
@@ -243,15 +301,40 @@ def compare(options) -> None:
         "pairs": comparison.pair_table(comparisons),
         "claims": claims.claim_table(comparisons),
     }
+    text = statistics_markdown(**found)
     for name, table in found.items():
         tables.write_csv(options.output / f"{name}.csv", table)
-    tables.write_document(options.output / "statistics", statistics_markdown(**found))
+    tables.write_document(options.output / "statistics", text)
 
 
 def plot(options) -> None:
     from ddpg.analysis import figures
 
     figures.draw_all(_comparisons(options), options.output)
+
+
+def page(options) -> None:
+    from ddpg.analysis import page as pages
+    from ddpg.analysis import tables
+
+    comparisons, verdict = _headline_first(options), _verdict(options)
+    text = pages.render(options.title, comparisons, options.figures, verdict)
+    tables.write_text(options.output, text)
+
+
+def summary(options) -> None:
+    from ddpg.analysis import summary as summaries
+    from ddpg.analysis.verdict import FAIL
+
+    comparisons, verdict = _headline_first(options), _verdict(options)
+    paths = {"main figure": options.figures / comparisons[0].name / "comparison.png"}
+    paths["all figures"] = options.figures
+    if options.page:
+        paths["report"] = options.page
+    summaries.show(comparisons, verdict, paths)
+    if verdict and verdict.result == FAIL:
+        failed = [name for name, found in verdict.experiments.items() if found.result == FAIL]
+        raise Mismatch(f"{options.verdict}: not reproduced: {', '.join(failed)}")
 
 
 def provenance(options) -> None:
@@ -266,38 +349,46 @@ def provenance(options) -> None:
 def verdict(options) -> None:
     from ddpg.analysis import tables
     from ddpg.analysis import verdict as verdicts
+    from ddpg.runs.typed_json import to_json
 
     result = verdicts.verdict(options.fresh, options.published)
-    tables.write_json(options.output / "verdict.json", result)
+    tables.write_json(options.output / "verdict.json", to_json(result))
     tables.write_document(options.output / "verdict", verdicts.markdown(result))
-    print(f"{options.output / 'verdict.json'}: {result['result']}")
+    print(f"{options.output / 'verdict.json'}: {result.result}")
 
 
 def plan(options) -> None:
-    from ddpg.plan import show
+    from ddpg import plan as plans
 
-    show(config.read(*options.config), options.published)
+    published = options.published
+    if published is None:
+        published = plans.find_published(Path(options.config[0]).parent)
+    plans.show(config.read(*options.config), published)
 
 
 def _comparisons(options) -> list:
     from ddpg.analysis import comparison, curves
 
-    declared = config.read(*options.config).get("comparisons", {})
-    for name in options.only or []:
+    settings = config.read(*options.config)
+    declared = settings["comparisons"]
+    names = list(dict.fromkeys(options.only or declared))
+    for name in names:
         if name not in declared:
-            raise UserError(
-                f"{options.config[-1]}: no comparison {name!r}; there are: {', '.join(declared)}"
-            )
+            known = ", ".join(declared) or "none"
+            raise UserError(f"{settings.files}: no comparison {name!r}; there are: {known}")
+    if not names:
+        log.info("%s: no comparisons, so none in %s", settings.files, options.output)
     runs = curves.read_curves(options.curves)
-    names = options.only or declared
     return [comparison.load(name, declared[name], runs) for name in names]
 
 
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return value
+def _headline_first(options) -> list:
+    """The comparisons, the configuration's `headline` before the others."""
+    headline = config.read(*options.config).get("headline")
+    return sorted(_comparisons(options), key=lambda comparison: comparison.name != headline)
+
+
+def _verdict(options):
+    from ddpg.analysis.verdict import Verdict
+
+    return Verdict.read(options.verdict) if options.verdict else None

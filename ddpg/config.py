@@ -5,11 +5,14 @@ import difflib
 import functools
 import hashlib
 import json
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
+from ddpg import strict_yaml
 from ddpg.errors import UserError
 
 SCHEMA = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.yaml"
@@ -59,16 +62,50 @@ class Experiment:
         return dict(sorted({"exp_name": self.name, "seed": seed, **self.hyperparameters()}.items()))
 
 
-def read(*paths: Path | str) -> dict:
+class Settings(dict):
+    """A checked configuration, and the files that it was read from.
+
+    `layers` holds (file, content) in the order in which later files override earlier ones.
+    """
+
+    def __init__(self, merged: dict, layers: Sequence[tuple[str, dict]]):
+        super().__init__(merged)
+        self.layers = layers
+
+    @property
+    def files(self) -> str:
+        """The names of the files, for a message about all of them."""
+        return ", ".join(file for file, _ in self.layers)
+
+    def file_of(self, path: Sequence[str | int]) -> str:
+        """The file that the value at `path` comes from.
+
+        A mapping is of the first file that has it, anything else of the last. Of a path that no
+        file has it is the file of the longest part of it.
+        """
+        for length in range(len(path), 0, -1):
+            part = path[:length]
+            found = [(file, _at(part, content)) for file, content in self.layers]
+            found = [(file, value) for file, value in found if value is not _ABSENT]
+            if found:
+                both = all(isinstance(value, dict) for _, value in found)
+                return found[0 if both else -1][0]
+        return self.files
+
+
+def read(*paths: Path | str) -> Settings:
     """Read configuration files, later ones overriding earlier ones key by key, and check them.
 
-    Raises UserError with one line for a file that is missing, no YAML, or against the schema.
+    Absent `comparisons` and `smoke` are empty. Raises UserError with one line, which names the
+    file, for a file that is missing, no YAML, or against the schema.
     """
-    config: dict = {}
-    for path in paths:
-        config = merge(config, _load_yaml(path))
-    check(config, where=str(paths[-1]))
-    return config
+    layers = [(str(path), _load_yaml(path)) for path in paths]
+    merged: dict = {"comparisons": {}, "smoke": {}}
+    for _, content in layers:
+        merged = merge(merged, content)
+    settings = Settings(merged, layers)
+    check(settings)
+    return settings
 
 
 def merge(base: dict, override: dict) -> dict:
@@ -80,41 +117,61 @@ def merge(base: dict, override: dict) -> dict:
     return merged
 
 
-def check(config: dict, where: str = "config.yaml") -> None:
+def check(config: dict) -> None:
     """Check a whole configuration, and each experiment with the defaults filled in."""
-    _validate(config, _schema(), where)
+    settings = _settings(config)
+    _validate(config, _schema(), settings.file_of)
     for name in config["experiments"]:
-        experiment(config, name, where=where)
+        experiment(config, name)
+    headline, comparisons = config.get("headline"), config.get("comparisons", {})
+    if comparisons and headline is not None and headline not in comparisons:
+        raise UserError(
+            f"{settings.file_of(('headline',))}: headline: no comparison {headline!r}"
+            + _hint(headline, comparisons)
+        )
     for comparison, value in config.get("comparisons", {}).items():
-        for name in value["experiments"]:
-            if name not in config["experiments"]:
-                raise UserError(
-                    f"{where}: comparisons.{comparison}.experiments: no experiment {name!r}"
-                    + _hint(name, config["experiments"])
-                )
+        _check_comparison(settings, comparison, value)
 
 
-def experiment(
-    config: dict, name: str, overrides: dict | None = None, where: str = "config.yaml"
-) -> Experiment:
-    """The experiment `name`: defaults, then its own keys, then `overrides`.
+def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
+    """UserError for an unknown experiment, and for a reference of no or of several sources."""
 
-    Raises UserError for an unknown name, a missing key, or a value against the schema.
+    def refuse(part: str, name: str, problem: str):
+        path = ("comparisons", comparison, part, name)
+        raise UserError(f"{settings.file_of(path)}: {'.'.join(path)}: {problem}")
+
+    known = settings["experiments"]
+    for name in value["experiments"]:
+        if name not in known:
+            refuse("experiments", name, f"no experiment {name!r}{_hint(name, known)}")
+    for name, reference in value.get("references", {}).items():
+        if name in value["experiments"]:
+            refuse("references", name, "an experiment here has the same name; rename this")
+        if len(reference.keys() & {"curve", "table", "runs"}) != 1:
+            refuse("references", name, "give one of 'curve', 'table' and 'runs'")
+
+
+def experiment(config: dict, name: str, overrides: dict | None = None) -> Experiment:
+    """The experiment `name`: defaults, then its own keys, then `overrides` (of --set).
+
+    Equal values make equal experiments: 50.0 epochs are 50, a discount of 1 is 1.0. Raises
+    UserError for an unknown name, a missing key, or a value against the schema.
     """
+    settings = _settings(config)
     if name not in config["experiments"]:
         known = ", ".join(config["experiments"])
         raise UserError(
-            f"{where}: no experiment {name!r}{_hint(name, config['experiments'])}; "
+            f"{settings.files}: no experiment {name!r}{_hint(name, config['experiments'])}; "
             f"there are: {known}"
         )
-    own = {**config["defaults"], **config["experiments"][name], **(overrides or {})}
-    schema = {**_schema(), "$ref": "#/$defs/experiment"}
-    for key in ("required", "properties", "additionalProperties"):
-        del schema[key]
-    _validate(own, schema, where, prefix=f"experiments.{name}")
+    overrides = _whole_numbers(overrides or {})
+    _validate(overrides, _definition("hyperparameters"), lambda path: "--set")
+    own = _whole_numbers({**config["defaults"], **config["experiments"][name], **overrides})
+    _validate(own, _definition("experiment"), settings.file_of, prefix=("experiments", name))
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
-    for key in ("discount", "polyak", "pi_lr", "q_lr", "act_noise"):
-        values[key] = float(values[key])
+    for field in dataclasses.fields(Experiment):
+        if field.type is float:
+            values[field.name] = float(values[field.name])
     return Experiment(name=name, **values)
 
 
@@ -125,78 +182,180 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
     """
     own = dict(settings)
     name, seed = own.pop("exp_name", None), own.pop("seed", None)
-    if not isinstance(name, str) or not isinstance(seed, int):
+    if not isinstance(name, str) or type(seed) is not int:
         raise UserError(f"{where}: not a config.json of this package (no exp_name or no seed)")
     config = {"defaults": {}, "experiments": {name: {**own, "seeds": [seed]}}}
-    return experiment(config, name, where=where), seed
+    return experiment(Settings(config, [(where, config)]), name), seed
 
 
 def parse_overrides(assignments: list[str]) -> dict:
-    """Turn `KEY=VALUE` texts (values in YAML) into a mapping; UserError where one has no `=`."""
-    overrides = {}
+    """Turn `KEY=VALUE` texts (values in YAML) into a mapping.
+
+    UserError where one has no `=` or no value in YAML, and for a key that is there twice.
+    """
+    overrides: dict = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise UserError(f"--set {assignment}: write KEY=VALUE, for example epochs=2")
+        if key in overrides:
+            raise UserError(f"--set {assignment}: {key} is there twice; give it once")
         try:
-            overrides[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--set {assignment}: {value!r} is no YAML value") from None
+            overrides[key] = strict_yaml.load(value)
+        except yaml.YAMLError as error:
+            problem = getattr(error, "problem", None) or "not YAML"
+            raise UserError(f"--set {assignment}: {problem}") from None
     return overrides
+
+
+def format_overrides(overrides: dict) -> list[str]:
+    """The `KEY=VALUE` texts that `parse_overrides` turns into `overrides`."""
+    return [f"{key}={_yaml_text(value)}" for key, value in overrides.items()]
+
+
+def _yaml_text(value) -> str:
+    """A value in YAML, on one line: as the element of a list, without the list's brackets."""
+    written = yaml.safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=True)
+    return written.strip()[1:-1]
+
+
+def _whole_numbers(value):
+    """The value with every whole number in it as an int: equal numbers become the same.
+
+    Beyond 2**53 a float is no longer exact, and no key takes an integer of that size.
+    """
+    if isinstance(value, dict):
+        return {key: _whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    whole = isinstance(value, float) and value.is_integer() and abs(value) <= 2**53
+    return int(value) if whole else value
+
+
+def _settings(config: dict) -> Settings:
+    """A configuration that did not come from `read` is taken to be config.yaml's."""
+    return config if isinstance(config, Settings) else Settings(config, [("config.yaml", config)])
+
+
+_ABSENT = object()
+
+
+def _at(path: Sequence[str | int], value):
+    """What stands at `path` in nested mappings and lists; _ABSENT where nothing does."""
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return _ABSENT
+    return value
 
 
 @functools.cache
 def _schema() -> dict:
-    return yaml.safe_load(SCHEMA.read_text())
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _definition(name: str) -> dict:
+    """One of the schema's definitions as a schema of its own."""
+    return {"$ref": f"#/$defs/{name}", "$defs": _schema()["$defs"]}
+
+
+def _is_number(checker, value) -> bool:
+    """JSON's numbers are finite, and so are the schema's; a truth value is no number."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number),
+)
 
 
 def _load_yaml(path: Path | str) -> dict:
     try:
-        loaded = yaml.safe_load(Path(path).read_text())
+        loaded = strict_yaml.load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; give the configuration with --config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not in UTF-8 ({error.reason}); save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
+        problem = getattr(error, "problem", None) or (str(error).splitlines() or ["not YAML"])[0]
         raise UserError(f"{path}{line}: {problem}") from None
     if not isinstance(loaded, dict):
         raise UserError(f"{path}: not a configuration; it needs `defaults:` and `experiments:`")
-    return loaded
+    return _whole_numbers(loaded)
 
 
-def _validate(value: dict, schema: dict, where: str, prefix: str = "") -> None:
-    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(e.path))
+def _validate(value: dict, schema: dict, file_of: Callable, prefix: tuple[str, ...] = ()) -> None:
+    """UserError with the first error, in the file that `file_of` says of its path."""
+    errors = sorted(_Validator(schema).iter_errors(value), key=lambda e: list(e.path))
     if errors:
-        raise UserError(f"{where}: {_explain(errors[0], prefix)}")
+        error = errors[0]
+        path = (*prefix, *error.absolute_path)
+        where = file_of((*path, *_wrong_key(error)))
+        place = ".".join(map(str, path))
+        raise UserError(": ".join(filter(None, [where, place, _explain(error)])))
 
 
-def _explain(error, prefix: str) -> str:
-    """One line for a schema error: the place, what is wrong, what the key means."""
-    place = ".".join(filter(None, [prefix, *map(str, error.absolute_path)])) or "top level"
+def _explain(error) -> str:
+    """What is wrong in a schema error, what to write instead, and what the key means."""
+    value, kind, wanted = error.instance, error.validator, error.validator_value
+    if kind == "additionalProperties":
+        (unknown,) = _wrong_key(error)
+        return f"unknown key {unknown!r}{_hint(unknown, error.schema['properties'])}"
+    if kind == "required":
+        missing = next(key for key in wanted if key not in value)
+        if missing == "defaults":  # the file of an experiment alone
+            return f"{missing!r} is missing; give it after config.yaml: --config config.yaml FILE"
+        return f"{missing!r} is missing"
+    message = error.message
+    if value is None:
+        message = "has no value; write one or remove the key"
+    elif kind == "type" and wanted in ("number", "integer"):
+        message = _explain_number(value) or message
+    elif kind == "type" and wanted == "string" and isinstance(value, int | float):
+        message = f"{value!r} is no text to YAML; put the text in quotes"
+    elif kind == "oneOf":
+        message = f"{value!r} is neither a positive whole number nor 'episode'"
+    elif kind == "not":
+        message = f"{value} epochs have no middle one; write an odd number"
+    elif kind == "pattern":
+        message = f"{value!r} is not allowed"
+    meaning = " ".join(error.schema.get("description", "").split()).split(". ")[0].rstrip(".")
+    return message + (f" ({meaning})" if meaning else "")
+
+
+def _wrong_key(error) -> tuple[str, ...]:
+    """The key below the error's path that is wrong, where a key and not its value is."""
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
-        unknown = next(key for key in error.instance if key not in known)
-        return f"{place}: unknown key {unknown!r}{_hint(unknown, known)}"
-    if error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in error.instance)
-        return f"{place}: {missing!r} is missing"
-    message = error.message
-    if error.validator == "oneOf":
-        message = f"{error.instance!r} is neither a positive whole number nor 'episode'"
-    if error.validator == "type" and _is_number(error.instance):
-        message = f"{error.instance!r} is text to YAML; write it as a decimal, for example 0.001"
-    meaning = " ".join(error.schema.get("description", "").split()).split(". ")[0].rstrip(".")
-    return f"{place}: {message}" + (f" ({meaning})" if meaning else "")
+        return (next(key for key in error.instance if key not in known),)
+    return (error.instance,) if "propertyNames" in error.absolute_schema_path else ()
 
 
-def _is_number(value) -> bool:
+def _explain_number(value) -> str | None:
+    """Why a value is no number, and how YAML reads it as one; None where that does not help."""
     try:
-        return isinstance(value, str) and float(value) is not None
+        number = float(value) if isinstance(value, str | float) else None
     except ValueError:
-        return False
+        return None
+    if number is None:
+        return None
+    if not math.isfinite(number):
+        return f"{value} is not a finite number"
+    if isinstance(value, float):
+        return None
+    decimal = str(int(number)) if number.is_integer() else repr(number)
+    if "." not in decimal:
+        decimal = decimal.replace("e", ".0e")  # 1e-10 would again be text
+    return f"{value!r} is text to YAML; write it as a decimal, {decimal}"
 
 
 def _hint(word: str, known) -> str:

@@ -1,93 +1,110 @@
-"""Make, check and step environments: one for training, several side by side for testing."""
+"""Make environments, check that DDPG can learn on them, and turn their failures into one line."""
 
 import difflib
+import os
+import traceback
 import warnings
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from ddpg.errors import UserError
+from ddpg.core.action_space import ActionSpace
+from ddpg.errors import EnvironmentFailed, UserError
 
-# HalfCheetah's model file of Gymnasium uses an attribute that MuJoCo 4 calls deprecated. Nobody
-# who runs this package can mend it, and MuJoCo would also leave a MUJOCO_LOG.TXT behind.
+# HalfCheetah's model file in Gymnasium uses an attribute that MuJoCo 4 deprecates. Users of this
+# package cannot change that file, and MuJoCo would also leave a MUJOCO_LOG.TXT behind.
 _MUJOCO_NOISE = "compiler attribute 'settotalmass' is deprecated"
 
 
-def make(name: str, **options) -> gym.Env:
-    """Make the Gymnasium environment `name` and check that DDPG can learn on it.
+def make(name: str, **options: Any) -> gym.Env:
+    """Make the Gymnasium environment `name`.
 
-    Raises UserError unless it exists, observes a box of one dimension, and acts in a box of one
-    dimension with finite bounds.
+    UserError unless it exists, observes a numeric box of one dimension, and acts in a box of
+    floating-point numbers of one dimension with finite bounds. EnvironmentFailed, a UserError, for
+    whatever its own code raises, now or later in `reset` and `step`.
     """
-    _quieten_mujoco()
+    _import_mujoco()
     try:
         env = gym.make(name, disable_env_checker=True, **options)
     except gym.error.DependencyNotInstalled as error:
-        reason = str(error).splitlines()[0]
+        reason = _first_line(error)
         raise UserError(f"environment {name!r} needs a package that is missing: {reason}") from None
     except (gym.error.Error, ModuleNotFoundError) as error:
         close = difflib.get_close_matches(name, gym.registry, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = _first_line(error).rstrip(".")
         raise UserError(f"no environment {name!r} ({reason}){hint}") from None
-    _check_box(name, "observation", env.observation_space)
-    _check_box(name, "action", env.action_space)
-    if not env.action_space.is_bounded():
+    except Exception as error:
+        raise _failure(name, "cannot be made", error) from error
+    _check_observations(name, env.observation_space)
+    _check_actions(name, env.action_space)
+    return OneLineErrors(env, name)
+
+
+class OneLineErrors(gym.Wrapper):
+    """Turns what an environment's own code raises into an EnvironmentFailed that names it."""
+
+    def __init__(self, env: gym.Env, name: str):
+        super().__init__(env)
+        self.name = name
+
+    def reset(self, **options: Any) -> tuple[np.ndarray, dict]:
+        """Reset the environment."""
+        try:
+            return self.env.reset(**options)
+        except Exception as error:
+            raise _failure(self.name, "failed in reset", error) from error
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
+        """Step the environment."""
+        try:
+            return self.env.step(action)
+        except Exception as error:
+            raise _failure(self.name, "failed in step", error) from error
+
+
+def _failure(name: str, what: str, error: Exception) -> EnvironmentFailed:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return EnvironmentFailed(
+        f"environment {name!r} {what}: {type(error).__name__}: {_first_line(error)} "
+        f"({os.path.basename(frame.filename)}, line {frame.lineno})"  # noqa: PTH119
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]
+
+
+def _check_observations(name: str, space: gym.Space) -> None:
+    _check_box(name, "observation", space)
+    if not np.issubdtype(space.dtype, np.number) and space.dtype != bool:
+        raise UserError(f"environment {name!r}: its observations are {space.dtype}, not numbers")
+
+
+def _check_actions(name: str, space: gym.Space) -> None:
+    _check_box(name, "action", space)
+    if not np.issubdtype(space.dtype, np.floating):
+        raise UserError(
+            f"environment {name!r}: its actions are whole numbers ({space.dtype}); DDPG's are "
+            "continuous. Choose an environment whose action space is a Box of float32"
+        )
+    if not space.is_bounded():
         raise UserError(
             f"environment {name!r}: its action bounds are infinite; DDPG's tanh policy needs "
-            "finite ones (wrap it with gymnasium.wrappers.RescaleAction or choose another)"
+            "finite ones. Register it with a wrapper that bounds them, such as "
+            "gymnasium.wrappers.TransformAction with a bounded Box, or choose another"
         )
-    return env
-
-
-def longest_episode(env: gym.Env, max_ep_len: int) -> int:
-    """Steps after which an episode is cut: `max_ep_len` or the environment's own limit."""
-    limit = env.spec.max_episode_steps if env.spec else None
-    return min(max_ep_len, limit) if limit else max_ep_len
-
-
-class TestEpisodes:
-    """The noise-free policy on several episodes that step together.
-
-    Every episode has an environment of its own, and one forward pass of the policy serves all
-    that still run.
-    """
-
-    __test__ = False  # pytest would collect it by its name
-
-    def __init__(self, name: str, episodes: int, max_ep_len: int):
-        self.envs = [make(name) for _ in range(episodes)]
-        self.max_ep_len = longest_episode(self.envs[0], max_ep_len)
-
-    def run(self, policy, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Play one episode in each environment, each reset with a seed drawn from `rng`.
-
-        Returns (returns, lengths): float64 and int64 arrays of shape (episodes,); a return is
-        the undiscounted sum of rewards.
-        """
-        seeds = draw_seeds(rng, len(self.envs))
-        returns = np.zeros(len(self.envs))
-        lengths = np.zeros(len(self.envs), np.int64)
-        obs = np.stack([env.reset(seed=s)[0] for env, s in zip(self.envs, seeds, strict=True)])
-        obs = obs.astype(np.float32)
-        running = list(range(len(self.envs)))
-        while running:
-            for i, action in zip(list(running), policy(obs[running]), strict=True):
-                obs[i], reward, terminated, truncated, _ = self.envs[i].step(action)
-                returns[i] += reward
-                lengths[i] += 1
-                if terminated or truncated or lengths[i] == self.max_ep_len:
-                    running.remove(i)
-        return returns, lengths
-
-
-def draw_seeds(rng: np.random.Generator, count: int) -> list[int]:
-    """`count` seeds for environments' resets, of 31 bits each."""
-    return [int(seed) for seed in rng.integers(2**31, size=count)]
+    try:
+        actions = ActionSpace(space)
+    except ValueError as error:
+        raise UserError(f"environment {name!r}: {error}") from None
+    if not (np.isfinite(actions.scale).all() and np.isfinite(actions.offset).all()):
+        raise UserError(f"environment {name!r}: its action bounds are beyond float32")
 
 
 def _check_box(name: str, kind: str, space: gym.Space) -> None:
-    if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
+    if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1 or space.shape[0] == 0:
         shape = f" of shape {space.shape}" if isinstance(space, gym.spaces.Box) else ""
         raise UserError(
             f"environment {name!r}: its {kind} space is {type(space).__name__}{shape}; DDPG here "
@@ -95,11 +112,22 @@ def _check_box(name: str, kind: str, space: gym.Space) -> None:
         )
 
 
-def _quieten_mujoco() -> None:
+def _import_mujoco() -> None:
+    """Import MuJoCo, where it is installed, without its renderer and its noise.
+
+    MuJoCo loads a renderer on import, which may be missing where nothing is drawn. Gymnasium loads
+    the renderer that MUJOCO_GL names when an environment first draws.
+    """
+    renderer = os.environ.get("MUJOCO_GL")
+    os.environ["MUJOCO_GL"] = "disable"
     try:
         import mujoco
-    except ModuleNotFoundError:  # Pendulum needs no MuJoCo
+    except ImportError:  # Pendulum needs no MuJoCo
         return
+    finally:
+        del os.environ["MUJOCO_GL"]
+        if renderer is not None:
+            os.environ["MUJOCO_GL"] = renderer
 
     def report(message: str) -> None:
         if _MUJOCO_NOISE not in message:

@@ -1,10 +1,14 @@
-"""The ways in which a command ends without success and without being wrong itself."""
+"""Expected failures of commands and their exit codes."""
 
 
 class UserError(Exception):
     """Bad input: one line that says what is wrong, where, and what to write instead (exit 2)."""
 
     exit_code = 2
+
+
+class EnvironmentFailed(UserError):
+    """An environment's own code raised something; its traceback is the cause."""
 
 
 class Diverged(Exception):

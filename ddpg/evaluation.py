@@ -1,22 +1,37 @@
 """Play a trained policy: count its returns, or film it."""
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from ddpg import environment, policy, run_directory
-from ddpg.errors import UserError
+from ddpg import environment, run_directory
+from ddpg.core.action_space import ActionSpace
+from ddpg.core.evaluation import evaluate_policy
+from ddpg.core.policy import Policy
+from ddpg.errors import EnvironmentFailed, UserError
 from ddpg.files import write_atomically
+from ddpg.policy_file import load_policy
+from ddpg.runs.typed_json import read_record
 
 
 class Trained(NamedTuple):
     """A policy, the environment it was trained on, and how long its episodes were."""
 
-    policy: policy.Policy
+    policy: Policy
     env: str
     max_ep_len: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    """What is read of a run's config.json, where there is one."""
+
+    env: str | None = None
+    hidden_sizes: tuple[int, ...] = ()
+    max_ep_len: int = 1000
 
 
 def load(source: Path, env: str | None = None) -> Trained:
@@ -26,17 +41,16 @@ def load(source: Path, env: str | None = None) -> Trained:
     for anything else.
     """
     directory = source if source.is_dir() else source.parent
-    settings = {}
-    if (directory / run_directory.CONFIG).exists():
-        settings = run_directory.read_json(directory / run_directory.CONFIG)
-    name = env or settings.get("env")
+    path = directory / run_directory.CONFIG
+    settings = read_record(_Settings, path) if path.exists() else _Settings()
+    name = env or settings.env
     if name is None:
         raise UserError(f"{source}: no config.json beside it tells the environment; give --env")
     space = environment.make(name).action_space
     if source.is_dir() and not (source / run_directory.POLICY).exists():
-        trained = _of_checkpoint(source, len(settings.get("hidden_sizes", [])), space)
+        trained = _of_checkpoint(source, len(settings.hidden_sizes), space)
     else:
-        trained = policy.load(source / run_directory.POLICY if source.is_dir() else source)
+        trained = load_policy(source / run_directory.POLICY if source.is_dir() else source)
     obs_dim = environment.make(name).observation_space.shape[0]
     needed = (len(trained.weights[0]), len(trained.scale))
     if needed != (obs_dim, space.shape[0]):
@@ -44,13 +58,14 @@ def load(source: Path, env: str | None = None) -> Trained:
             f"{source}: the policy observes {needed[0]} and acts in {needed[1]} dimensions, "
             f"{name} has {obs_dim} and {space.shape[0]}; give its own environment with --env"
         )
-    return Trained(trained, name, settings.get("max_ep_len", 1000))
+    return Trained(trained, name, settings.max_ep_len)
 
 
 def evaluate(trained: Trained, episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Play `episodes` episodes; returns (returns, lengths) as `TestEpisodes.run` does."""
-    tests = environment.TestEpisodes(trained.env, episodes, trained.max_ep_len)
-    return tests.run(trained.policy, np.random.default_rng(seed))
+    """Play `episodes` episodes; returns (returns, lengths) as `evaluate_policy` does."""
+    envs = [environment.make(trained.env) for _ in range(episodes)]
+    rng = np.random.default_rng(seed)
+    return evaluate_policy(trained.policy, envs, trained.max_ep_len, rng)
 
 
 def record(trained: Trained, output: Path, seed: int, width: int | None, seconds: float) -> float:
@@ -59,7 +74,7 @@ def record(trained: Trained, output: Path, seed: int, width: int | None, seconds
     Frames are scaled to `width` pixels where that is given. Rendering is off-screen.
     """
     if output.suffix not in (".gif", ".mp4"):
-        raise UserError(f"{output}: films are .gif or .mp4; name it so")
+        raise UserError(f"{output}: --output must end in .gif or .mp4")
     # Both renderers would open a window unless told otherwise, before they are imported.
     os.environ.setdefault("MUJOCO_GL", "egl")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -71,19 +86,18 @@ def record(trained: Trained, output: Path, seed: int, width: int | None, seconds
         follow(env)
         obs, _ = env.reset(seed=seed)
         first = env.render()
+    except EnvironmentFailed as failed:  # the renderer may fail where the environment is made
+        raise _no_renderer(trained.env, failed) from None
     except UserError:
         raise
     except Exception as error:  # MuJoCo and OpenGL raise whatever their loaders raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"no off-screen renderer for {trained.env} ({reason}); install EGL (Debian: libegl1 "
-            "libgl1) or set MUJOCO_GL=osmesa"
-        ) from None
+        raise _no_renderer(trained.env, error) from None
+    actions = ActionSpace(env.action_space)
     rate = env.metadata.get("render_fps", 30)
     frames, total, over = [first], 0.0, False
     while not over and len(frames) < seconds * rate:
-        action = trained.policy(obs.astype(np.float32))
-        obs, reward, terminated, truncated, _ = env.step(action)
+        action = actions.clip(trained.policy(obs.astype(np.float32)))
+        obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
         total += float(reward)
         over = terminated or truncated
         frames.append(env.render())
@@ -101,6 +115,14 @@ def record(trained: Trained, output: Path, seed: int, width: int | None, seconds
     return total
 
 
+def _no_renderer(env: str, error: Exception) -> UserError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(
+        f"no off-screen renderer for {env} ({reason}); set MUJOCO_GL=egl (Debian: libegl1 "
+        "libgl1) or MUJOCO_GL=osmesa (libosmesa6)"
+    )
+
+
 def follow(env) -> None:
     """Film with the camera of a MuJoCo model that follows its body, where it has one.
 
@@ -114,12 +136,13 @@ def follow(env) -> None:
         renderer.camera_id = mujoco.mj_name2id(env.unwrapped.model, camera, "track")
 
 
-def _of_checkpoint(directory: Path, hidden_layers: int, space) -> policy.Policy:
-    from ddpg.checkpoint import newest_arrays
+def _of_checkpoint(directory: Path, hidden_layers: int, space) -> Policy:
+    from ddpg.checkpoint import read_newest_state
 
-    arrays = newest_arrays(directory / run_directory.CHECKPOINT)
-    if arrays is None:
+    state = read_newest_state(directory / run_directory.CHECKPOINT)
+    if state is None:
         raise UserError(f"{directory}: neither policy.npz nor a checkpoint is there")
     # The agent's state begins with the actor's weights and biases, layer by layer.
-    actor = [arrays[f"agent_{i}"] for i in range(2 * (hidden_layers + 1))]
-    return policy.Policy(actor[::2], actor[1::2], *policy.action_bounds(space.low, space.high))
+    params = state.snapshot.agent[: 2 * (hidden_layers + 1)]
+    actions = ActionSpace(space)
+    return Policy(params[::2], params[1::2], actions.scale, actions.offset)

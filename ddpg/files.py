@@ -1,10 +1,13 @@
-"""Files that are either there in full or not at all, and their checksums."""
+"""Files that are either there in full or not at all, JSON, and checksums."""
 
 import contextlib
 import errno
 import hashlib
+import json
 import os
 from pathlib import Path
+
+from ddpg.errors import UserError
 
 # What a disk says that is full, over its quota, failing or out of reach: the same write can succeed
 # later.
@@ -35,6 +38,11 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
         sync_directory(path.parent)
 
 
+def file_name(text: str) -> str:
+    """The file whose name is `text` in UTF-8, also under a locale of another encoding."""
+    return os.fsdecode(text.encode())
+
+
 def sync_directory(directory: Path) -> None:
     """Put a directory's renames on the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -51,3 +59,21 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def json_bytes(value: dict) -> bytes:
+    """`value` as indented JSON."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object; UserError with one line where it is missing or none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; is {path.parent} a finished run?") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a JSON file of this package ({error})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not a JSON file of this package (a list or value, no object)")
+    return value

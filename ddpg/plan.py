@@ -10,7 +10,8 @@ from rich.table import Table
 from ddpg import config as configuration
 from ddpg import run_directory
 from ddpg.progress import console
-from ddpg.publish import FILES
+from ddpg.publish import published_files
+from ddpg.runs.record import RUN, RunRecord
 
 
 def costs(config: dict, published: list[Path]) -> list[dict]:
@@ -20,19 +21,29 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
     is published.
     """
     rows = []
+    recorded = {run: RunRecord.read(run / RUN) for run in published}
     for name in config["experiments"]:
         experiment = configuration.experiment(config, name)
-        own = [run for run in published if run.parent.name == name]
-        abouts = [run_directory.read_json(run / run_directory.RUN) for run in own]
+        own = [run for run, record in recorded.items() if record.experiment == name]
+        records = [recorded[run] for run in own]
         row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
         row |= dict.fromkeys(("core_hours", "memory", "disk"))
         if own:
             hours = experiment.total_steps / median(map(_steps_per_second, own)) / 3600
             row["core_hours"] = hours * len(experiment.seeds)
-            row["memory"] = median(about["peak_memory_bytes"] for about in abouts)
-            row["disk"] = median(sum((r / name).stat().st_size for name in FILES) for r in own)
+            row["memory"] = median(record.peak_memory_bytes for record in records)
+            row["disk"] = median(map(_disk, own, records))
         rows.append(row)
     return rows
+
+
+def find_published(root: Path) -> list[Path]:
+    """The published run directories of the project in `root`."""
+    return sorted(path.parent for path in root.glob(f"results/published/*/seed_*/{RUN}"))
+
+
+def _disk(run: Path, record: RunRecord) -> int:
+    return sum((run / name).stat().st_size for name in published_files(record))
 
 
 def _steps_per_second(run: Path) -> float:
@@ -76,10 +87,7 @@ def show(config: dict, published: list[Path]) -> None:
     out.print(table)
     total = sum(row["core_hours"] or 0 for row in rows)
     unknown = [row["experiment"] for row in rows if row["core_hours"] is None]
-    models = {
-        run_directory.read_json(run / run_directory.RUN)["machine"]["cpu"]["model"]
-        for run in published
-    }
+    models = {RunRecord.read(run / RUN).machine.cpu.model for run in published}
     out.print(
         f"{total:,.1f} core hours on one core each of {', '.join(sorted(models)) or 'no machine'}"
         + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")

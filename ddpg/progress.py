@@ -15,22 +15,22 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def show(experiment, seed: int):
-    """Yields `report(run, row)`, to be called after each epoch with its row of progress.txt."""
+    """Yields `report(steps, row)`, to be called after each epoch with its row of progress.txt."""
     started, steps_before = time.perf_counter(), None
     title = f"{experiment.name} seed {seed}"
 
-    def figures(run, row) -> tuple[str, str, str]:
+    def figures(steps, row) -> tuple[str, str, str]:
         nonlocal steps_before
         if steps_before is None:  # the first epoch of this session may be a resumed one's rest
-            steps_before = max(0, run.steps - experiment.steps_per_epoch)
-        speed = (run.steps - steps_before) / (time.perf_counter() - started)
-        left = (experiment.total_steps - run.steps) / speed
+            steps_before = max(0, steps - experiment.steps_per_epoch)
+        speed = (steps - steps_before) / (time.perf_counter() - started)
+        left = (experiment.total_steps - steps) / speed
         return f"{row['AverageTestEpRet']:.1f}", f"{speed:,.0f}", duration(left)
 
     if not sys.stderr.isatty():
 
-        def report(run, row) -> None:
-            test_return, speed, left = figures(run, row)
+        def report(steps, row) -> None:
+            test_return, speed, left = figures(steps, row)
             log.info(
                 "%s: epoch %d/%d, test return %s, %s steps/s, %s left",
                 title, row["Epoch"], experiment.epochs, test_return, speed, left,
@@ -52,9 +52,9 @@ def show(experiment, seed: int):
     with bar:
         task = bar.add_task(title, total=experiment.epochs, speed="-", ret="-", left="-")
 
-        def report(run, row) -> None:
+        def report(steps, row) -> None:
             leave_closed_terminal()  # under nohup the training outlives it
-            test_return, speed, left = figures(run, row)
+            test_return, speed, left = figures(steps, row)
             bar.update(task, completed=row["Epoch"], speed=speed, ret=test_return, left=left)
 
         yield report

@@ -13,41 +13,48 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from ddpg import kernels
+from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import UserError
 from ddpg.files import sha256
+from ddpg.runs.record import Identity, Image, Machine, Processor, Revision
+from ddpg.runs.typed_json import from_json
 
 log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parent
 
-# The modules whose code determines a run's bytes.
-ARITHMETIC = "adam agent environment logger networks policy replay run tensorflow training".split()
 # The packages whose versions do. The others are recorded, not compared.
 EXACT_PACKAGES = "gymnasium mujoco numpy tensorflow".split()
 OTHER_PACKAGES = "keras box2d scipy pandas matplotlib snakemake".split()
 
-# Variables that change which kernels compute: TensorFlow's, oneDNN's, NumPy's, the C library's.
-KERNEL_VARIABLES = (
-    "XLA_FLAGS TF_XLA_FLAGS TF_ENABLE_ONEDNN_OPTS ONEDNN_MAX_CPU_ISA DNNL_MAX_CPU_ISA "
-    "NVIDIA_TF32_OVERRIDE OPENBLAS_CORETYPE NPY_DISABLE_CPU_FEATURES GLIBC_TUNABLES"
-).split()
+# Variables beside those that `ddpg.kernels` sets by which bytes can differ.
+KERNEL_VARIABLES = "TF_XLA_FLAGS NVIDIA_TF32_OVERRIDE GLIBC_TUNABLES".split()
 # Of the processor's flags, those that kernels are chosen by.
 VECTOR_FLAGS = (
     "sse4_1 sse4_2 avx f16c fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 "
     "avx512_fp16 avx_vnni amx_tile amx_bf16"
 ).split()
+# Variables by which git takes a repository, its files or its objects from elsewhere.
+GIT_VARIABLES = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CEILING_DIRECTORIES GIT_COMMON_DIR GIT_CONFIG "
+    "GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE "
+    "GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE GIT_NO_REPLACE_OBJECTS "
+    "GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE"
+).split()
 
 
-def identity(experiment, seed: int) -> dict:
-    """What must be the same for two runs to have the same bytes on one type of processor."""
-    return {
-        "experiment": experiment.name,
-        "seed": seed,
-        "config": experiment.hyperparameters(),
-        "packages": versions(EXACT_PACKAGES),
-        "variables": kernel_variables(),
-        "code": {name: code_digest(PACKAGE / f"{name}.py") for name in ARITHMETIC},
-    }
+def identity(experiment, seed: int, platform: str) -> Identity:
+    """What must be the same for two runs to have the same bytes."""
+    return Identity(
+        experiment=experiment.name,
+        seed=seed,
+        config=experiment.hyperparameters(),
+        packages=versions(EXACT_PACKAGES),
+        arithmetic_version=ARITHMETIC_VERSION,
+        platform=platform,
+        variables=kernel_variables(),
+    )
 
 
 def differences(recorded: dict, current: dict, prefix: str = "") -> list[str]:
@@ -58,57 +65,71 @@ def differences(recorded: dict, current: dict, prefix: str = "") -> list[str]:
         if isinstance(before, dict) and isinstance(now, dict):
             found += differences(before, now, f"{prefix}{key}.")
         elif before != now:
-            short = [str(v)[:12] if prefix == "code." else v for v in (before, now)]
-            found.append(f"{prefix}{key}: {short[0]} -> {short[1]}")
+            found.append(f"{prefix}{key}: {before} -> {now}")
     return found
 
 
-def code_digest(path: Path) -> str:
-    """SHA-256 of a module's code: comments, docstrings and layout do not count."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+def core_digest() -> str:
+    """SHA-256 of the code of `ddpg.core`, without comments, docstrings and layout.
+
+    For information: what decides whether bytes are equal is ARITHMETIC_VERSION.
+    """
+    digest = hashlib.sha256()
+    for path in sorted((PACKAGE / "core").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+                node, clean=False
+            ):
+                node.body = node.body[1:]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()
 
 
-def machine() -> dict:
+def machine() -> Machine:
     """The machine, the versions and the settings in force."""
-    return {
-        "cpu": cpu(),
-        "gpu": gpu(),
-        "threads": 1,
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "packages": versions(EXACT_PACKAGES + OTHER_PACKAGES),
-        "variables": kernel_variables(),
-        "git": git(),
-        "image": image(),
-    }
+    return Machine(
+        cpu=cpu(),
+        gpu=tuple(gpu()),
+        threads=1,
+        platform=platform.platform(),
+        python=platform.python_version(),
+        packages=versions(EXACT_PACKAGES + OTHER_PACKAGES),
+        variables=kernel_variables(),
+        git=git(),
+        image=image(),
+    )
 
 
-def kernel_variables() -> dict:
-    """Those of the variables that change the arithmetic which are set."""
-    return {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
+def kernel_variables() -> dict[str, str]:
+    """What the user's environment sets that can change bytes, the user's XLA flags included."""
+    found = {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
+    if flags := kernels.user_xla_flags():
+        found["XLA_FLAGS"] = " ".join(flags)
+    return found
 
 
 def processor() -> dict:
     """What chooses the kernels: the processor's model and type, and the GPUs."""
     about = cpu()
-    return {"model": about["model"], "type": about["type"], "gpu": gpu()}
+    return {"model": about.model, "type": about.type, "gpu": gpu()}
 
 
-def image() -> dict | None:
+def image() -> Image | None:
     """What the container image of this Python holds, as its build wrote it; None outside one.
 
     The note lies beside the interpreter, so no mount and no variable can hide it or put another in
     its place. Its `id` is a digest of the contents: one of the image file would take seconds a run,
-    and from inside a container that file cannot be seen.
+    and from inside a container that file cannot be seen. Raises UserError for a note that this
+    package did not write.
     """
     note = Path(sys.prefix, "image.json")
-    return json.loads(note.read_text()) if note.exists() else None
+    if not note.exists():
+        return None
+    try:
+        return from_json(Image, json.loads(note.read_text()))
+    except ValueError as error:
+        raise UserError(f"{note}: {error}; build the image again with `make image`") from None
 
 
 def check_image() -> None:
@@ -120,14 +141,14 @@ def check_image() -> None:
     built = image()
     if built is None:
         return
-    lock = PACKAGE.parent / "containers/locks" / f"{built['variant']}.txt"
-    if lock.exists() and sha256(lock) != built["lock"]:
-        target = "image" if built["variant"] == "cpu" else f"image-{built['variant']}"
+    lock = PACKAGE.parent / "containers/locks" / f"{built.variant}.txt"
+    if lock.exists() and sha256(lock) != built.lock:
+        target = "image" if built.variant == "cpu" else f"image-{built.variant}"
         raise UserError(
-            f"the image (revision {built['revision'][:12]}) was built from another "
+            f"the image (revision {built.revision[:12]}) was built from another "
             f"{lock.relative_to(PACKAGE.parent)} than this; build it again with `make {target}`"
         )
-    if built["variant"] == "gpu" and not nvidia_driver():
+    if built.variant == "gpu" and not nvidia_driver():
         log.warning(
             "the GPU image, but no NVIDIA driver: TensorFlow will use the CPU. Where `nvidia-smi` "
             "shows a GPU, give Apptainer --nv or Docker --gpus all"
@@ -154,7 +175,7 @@ def versions(packages: list[str]) -> dict:
     return found
 
 
-def cpu() -> dict:
+def cpu() -> Processor:
     """The processor's name, type and instruction sets (Linux).
 
     Processors of one type run the same kernels: its vendor, family, model and stepping, and the
@@ -162,18 +183,18 @@ def cpu() -> dict:
     """
     fields = {}
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             key, _, value = line.partition(":")
             fields.setdefault(key.strip(), value.strip())
     except OSError:
         pass
     kind = [fields.get(k, "?") for k in ("vendor_id", "cpu family", "model", "stepping")]
     flags = sorted(fields.get("flags", "").split())
-    return {
-        "model": fields.get("model name", platform.processor()),
-        "type": " ".join(["-".join(kind), *(flag for flag in VECTOR_FLAGS if flag in flags)]),
-        "flags": flags,
-    }
+    return Processor(
+        model=fields.get("model name", platform.processor()),
+        type=" ".join(["-".join(kind), *(flag for flag in VECTOR_FLAGS if flag in flags)]),
+        flags=tuple(flags),
+    )
 
 
 def gpu() -> list[str]:
@@ -185,18 +206,39 @@ def gpu() -> list[str]:
     return [config.experimental.get_device_details(d).get("device_name", d.name) for d in devices]
 
 
-def git() -> dict | None:
-    """The revision of the working tree and whether it has changes; None outside a repository."""
+def git() -> Revision | None:
+    """The revision of the sources and whether they have changes.
+
+    None where the sources are not in a repository of their own, as in an image, or where a
+    repository that another one's directory contains does not track them. Where there is a
+    repository and its revision cannot be told, None and a warning.
+    """
+    root = PACKAGE.parent
+    if not (root / ".git").exists():  # a directory, or a file in a worktree or a submodule
+        return None
 
     def ask(*command: str) -> str:
-        return subprocess.run(
-            ["git", "-C", PACKAGE.parent, *command], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        # Reads only, so it may trust a repository of another owner. The caller's variables, which
+        # git sets for its hooks, would name another repository.
+        others = {key: value for key, value in os.environ.items() if key not in GIT_VARIABLES}
+        command = ("--no-optional-locks", "-c", "safe.directory=*", "-C", root, *command)
+        answer = subprocess.run(["git", *command], capture_output=True, check=True, env=others)
+        return os.fsdecode(answer.stdout.rstrip(b"\n"))
 
     try:
-        return {"revision": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return None
+        if not root.samefile(ask("rev-parse", "--show-toplevel")):
+            raise OSError(f"{root / '.git'} is not a repository")
+        if not ask("ls-files", f"{PACKAGE.name}/__init__.py"):
+            return None
+        return Revision(ask("rev-parse", "HEAD"), dirty=bool(ask("status", "--porcelain")))
+    except FileNotFoundError:
+        reason = "git is not installed"
+    except subprocess.CalledProcessError as error:
+        reason = (os.fsdecode(error.stderr).splitlines() or ["git failed"])[0]
+    except OSError as error:
+        reason = str(error)
+    log.warning("the revision of the sources is not recorded: %s", reason)
+    return None
 
 
 def peak_memory() -> int:

@@ -1,14 +1,18 @@
 """Published runs: finished, checked, listed with their checksums in MANIFEST.sha256."""
 
+import logging
 import shutil
 from pathlib import Path
 
 from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.files import sha256, write_atomically
+from ddpg.runs.record import RunRecord, read_finished
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "MANIFEST.sha256"
-FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
+_FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
 
 
 def publish(run: Path, published: Path) -> Path:
@@ -17,27 +21,41 @@ def publish(run: Path, published: Path) -> Path:
     Rewrites the manifest. Returns the copy's directory. UserError for a run that is not finished
     or not what run.json says, and where another run of that seed is published already.
     """
-    about = run_directory.finished(run)
-    if about is None:
+    record = read_finished(run)
+    if record is None:
         raise UserError(f"{run}: no run.json; only a finished run can be published")
-    if problems := run_directory.mismatches(run, about):
+    if problems := run_directory.mismatches(run, record):
         raise UserError("; ".join(problems))
-    target = published / about["experiment"] / f"seed_{about['seed']}"
+    target = published / record.experiment / f"seed_{record.seed}"
     if target.exists() and not _same(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
     if not target.exists():
         copy = target.with_name(f".{target.name}.tmp")
         copy.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
+        for name in published_files(record):
             shutil.copyfile(run / name, copy / name)
         copy.rename(target)
     write_manifest(published)
     return target
 
 
+def published_files(record: RunRecord) -> list[str]:
+    """The names of the files of a published run."""
+    return [*run_directory.result_files(record), run_directory.RUN]
+
+
 def write_manifest(published: Path) -> None:
-    """List every file of every published run with its SHA-256, as `sha256sum --check` reads it."""
-    paths = sorted(path for name in FILES for path in published.glob(f"*/seed_*/{name}"))
+    """List every file of every published run with its SHA-256, as `sha256sum --check` reads it.
+
+    Directories that are not runs are named in the log.
+    """
+    runs = []
+    for experiment in published.iterdir():
+        found, passed_over = run_directory.finished_runs(experiment)
+        runs += found.values()
+        for line in passed_over:
+            log.warning("%s", line)
+    paths = sorted(path for run in runs for name in _FILES if (path := run / name).exists())
     lines = [f"{sha256(path)}  {path.relative_to(published)}\n" for path in paths]
     write_atomically(published / MANIFEST, "".join(lines).encode())
 
@@ -45,11 +63,11 @@ def write_manifest(published: Path) -> None:
 def check_manifest(manifest: Path, runs: list[Path]) -> None:
     """UserError unless each file of each run is listed in the manifest with the bytes it has."""
     try:
-        lines = manifest.read_text().splitlines()
+        lines = manifest.read_text(encoding="utf-8").splitlines()
         listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
         raise UserError(f"{manifest}: missing, or no list of checksums") from None
-    for path in (run / name for run in runs for name in FILES):
+    for path in (run / name for run in runs for name in _listed_files(run)):
         try:
             name = str(path.resolve().relative_to(manifest.parent.resolve()))
         except ValueError:
@@ -61,4 +79,10 @@ def check_manifest(manifest: Path, runs: list[Path]) -> None:
 
 
 def _same(run: Path, target: Path) -> bool:
-    return all((target / n).exists() and sha256(run / n) == sha256(target / n) for n in FILES)
+    names = _listed_files(run)
+    return all((target / n).exists() and sha256(run / n) == sha256(target / n) for n in names)
+
+
+def _listed_files(run: Path) -> list[str]:
+    record = read_finished(run)
+    return published_files(record) if record else list(_FILES)

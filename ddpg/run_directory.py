@@ -2,27 +2,88 @@
 
 import contextlib
 import csv
+import dataclasses
 import errno
 import fcntl
 import hashlib
 import itertools
-import json
 import logging
+import re
 import time
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-from ddpg.errors import Diverged, UserError
-from ddpg.files import DISK_ERRORS, sha256, sync_directory, write_atomically
-from ddpg.logger import PROGRESS, TEST_EPISODES
+from ddpg.errors import Diverged, EnvironmentFailed, UserError
+from ddpg.files import (
+    DISK_ERRORS,
+    json_bytes,
+    read_json,
+    sha256,
+    sync_directory,
+    write_atomically,
+)
+from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
+from ddpg.runs.record import RUN, RunRecord
 
 log = logging.getLogger(__name__)
 
-CONFIG, RUN, POLICY = "config.json", "run.json", "policy.npz"
-RESULT_FILES = (PROGRESS, TEST_EPISODES, CONFIG, POLICY)
+CONFIG, POLICY = "config.json", "policy.npz"
+RESULT_FILES = (PROGRESS, TEST_EPISODES, STATE_DIGESTS, CONFIG, POLICY)
+# Runs of version 1 of the arithmetic have no digests.
+_ADDED_LATER = {STATE_DIGESTS}
 CHECKPOINT = "checkpoint"
 SET_ASIDE = "set_aside_"
 LOCK, FAILURE = ".lock", "failure.txt"
+
+
+def seed_in_name(directory: Path) -> int | None:
+    """The seed of a directory named seed_<seed>, in digits without leading zeros; else None."""
+    match = re.fullmatch("seed_(0|[1-9][0-9]*)", directory.name)
+    return int(match[1]) if match else None
+
+
+def is_named_for(directory: Path, seed: int) -> bool:
+    """Whether a directory may hold a run of `seed`: named seed_<seed>, or freely."""
+    return not directory.name.startswith("seed_") or seed_in_name(directory) == seed
+
+
+def finished_runs(experiment: Path) -> tuple[dict[int, Path], list[str]]:
+    """The finished runs in an experiment's directory: (by seed, why others are passed over).
+
+    A run is a directory seed_<seed> whose run.json and config.json are of this experiment and seed.
+    Of every other seed_* there is one line that says why it is not a run. What is hidden does not
+    count: `publish` copies under such a name.
+    """
+    runs, passed_over = {}, []
+    for directory in sorted(experiment.glob("seed_*")):
+        if reason := _why_no_run(directory):
+            passed_over.append(f"{directory}: passed over, {reason}")
+        else:
+            runs[seed_in_name(directory)] = directory
+    return dict(sorted(runs.items())), passed_over
+
+
+def _why_no_run(directory: Path) -> str | None:
+    seed = seed_in_name(directory)
+    if seed is None:
+        return "for a run's directory is named seed_<seed>"
+    for name, key in ((RUN, "experiment"), (CONFIG, "exp_name")):
+        if not (directory / name).is_file():
+            return f"for it has no {name}"
+        try:
+            content = read_json(directory / name)
+        except UserError:
+            return f"for its {name} cannot be read"
+        if (content.get(key), content.get("seed")) != (directory.parent.name, seed):
+            return f"for its {name} is of {content.get(key)} seed {content.get('seed')}"
+    return None
+
+
+def is_visible(path: Path, root: Path) -> bool:
+    """Whether no part of a path below `root` is hidden or was set aside."""
+    parts = path.relative_to(root).parts
+    return not any(part.startswith((".", SET_ASIDE)) for part in parts)
 
 
 def claim(directory: Path):
@@ -37,7 +98,7 @@ def claim(directory: Path):
         if not directory.exists():
             directory.mkdir(parents=True)
             sync_directory(directory.parent)
-        lock = open(directory / LOCK, "w")  # noqa: SIM115  (stays open as long as the run)
+        lock = open(directory / LOCK, "wb")  # noqa: SIM115  (stays open as long as the run)
     except OSError as error:
         if error.errno in DISK_ERRORS:
             raise
@@ -81,7 +142,7 @@ def _lock(lock) -> None:
 def is_claimed(directory: Path) -> bool:
     """Whether a process is training in the directory now."""
     try:
-        with open(directory / LOCK) as lock:
+        with open(directory / LOCK, "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # many may ask at once
             return False
     except BlockingIOError:
@@ -92,37 +153,23 @@ def is_claimed(directory: Path) -> bool:
 
 @contextlib.contextmanager
 def noting_failure(directory: Path):
-    """Keep in failure.txt why a run diverged, until it is tried again."""
+    """Keep in failure.txt why a run diverged or its environment failed, until it is tried again."""
     (directory / FAILURE).unlink(missing_ok=True)
     try:
         yield
     except Diverged as error:
         write_atomically(directory / FAILURE, f"{error}\n".encode())
         raise
-
-
-def json_bytes(value: dict) -> bytes:
-    """`value` as indented JSON."""
-    return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def read_json(path: Path) -> dict:
-    """Read a JSON object; UserError with one line where it is missing or none."""
-    try:
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; is {path.parent} a finished run?") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a JSON file of this package ({error})") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: not a JSON file of this package (a list or value, no object)")
-    return value
+    except EnvironmentFailed as error:
+        cause = "".join(traceback.format_exception(error.__cause__))
+        write_atomically(directory / FAILURE, f"{error}\n\n{cause}".encode())
+        raise EnvironmentFailed(f"{error}; its traceback is in {directory / FAILURE}") from None
 
 
 def progress(directory: Path) -> list[dict[str, str]]:
     """The rows of progress.txt by column; none where it is not there yet."""
     try:
-        with open(directory / PROGRESS, newline="") as file:
+        with open(directory / PROGRESS, newline="", encoding="utf-8") as file:
             return rows(file)
     except FileNotFoundError:
         return []
@@ -133,34 +180,34 @@ def rows(lines: Iterable[str]) -> list[dict[str, str]]:
     return list(csv.DictReader(lines, delimiter="\t"))
 
 
-def write_results(directory: Path, contents: dict[str, bytes], about: dict) -> dict:
-    """Write a finished run: its result files, then run.json with `about` and their checksums.
+def write_results(directory: Path, contents: dict[str, bytes], record: RunRecord) -> RunRecord:
+    """Write a finished run: its result files, then run.json: `record` with their checksums.
 
     Everything is on the disk when this returns, and was read back. Returns what run.json says.
     """
     for name, content in contents.items():
         write_atomically(directory / name, content, sync=True)
-    about = {**about, "files": {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()}}
-    if problems := mismatches(directory, about):
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    record = dataclasses.replace(record, files=files)
+    if problems := mismatches(directory, record):
         raise OSError(errno.EIO, problems[0])
-    write_atomically(directory / RUN, json_bytes(about), sync=True)
-    return about
+    write_atomically(directory / RUN, json_bytes(record.to_json()), sync=True)
+    return record
 
 
-def finished(directory: Path) -> dict | None:
-    """What run.json says if the run has finished, else None."""
-    return read_json(directory / RUN) if (directory / RUN).exists() else None
+def result_files(record: RunRecord) -> list[str]:
+    """The names of a run's result files."""
+    return [name for name in RESULT_FILES if name not in _ADDED_LATER or name in record.files]
 
 
-def mismatches(directory: Path, about: dict) -> list[str]:
-    """One line for each result file that is not what `about`, a run.json's content, says."""
-    recorded = about.get("files", {})
+def mismatches(directory: Path, record: RunRecord) -> list[str]:
+    """One line for each result file that is not what the run's record says."""
     problems = []
-    for name in RESULT_FILES:
+    for name in result_files(record):
         path = directory / name
         if not path.is_file():
             problems.append(f"{path}: missing")
-        elif sha256(path) != recorded.get(name):
+        elif sha256(path) != record.files.get(name):
             problems.append(f"{path}: not the bytes that the run wrote")
     return problems
 

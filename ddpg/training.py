@@ -1,50 +1,63 @@
-"""Training: the loop, and around it resuming, saving and finishing."""
+"""Train one run in a directory: start or resume it, save it, finish it."""
 
 import datetime
-import hashlib
+import functools
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ddpg import provenance, run_directory
+from ddpg import environment, provenance, run_directory
 from ddpg.checkpoint import Checkpoints
+from ddpg.config import Experiment
+from ddpg.core.digests import digest_arrays
+from ddpg.core.replay import bytes_needed
+from ddpg.core.tensorflow import release_memory
+from ddpg.core.training import NonFinite, NotRestored, Training, check_weights, train_epochs
 from ddpg.errors import Diverged, Interrupted, UserError
-from ddpg.files import DISK_ERRORS, write_atomically
-from ddpg.logger import PROGRESS
-from ddpg.run import Run
+from ddpg.files import DISK_ERRORS, json_bytes, read_json, write_atomically
+from ddpg.logger import PROGRESS, Logger
+from ddpg.memory import refuse_beyond_memory
+from ddpg.policy_file import policy_to_bytes
+from ddpg.portability import determine_platform
+from ddpg.probe import describe_hidden_state
+from ddpg.runs.record import Identity, RunRecord, Session, read_finished
+from ddpg.runs.run_state import RunState
+from ddpg.runs.typed_json import to_json
 from ddpg.stopping import Stop, stop_signals
-from ddpg.tensorflow import give_back_memory
 
 log = logging.getLogger(__name__)
 
+# Called after each epoch with the number of steps taken and the new row of progress.txt.
+Report = Callable[[int, dict[str, float]], None]
+
 
 def train(
-    experiment,
+    experiment: Experiment,
     seed: int,
     directory: Path,
     *,
     checkpoint_every: int = 1,
     restart: bool = False,
-    report: Callable[[Run, dict], None] = lambda run, row: None,
-) -> dict:
+    report: Report = lambda steps, row: None,
+) -> RunRecord:
     """Train one seed of an experiment in `directory`, or continue where it was stopped.
 
     Saves every `checkpoint_every` epochs. With `restart`, what an earlier run left is set aside.
-    Calls `report` with the run and the new row of progress.txt after each epoch. Returns what
-    run.json says. Raises UserError, Diverged, or Interrupted.
+    Returns the record of the finished run. Raises UserError, Diverged, or Interrupted.
     """
     try:
         with stop_signals() as stop, threadpool_limits(1):
-            run = Run(experiment, seed, directory)  # finds bad input before anything is written
+            training = make_training(experiment, seed)  # finds bad input before writing anything
+            platform, kernels = determine_platform(training)
+            run = _Run(experiment, seed, directory, training, platform, kernels)
             with run_directory.claim(directory):
                 if restart:
                     run_directory.set_aside(directory)
                 with run_directory.noting_failure(directory):
-                    return _finished(run) or _train(run, stop, checkpoint_every, report)
+                    return run.find_finished() or run.train(stop, checkpoint_every, report)
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
@@ -54,111 +67,178 @@ def train(
         ) from None
 
 
-def _train(run: Run, stop: Stop, checkpoint_every: int, report) -> dict:
-    """Restore what was saved, train to the end, and write the results."""
-    directory, settings = run.logger.directory, run.experiment.record(run.seed)
-    checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
-    identity = provenance.identity(run.experiment, run.seed)
-    if checkpoints.exist():
-        sessions = _resume(run, checkpoints, identity)
-    else:
-        _refuse_other_files(directory, settings)
-        sessions = []
-    sessions.append({"started": _now(), "from_step": run.steps, **provenance.processor()})
-    write_atomically(directory / run_directory.CONFIG, run_directory.json_bytes(settings))
-
-    def save() -> None:
-        _check_weights(run, run.agent.arrays())
-        about, arrays = run.snapshot()
-        checkpoints.save({**about, "identity": identity, "sessions": sessions}, arrays, run.replay)
-
-    def end_of_epoch(row: dict) -> None:
-        if row["Epoch"] % checkpoint_every == 0:
-            save()
-        give_back_memory()
-        report(run, row)
-
-    loop(run, Clock(run), stop, run.experiment.epochs, end_of_epoch)
-    if run.steps < run.experiment.total_steps:
-        save()
-        raise Interrupted(
-            f"{directory}: stopped and saved at step {run.steps:,}; the same command continues "
-            "from there"
-        )
-    about = _finish(run, identity, sessions)
-    checkpoints.remove()
-    return about
-
-
-def loop(run: Run, clock: "Clock", stop: Stop, epochs: int, end_of_epoch) -> None:
-    """Train until the end of epoch `epochs`, or until `stop` is asked for.
-
-    Calls `end_of_epoch` with each new row of progress.txt.
-    """
-    experiment = run.experiment
-    policy = run.agent.policy()
-    while run.steps < epochs * experiment.steps_per_epoch and not stop.asked:
-        random = run.steps < experiment.start_steps
-        action = run.random_action() if random else run.noisy_action(policy)
-        episode_over = run.step(action)
-
-        if updates := run.updates_due(episode_over):
-            metrics = run.agent.update(run.replay, run.rng["replay"], updates)
-            policy = run.agent.policy()
-            _check_updates(run, metrics, policy)
-            run.logger.add_updates(metrics)
-
-        if episode_over:
-            run.logger.add_episode(run.episode_return, len(run.episode_actions))
-            run.begin_episode()
-
-        if run.steps % experiment.steps_per_epoch == 0:
-            epoch = run.steps // experiment.steps_per_epoch
-            returns, lengths = run.tests.run(policy, run.rng["evaluation"])
-            clock.tick()
-            end_of_epoch(run.logger.end_epoch(epoch, run.steps, returns, lengths, run.seconds))
-    clock.tick()
+def make_training(experiment: Experiment, seed: int) -> Training:
+    """The state of a run before its first step; UserError if it does not fit into memory."""
+    make_env = functools.partial(environment.make, experiment.env)
+    env = make_env()
+    size = experiment.replay_size
+    needed = bytes_needed(size, env.observation_space.shape[0], env.action_space.shape[0])
+    refuse_beyond_memory(needed, "replay_size", f"{size:,} transitions")
+    return Training(experiment, seed, make_env)
 
 
 class Clock:
-    """Adds the seconds that pass to the run's own count, which outlives restarts."""
+    """The seconds that a run has taken, restarts included."""
 
-    def __init__(self, run: Run):
-        self.run, self.last = run, time.perf_counter()
+    def __init__(self, seconds: float = 0.0):
+        self.seconds, self._last = seconds, time.perf_counter()
 
-    def tick(self) -> None:
-        """Count the seconds since the last tick."""
+    def tick(self) -> float:
+        """Add the time since the last tick; returns the seconds so far."""
         now = time.perf_counter()
-        self.run.seconds += now - self.last
-        self.last = now
+        self.seconds += now - self._last
+        self._last = now
+        return self.seconds
 
 
-def _resume(run: Run, checkpoints: Checkpoints, identity: dict) -> list[dict]:
-    """Restore the newest good checkpoint; returns the sessions that led to it."""
+class _Run:
+    """A run in its directory: its training, its tables, its checkpoints and its record."""
 
-    def accept(about: dict) -> None:
-        if changed := provenance.differences(about["identity"], identity):
+    def __init__(self, experiment, seed, directory, training, platform, kernels):
+        self.experiment, self.seed, self.directory = experiment, seed, directory
+        self.training, self.kernels = training, kernels
+        self.identity = provenance.identity(experiment, seed, platform)
+        self.logger = Logger(directory, experiment.name, seed)
+        self.checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
+        self.sessions: tuple[Session, ...] = ()
+        self.clock = Clock()
+
+    def find_finished(self) -> RunRecord | None:
+        """The record in the directory if its run is finished and undamaged, else None."""
+        record = read_finished(self.directory)
+        if record is None:
+            return None
+        what = (record.experiment, record.seed, record.config_digest)
+        if what != (self.experiment.name, self.seed, self.experiment.digest()):
             raise UserError(
-                f"{checkpoints.directory}: its run cannot go on to the same bytes, because this "
-                f"differs: {'; '.join(changed)}. Undo the change, or start anew with --restart"
+                f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}, "
+                "of another configuration; give another --output, or set it aside with --restart"
+            )
+        if problems := run_directory.mismatches(self.directory, record):
+            if not self.checkpoints.exist():
+                raise UserError(f"{problems[0]}; restore it, or train it again with --restart")
+            log.warning("%s; finishing again from the checkpoint", problems[0])
+            return None
+        self.checkpoints.remove()  # the run may have been killed when only this was left to do
+        log.info("%s: already finished; nothing to do", self.directory)
+        return record
+
+    def train(self, stop: Stop, checkpoint_every: int, report: Report) -> RunRecord:
+        """Restore what was saved, train to the end, and write the results."""
+        settings = self.experiment.record(self.seed)
+        if self.checkpoints.exist():
+            self._resume()
+        else:
+            _refuse_other_files(self.directory, settings)
+            self._warn_of_hidden_state()
+        self.sessions += (_session(self.training.steps),)
+        write_atomically(self.directory / run_directory.CONFIG, json_bytes(settings))
+
+        self.clock = Clock(self.clock.seconds)
+        training, experiment = self.training, self.experiment
+        try:
+            for result in train_epochs(training, experiment.epochs, lambda: stop.asked):
+                row = self.logger.add_epoch(result, self.clock.tick())
+                if row["Epoch"] % checkpoint_every == 0:
+                    self._save()
+                release_memory()
+                report(training.steps, row)
+            self.clock.tick()
+            if training.steps < experiment.total_steps:
+                self._save()
+                raise Interrupted(
+                    f"{self.directory}: stopped and saved at step {training.steps:,}; the same "
+                    "command continues from there"
+                )
+            record = self._finish()
+        except NonFinite as error:
+            raise Diverged(
+                f"{self.directory}: {error} after step {training.steps:,}; the last good "
+                "checkpoint is kept. Lower q_lr or pi_lr"
+            ) from None
+        self.checkpoints.remove()
+        return record
+
+    def _resume(self) -> None:
+        """Restore the newest good checkpoint."""
+        state = self.checkpoints.load(self.training.replay, self._refuse_other_identity)
+        try:
+            self.training.restore(state.snapshot)
+        except NotRestored as error:
+            raise self._not_resumable(str(error)) from None
+        if hidden := self._hidden_state():
+            raise self._not_resumable(hidden)
+        self.logger.restore(state.tables)
+        self.sessions, self.clock = state.sessions, Clock(state.seconds)
+        log.info("resuming from step %s", f"{self.training.steps:,}")
+
+    def _refuse_other_identity(self, saved: Identity) -> None:
+        if changed := provenance.differences(to_json(saved), to_json(self.identity)):
+            raise UserError(
+                f"{self.checkpoints.directory}: the run cannot continue with the same bytes, "
+                f"because these differ: {'; '.join(changed)}. Undo the change, or start it from "
+                "its beginning with --restart"
             )
 
-    about, arrays = checkpoints.load(run.replay, accept)
-    run.restore(about, arrays)
-    log.info("resuming from step %s", f"{run.steps:,}")
-    before, now = about["sessions"][-1], provenance.processor()
-    if (before["type"], before["gpu"]) != (now["type"], now["gpu"]):
-        log.warning("resuming on another type of processor: the bytes will be this run's own")
-    return about["sessions"]
+    def _not_resumable(self, reason: str) -> UserError:
+        return UserError(
+            f"environment {self.experiment.env!r} did not return to its state from the same seed "
+            f"and actions ({reason}), so the run cannot be resumed exactly; start it from its "
+            "beginning with --restart"
+        )
+
+    def _hidden_state(self) -> str | None:
+        return describe_hidden_state(functools.partial(environment.make, self.experiment.env))
+
+    def _warn_of_hidden_state(self) -> None:
+        if hidden := self._hidden_state():
+            log.warning(
+                "environment %r keeps state that its seed does not set (%s): this run cannot be "
+                "resumed or repeated exactly",
+                self.experiment.env, hidden,
+            )  # fmt: skip
+
+    def _save(self) -> None:
+        snapshot = self.training.snapshot()
+        check_weights(snapshot.agent)
+        tables = self.logger.lines
+        state = RunState(self.identity, self.sessions, self.clock.seconds, tables, snapshot)
+        self.checkpoints.save(state, self.training.replay)
+
+    def _finish(self) -> RunRecord:
+        """Write the result files and run.json; returns the record in the latter."""
+        training, agent = self.training, self.training.agent.arrays()
+        check_weights(agent)
+        contents = {
+            **self.logger.contents(),
+            run_directory.CONFIG: json_bytes(self.experiment.record(self.seed)),
+            run_directory.POLICY: policy_to_bytes(training.agent.policy()),
+        }
+        record = RunRecord(
+            experiment=self.experiment.name,
+            seed=self.seed,
+            config_digest=self.experiment.digest(),
+            finished=_now(),
+            sessions=self.sessions,
+            steps=training.steps,
+            seconds=round(self.clock.seconds, 3),
+            steps_per_second=round(training.steps / self.clock.seconds, 1),
+            peak_memory_bytes=provenance.peak_memory(),
+            weights_sha256=digest_arrays(agent),
+            identity=self.identity,
+            machine=provenance.machine(),
+            files={},  # filled in with what is written
+            core_digest=provenance.core_digest(),
+            kernels=self.kernels,
+        )
+        return run_directory.write_results(self.directory, contents, record)
 
 
 def _refuse_other_files(directory: Path, settings: dict) -> None:
     """UserError where there are results without a checkpoint that are not of the same run."""
     remedy = "give another --output, or set it aside with --restart"
     if (directory / run_directory.CONFIG).exists():
-        changed = provenance.differences(
-            run_directory.read_json(directory / run_directory.CONFIG), settings
-        )
+        changed = provenance.differences(read_json(directory / run_directory.CONFIG), settings)
         if changed:
             raise UserError(
                 f"{directory}: holds a run of another configuration ({'; '.join(changed)}); "
@@ -168,81 +248,16 @@ def _refuse_other_files(directory: Path, settings: dict) -> None:
         raise UserError(f"{directory}: holds a run that is not this package's; {remedy}")
 
 
-def _finish(run: Run, identity: dict, sessions: list[dict]) -> dict:
-    """Write the result files and run.json; returns what the latter says."""
-    _check_weights(run, run.agent.arrays())
-    contents = {
-        **run.logger.contents(),
-        run_directory.CONFIG: run_directory.json_bytes(run.experiment.record(run.seed)),
-        run_directory.POLICY: run.agent.policy().to_bytes(),
-    }
-    about = {
-        "experiment": run.experiment.name,
-        "seed": run.seed,
-        "config_digest": run.experiment.digest(),
-        "finished": _now(),
-        "sessions": sessions,
-        "steps": run.steps,
-        "seconds": round(run.seconds, 3),
-        "steps_per_second": round(run.steps / run.seconds, 1),
-        "peak_memory_bytes": provenance.peak_memory(),
-        "weights_sha256": weights_sha256(run.agent),
-        "identity": identity,
-        "machine": provenance.machine(),
-    }
-    return run_directory.write_results(run.logger.directory, contents, about)
-
-
-def weights_sha256(agent) -> str:
-    """SHA-256 over every weight, target and optimiser moment, in the order of `agent.arrays()`."""
-    digest = hashlib.sha256()
-    for array in agent.arrays():
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _check_updates(run: Run, metrics, policy) -> None:
-    finite = np.isfinite(metrics.loss_q) & np.isfinite(metrics.loss_pi)
-    if not finite.all():
-        update = int(np.argmin(finite)) + 1
-        raise _diverged(run, f"a loss is no longer finite in update {update} of {len(finite)}")
-    _check_weights(run, [*policy.weights, *policy.biases])  # a NaN action may crash what it moves
-
-
-def _check_weights(run: Run, weights: list[np.ndarray]) -> None:
-    if not all(np.isfinite(array).all() for array in weights):
-        raise _diverged(run, "a weight is no longer finite")
-
-
-def _diverged(run: Run, what: str) -> Diverged:
-    return Diverged(
-        f"{run.logger.directory}: {what} after step {run.steps:,}; the last good checkpoint is "
-        "kept. Lower q_lr or pi_lr"
+def _session(steps: int) -> Session:
+    processor = provenance.cpu()
+    return Session(
+        started=_now(),
+        from_step=steps,
+        model=processor.model,
+        type=processor.type,
+        gpu=tuple(provenance.gpu()),
     )
 
 
-def _finished(run: Run) -> dict | None:
-    """What run.json says if the run is finished and whole, else None."""
-    directory = run.logger.directory
-    about = run_directory.finished(directory)
-    if about is None:
-        return None
-    what = {key: about.get(key) for key in ("experiment", "seed", "config_digest")}
-    if list(what.values()) != [run.experiment.name, run.seed, run.experiment.digest()]:
-        raise UserError(
-            f"{directory}: holds the finished run {what['experiment']} seed {what['seed']}, of "
-            "another configuration; give another --output, or set it aside with --restart"
-        )
-    checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
-    if problems := run_directory.mismatches(directory, about):
-        if not checkpoints.exist():
-            raise UserError(f"{problems[0]}; restore it, or train anew with --restart")
-        log.warning("%s; finishing again from the checkpoint", problems[0])
-        return None
-    checkpoints.remove()  # the run may have been killed when only this was left to do
-    log.info("%s: already finished; nothing to do", directory)
-    return about
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(microsecond=0)

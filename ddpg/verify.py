@@ -2,34 +2,40 @@
 
 import dataclasses
 import tempfile
-from datetime import datetime
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from ddpg import config, provenance, run_directory
-from ddpg.errors import Mismatch, UserError
-from ddpg.logger import PROGRESS, TEST_EPISODES
+from ddpg.bisect import describe_divergence
+from ddpg.checkpoint import LAST_REVISIONS
+from ddpg.config import Experiment
+from ddpg.core import ARITHMETIC_VERSION
+from ddpg.errors import Mismatch
+from ddpg.files import read_json
+from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES, Logger
 from ddpg.progress import duration, show
+from ddpg.runs.record import RunRecord
+from ddpg.runs.typed_json import to_json
 
 
 def verify(directories: list[Path], replay: int = 0) -> None:
     """Print what is known about each run, and train its first `replay` epochs again.
 
     Goes through all of them, then raises Mismatch if a file is not what the run wrote, or if a
-    replay on the same type of processor gives other bytes; UserError for what is no run.
+    replay has other bytes where they must be the same; UserError for what is not a run.
     """
     wrong = []
     for directory in directories:
-        about = run_directory.read_json(directory / run_directory.RUN)
-        settings = run_directory.read_json(directory / run_directory.CONFIG)
+        record = RunRecord.read(directory / run_directory.RUN)
+        settings = read_json(directory / run_directory.CONFIG)
         experiment, seed = config.recorded(settings, str(directory / run_directory.CONFIG))
-        problems = run_directory.mismatches(directory, about)
-        if (about.get("config_digest"), about.get("seed")) != (experiment.digest(), seed):
+        problems = run_directory.mismatches(directory, record)
+        if (record.config_digest, record.seed) != (experiment.digest(), seed):
             problems.append(f"{directory}: config.json and run.json are not of the same run")
-        print(_describe(directory, about, problems))
+        print(_describe(directory, record, problems))
         if replay and not problems:
-            verdict, same = _replay(directory, about, experiment, seed, replay)
+            verdict, same = _replay(directory, record, experiment, seed, replay)
             print(f"  replay     {verdict}")
             if not same:
                 problems.append(f"{directory}: {verdict}")
@@ -39,76 +45,79 @@ def verify(directories: list[Path], replay: int = 0) -> None:
         raise Mismatch(f"{wrong[0]}{more}")
 
 
-def _describe(directory: Path, about: dict, problems: list[str]) -> str:
+def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:
     """A readable block: whether the files are whole, and what produced them."""
-    try:
-        machine, sessions = about["machine"], about["sessions"]
-        cpu, git, packages = machine["cpu"], machine["git"], machine["packages"]
-        image = machine["image"]
-        revision = "not recorded"
-        if git:
-            revision = git["revision"] + (" with uncommitted changes" if git["dirty"] else "")
-        stops = len(sessions) - 1
-        how_often = {0: "never interrupted", 1: "interrupted once"}.get(
-            stops, f"interrupted {stops} times"
-        )
-        started = datetime.fromisoformat(sessions[0]["started"])
-        finished = datetime.fromisoformat(about["finished"])
-        lines = {
-            "run": f"{about['experiment']} seed {about['seed']}, {about['steps']:,} steps",
-            "code": revision,
-            "versions": ", ".join(
-                [f"python {machine['python']}", *(f"{k} {v}" for k, v in packages.items())]
-            ),
-            "image": f"{image['variant']} {image['id']}" if image else "none",
-            "processor": f"{cpu['model']} ({cpu['type'].split()[0]})",
-            "gpu": ", ".join(machine["gpu"]) or "none",
-            "variables": ", ".join(f"{k}={v}" for k, v in machine["variables"].items()) or "none",
-            "when": f"{started:%Y-%m-%d %H:%M} to {finished:%Y-%m-%d %H:%M %Z}, {how_often}",
-            "how long": f"{duration(about['seconds'])} at {about['steps_per_second']:,} steps/s",
-            "weights": about["weights_sha256"],
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{directory / run_directory.RUN}: not a run.json of this package ({error!r})"
-        ) from None
+    machine = record.machine
+    stops = len(record.sessions) - 1
+    how_often = {0: "never interrupted", 1: "interrupted once"}.get(
+        stops, f"interrupted {stops} times"
+    )
+    started, finished = record.sessions[0].started, record.finished
+    lines = {
+        "run": f"{record.experiment} seed {record.seed}, {record.steps:,} steps",
+        "arithmetic": f"version {record.arithmetic_version}",
+        "kernels": record.kernels or "chosen by the processor",
+        "code": str(machine.git or "not recorded"),
+        "versions": ", ".join(
+            [f"python {machine.python}", *(f"{k} {v}" for k, v in machine.packages.items())]
+        ),
+        "image": str(machine.image or "none"),
+        "processor": f"{machine.cpu.model} ({machine.cpu.type.partition(' ')[0]})",
+        "gpu": ", ".join(machine.gpu) or "none",
+        "variables": ", ".join(f"{k}={v}" for k, v in machine.variables.items()) or "none",
+        "when": f"{started:%Y-%m-%d %H:%M} to {finished:%Y-%m-%d %H:%M %Z}, {how_often}",
+        "how long": f"{duration(record.seconds)} at {record.steps_per_second:,} steps/s",
+        "weights": record.weights_sha256,
+    }
     state = f"{len(problems)} problem(s)" if problems else "every file is what the run wrote"
     block = [f"{directory}: {state}", *(f"  {problem}" for problem in problems)]
     return "\n".join([*block, *(f"  {name:<10} {text}" for name, text in lines.items())])
 
 
-def _replay(directory: Path, about: dict, experiment, seed: int, epochs: int) -> tuple[str, bool]:
-    """Train the first epochs again: (a sentence on what came out, whether that is well)."""
-    from ddpg.run import Run  # TensorFlow takes seconds to import
-    from ddpg.stopping import Stop
-    from ddpg.training import Clock, loop
+def _replay(
+    directory: Path, record: RunRecord, experiment: Experiment, seed: int, epochs: int
+) -> tuple[str, bool]:
+    """Train the first epochs again: (a sentence on the outcome, whether it is as it should be)."""
+    if record.arithmetic_version != ARITHMETIC_VERSION:
+        return (
+            f"not possible: the run is of version {record.arithmetic_version} of the arithmetic, "
+            f"this package computes version {ARITHMETIC_VERSION}; revision "
+            f"{LAST_REVISIONS.get(record.arithmetic_version, '?')} replays it"
+        ), True
+    from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
+    from ddpg.portability import determine_platform
+    from ddpg.training import Clock, make_training
 
     epochs = min(epochs, experiment.epochs)
     shown = show(dataclasses.replace(experiment, epochs=epochs), seed)
     with tempfile.TemporaryDirectory() as temporary, threadpool_limits(1), shown as report:
-        run = Run(experiment, seed, Path(temporary))
-        loop(run, Clock(run), Stop(), epochs, lambda row: report(run, row))
+        training = make_training(experiment, seed)
+        platform, _ = determine_platform(training)
+        logger, clock = Logger(Path(temporary), experiment.name, seed), Clock()
+        for result in train_epochs(training, epochs):
+            report(training.steps, logger.add_epoch(result, clock.tick()))
         names = _differing(directory, Path(temporary), epochs, experiment.num_test_episodes)
+        where = describe_divergence(directory, Path(temporary), epochs)
     if not names:
-        return f"the first {epochs} epoch(s) came out the same, byte for byte", True
-    here = provenance.processor()
-    types = {(session["type"], *session["gpu"]) for session in about["sessions"]}
-    if types != {(here["type"], *here["gpu"])}:
-        return f"another processor type, compare statistically ({names} differ)", True
-    changed = provenance.differences(about["identity"], provenance.identity(experiment, seed))
-    why = f", and so do: {'; '.join(changed)}" if changed else ""
-    return f"same processor type, bytes differ in {names}{why}", False
+        return f"the first {epochs} epoch(s) are the same, byte for byte", True
+    here = provenance.identity(experiment, seed, platform)
+    found = f"{names} differ{f', {where}' if where else ''}"
+    changed = provenance.differences(to_json(record.identity), to_json(here))
+    if record.identity.platform != platform:
+        return f"{found}; compare statistically, because these differ: {'; '.join(changed)}", True
+    if changed:
+        return f"{found}, and so do: {'; '.join(changed)}", False
+    return f"{found}, though configuration, packages, platform and arithmetic are the same", False
 
 
 def _differing(recorded: Path, replayed: Path, epochs: int, tests: int) -> str:
-    """The names of the tables whose first `epochs` differ, each of `tests` test episodes."""
+    """The names of the tables whose first `epochs` differ, each of `tests` evaluation episodes."""
 
-    def progress(directory: Path) -> list[bytes]:  # without the last column, the time it took
-        lines = (directory / PROGRESS).read_bytes().split(b"\n")[: 1 + epochs]
-        return [line.rpartition(b"\t")[0] for line in lines]
+    def read(directory: Path, name: str) -> list[bytes]:
+        rows = epochs * tests if name == TEST_EPISODES else epochs
+        lines = (directory / name).read_bytes().split(b"\n")[: 1 + rows]
+        # The last column of progress.txt is the time that it took.
+        return [line.rpartition(b"\t")[0] for line in lines] if name == PROGRESS else lines
 
-    def test_episodes(directory: Path) -> list[bytes]:
-        return (directory / TEST_EPISODES).read_bytes().split(b"\n")[: 1 + epochs * tests]
-
-    tables = {PROGRESS: progress, TEST_EPISODES: test_episodes}
-    return " and ".join(n for n, read in tables.items() if read(recorded) != read(replayed))
+    tables = (PROGRESS, TEST_EPISODES, STATE_DIGESTS)
+    return " and ".join(n for n in tables if read(recorded, n) != read(replayed, n))

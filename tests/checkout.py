@@ -13,16 +13,24 @@ ROOT = Path(__file__).parent.parent
 class Checkout:
     """A directory with the project's files and nothing that was made from them."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, without: str = "nothing"):
+        """Copy the files but those below `without`."""
         self.directory = directory
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT, check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
         for name in filter(None, listed.split("\0")):
-            if (ROOT / name).exists():
+            if (ROOT / name).exists() and not name.startswith(f"{without}/"):
                 (directory / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, directory / name, follow_symlinks=False)
+
+    @classmethod
+    def at(cls, directory: Path) -> "Checkout":
+        """The checkout that is in a directory already."""
+        checkout = cls.__new__(cls)
+        checkout.directory = directory
+        return checkout
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
@@ -41,6 +49,21 @@ class Checkout:
         assert process.returncode == expect, output
         return output
 
+    def make(self, target: str, expect: int = 0) -> str:
+        """Run `make` as the README says, with this environment as its .venv; its output."""
+        environment_of_make = self.directory / ".venv"
+        if not environment_of_make.exists():
+            environment_of_make.mkdir()
+            (environment_of_make / "bin").symlink_to(Path(sys.executable).parent)
+            for lock in ("cpu", "dev"):
+                (environment_of_make / lock).touch()
+        done = subprocess.run(
+            ["make", target, "CORES=2"], cwd=self.directory, text=True, timeout=900,
+            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert done.returncode == expect, done.stdout
+        return done.stdout
+
     def planned(self, *arguments: str) -> list[tuple[str, str, str]]:
         """(tier, experiment, seed) of each training job that a dry run plans, sorted."""
         output = self.snakemake("--dry-run", *arguments)
@@ -50,7 +73,8 @@ class Checkout:
 
 def environment() -> dict[str, str]:
     """This process's variables without what a test run adds."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    added = ("PYTEST", "MAKE", "MFLAGS", "APPTAINER_USERNS")
+    return {k: v for k, v in os.environ.items() if not k.startswith(added)}
 
 
 def training_process(run: Path) -> int:

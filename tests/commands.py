@@ -1,29 +1,16 @@
-"""Run commands, and say so where the programs for them are missing."""
+"""Run commands: make, Apptainer, Buildah."""
 
 import fcntl
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
 from checkout import ROOT
-
-from ddpg import config
 
 # Root with less than all of root's rights cannot mount an image; in a namespace of its own it can.
 if os.geteuid() == 0:
     os.environ["APPTAINER_USERNS"] = "1"
-
-
-def need(*programs: str) -> None:
-    """Skip, or fail in CI, unless one of the programs is there."""
-    if not any(map(shutil.which, programs)):
-        reason = f"no {' and no '.join(programs)} here; see docs/containers.md and docs/cluster.md"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 def make(target: str) -> None:
@@ -55,16 +42,3 @@ def run(*command, cwd: Path, expect: int = 0, env: dict | None = None) -> str:
 def bare(directory: Path) -> list:
     """Options of Apptainer that leave nothing of the host in reach but a directory to work in."""
     return ["--containall", "--no-home", "--bind", directory, "--pwd", directory]
-
-
-def training(name: str, directory: Path) -> list[str]:
-    """Python's arguments that train results/smoke/EXPERIMENT/seed_SEED as `run` in `directory`.
-
-    The configuration is put there too: an image sees nothing else.
-    """
-    shutil.copy(ROOT / "config.yaml", directory)
-    _, _, experiment, seed = name.split("/")
-    smoke = config.read(ROOT / "config.yaml")["smoke"]
-    values = [f"{key}={value}".replace(" ", "") for key, value in smoke.items()]
-    options = ["--seed", seed.removeprefix("seed_"), "--output", "run", "--set", *values]
-    return ["-m", "ddpg", "train", experiment, *options]

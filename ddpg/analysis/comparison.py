@@ -14,13 +14,37 @@ import pandas as pd
 
 from ddpg.analysis import curves, statistics
 from ddpg.analysis.statistics import NAN, Estimate, Moments
-from ddpg.errors import UserError
+from ddpg.files import file_name
 
 ONE_SEED = "one seed, so no interval and no test"
 NO_SEEDS = "0 seeds"
 NO_INTERVAL = f"fewer than {statistics.FEWEST_RESAMPLED} seeds, so no bootstrap interval"
 NO_COMMON_STEPS = "no evaluation at steps that both have"
 ONLY_MOMENTS = "only mean and sd published"
+GROUP_COLUMNS = [
+    "comparison",
+    "group",
+    "label",
+    "env",
+    "seeds",
+    "evaluations",
+    "from_step",
+    "to_step",
+    "mean",
+    "mean_low",
+    "mean_high",
+    "sd",
+    "iqm",
+    "iqm_low",
+    "iqm_high",
+    "min",
+    "max",
+    "reach",
+    "seeds_reaching",
+    "steps_to_return",
+    "steps_of_mean",
+    "note",
+]
 PAIR_COLUMNS = [
     "comparison",
     "a",
@@ -148,7 +172,8 @@ def load(name: str, spec: dict, runs: pd.DataFrame, root: Path | str = ".") -> C
 
     `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table; paths are relative
     to `root`. An experiment without runs becomes a group of 0 seeds. Raises UserError for
-    references that cannot be read and for our runs of different evaluation steps.
+    references that cannot be read and for our runs of different evaluation steps. Labels are
+    brought on one line; groups of equal labels are told apart by their names.
     """
     ours = [_experiment(key, label, runs) for key, label in spec["experiments"].items()]
     run = [
@@ -156,19 +181,18 @@ def load(name: str, spec: dict, runs: pd.DataFrame, root: Path | str = ".") -> C
     ]
     if run:
         curves.check_same_steps(run)
-    where = f"comparisons.{name}.references"
     references = [
-        _reference(key, reference, Path(root), f"{where}.{key}")
+        _reference(key, reference, Path(root))
         for key, reference in spec.get("references", {}).items()
     ]
     reach = spec.get("reach", {})
     return Comparison(
         name=name,
-        title=spec["title"],
-        groups=(*ours, *references),
-        smooth=_odd(spec.get("smooth", 1), f"comparisons.{name}.smooth"),
+        title=_one_line(spec["title"]) or name,
+        groups=_told_apart([*ours, *references]),
+        smooth=spec.get("smooth", 1),
         reach=reach.get("return"),
-        reach_smooth=_odd(reach.get("smooth", 1), f"comparisons.{name}.reach.smooth"),
+        reach_smooth=reach.get("smooth", 1),
         experiment_figures=spec.get("experiment_figures", True),
     )
 
@@ -212,7 +236,7 @@ def group_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     rows = [
         _group_row(comparison, group) for comparison in comparisons for group in comparison.groups
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=GROUP_COLUMNS)
 
 
 def pair_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
@@ -319,23 +343,38 @@ def _experiment(name: str, label: str, runs: pd.DataFrame) -> Group:
     return Group(name, label, env, ours=True, seeds=own["seed"].nunique(), runs=own)
 
 
-def _reference(name: str, spec: dict, root: Path, where: str) -> Group:
-    given = [key for key in ("curve", "table", "runs") if key in spec]
-    if len(given) != 1:
-        raise UserError(f"{where}: give one of 'curve', 'table' and 'runs'")
+def _reference(name: str, spec: dict, root: Path) -> Group:
     common = {"name": name, "label": spec["label"], "env": spec["env"], "ours": False}
-    if given == ["curve"]:
+    if "curve" in spec:
         curve = spec["curve"]
-        published = curves.read_published(
-            root / curve["file"], spec["env"], curve["implementation"]
-        )
+        path = root / file_name(curve["file"])
+        published = curves.read_published(path, spec["env"], curve["implementation"])
         smoothed = curve.get("smoothed", 1)
         return Group(**common, seeds=curve["seeds"], published=published, smoothed=smoothed)
-    if given == ["table"]:
-        runs = curves.read_per_seed(root / spec["table"])
+    if "table" in spec:
+        runs = curves.read_per_seed(root / file_name(spec["table"]))
     else:
-        runs = curves.read_external(root / path for path in spec["runs"])
+        runs = curves.read_external(root / file_name(path) for path in spec["runs"])
     return Group(**common, seeds=runs["seed"].nunique(), runs=runs)
+
+
+def _one_line(text: str) -> str:
+    """The text without line breaks, and without characters that are not printed."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _told_apart(groups: list[Group]) -> tuple[Group, ...]:
+    """The groups with labels on one line, the name added to those that are equal otherwise."""
+    labels = [_one_line(group.label) or group.name for group in groups]
+    while len(set(labels)) < len(labels):
+        labels = [
+            f"{label} ({group.name})" if labels.count(label) > 1 else label
+            for label, group in zip(labels, groups, strict=True)
+        ]
+    return tuple(
+        dataclasses.replace(group, label=label, env=_one_line(group.env))
+        for label, group in zip(labels, groups, strict=True)
+    )
 
 
 def _bootstrap(statistic, values: np.ndarray | None, value: float = NAN) -> Estimate:
@@ -349,9 +388,3 @@ def _interval(name: str, estimate: Estimate) -> dict:
 def _unbiased(sd: float, n: int) -> float:
     """A standard deviation of divisor n - 1 from one of divisor n; NaN for one seed."""
     return sd * math.sqrt(n / (n - 1)) if n > 1 else NAN
-
-
-def _odd(width: int, where: str) -> int:
-    if width % 2 == 0:
-        raise UserError(f"{where}: {width} epochs have no middle one; write an odd number")
-    return width

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ddpg import run_directory
 from ddpg.errors import UserError
+from ddpg.files import read_json, sha256
 
 # Spinning Up's column names and ours. Only the first three are in the files of every off-policy
 # algorithm of Spinning Up; a column that a file lacks is NaN in our table.
@@ -99,7 +100,7 @@ def read_run(directory: Path | str) -> pd.DataFrame:
 
 def read_config(directory: Path | str) -> dict:
     """The `config.json` of a run; UserError unless it has `exp_name`, `seed` and `env`."""
-    config = run_directory.read_json(Path(directory) / run_directory.CONFIG)
+    config = read_json(Path(directory) / run_directory.CONFIG)
     missing = [key for key in ("exp_name", "seed", "env") if key not in config]
     if missing:
         raise UserError(f"{directory}/config.json: {missing[0]!r} is missing; repeat the run")
@@ -110,10 +111,13 @@ def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     """Read many runs into one table with the columns RUN_COLUMNS, by experiment, seed and epoch.
 
     No runs give a table without rows. Raises UserError as `read_run` does, for two runs of one
-    seed, and for runs of one experiment that differ in evaluation steps or configuration.
+    seed, for what --restart set aside, and for runs of one experiment that differ in evaluation
+    steps or configuration.
     """
     runs: dict[str, dict[int, tuple[Path, pd.DataFrame]]] = {}
     for directory in map(Path, run_directories):
+        if directory.name.startswith(run_directory.SET_ASIDE):
+            raise UserError(f"{directory}: set aside by --restart, so not a run; leave it out")
         run = read_run(directory)
         experiment, seed = run["experiment"].iloc[0], int(run["seed"].iloc[0])
         seeds = runs.setdefault(experiment, {})
@@ -151,13 +155,16 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
     """Read back the CSV files of `aggregate` tables as one table.
 
     A run that several of them hold, because several comparisons name its experiment, is there once.
-    UserError for any other file, and for different runs of one seed.
+    No files give a table without rows. UserError for any other file, and for different runs of one
+    seed.
     """
     tables = []
     for path in paths:
         tables.append(_read_csv(path))
         if list(tables[-1].columns) != RUN_COLUMNS:
             raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
+    if not tables:
+        return pd.DataFrame(columns=RUN_COLUMNS)
     table = pd.concat(tables).drop_duplicates(ignore_index=True)
     twice = table[table.duplicated(["experiment", "seed", "env_interacts"])]
     if len(twice):
@@ -205,17 +212,22 @@ def read_per_seed(path: Path | str) -> pd.DataFrame:
 def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
     """Read runs of other programs in Spinning Up's format.
 
-    Each path is one file, or a directory in which every `progress.txt` is taken. Seeds are numbered
-    in the order of the paths: the number says only which lines belong together.
-    Raises UserError as `read_progress` does, and for a directory without any run.
+    Each path is one file, or a directory in which every `progress.txt` is taken but those that are
+    hidden or were set aside. Seeds are numbered in the order of the paths: the number says only
+    which lines belong together. Raises UserError as `read_progress` does, for a directory without
+    any run, and for a run that is there twice.
     """
     files: list[Path] = []
     for path in map(Path, paths):
-        found = sorted(path.rglob("progress.txt")) if path.is_dir() else [path]
+        found = [path]
+        if path.is_dir():
+            found = sorted(path.rglob("progress.txt"))
+            found = [file for file in found if run_directory.is_visible(file, path)]
         if not found:
             raise UserError(f"{path}: no progress.txt in this directory or below it")
         files += found
     curves = [(file, read_progress(file)) for file in files]
+    _check_no_copies(files)
     check_same_steps(curves)
     return pd.concat([curve.assign(seed=number) for number, (_, curve) in enumerate(curves)])
 
@@ -245,6 +257,15 @@ def final_evaluations(total: int) -> int:
     Ten evaluations of a run that has only ten would be its whole curve.
     """
     return min(FINAL_EVALUATIONS, max(1, total // 3))
+
+
+def _check_no_copies(files: list[Path]) -> None:
+    """Raise UserError where two files are the same to the byte, their times included."""
+    seen: dict[str, Path] = {}
+    for file in files:
+        first = seen.setdefault(sha256(file), file)
+        if first is not file:
+            raise UserError(f"{first} and {file}: the same run twice; remove one")
 
 
 def _check_same_configuration(directories: list[Path]) -> None:

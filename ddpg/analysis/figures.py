@@ -1,12 +1,15 @@
 """Figures in one style, drawn from groups of seeds and written as SVG, PDF and PNG.
 
 Every function returns a matplotlib Figure of its own; nothing is shown and no state is shared. The
-same data gives the same bytes.
+same data gives the same bytes. Labels and titles are drawn as they are written: `$` is a dollar,
+and a character that the font lacks is named by its code point instead of being drawn as a box.
 """
 
+import dataclasses
 import functools
 import io
 import itertools
+import logging
 import math
 import textwrap
 from collections.abc import Callable, Iterable
@@ -14,13 +17,19 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
 
 from ddpg.analysis import statistics
 from ddpg.analysis.comparison import Comparison, Group, final
 from ddpg.files import write_atomically
+
+log = logging.getLogger(__name__)
 
 FORMATS = ("svg", "pdf", "png")
 
@@ -40,6 +49,7 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
     "pdf.fonttype": 42,
+    "text.parse_math": False,
     "svg.hashsalt": "ddpg",
 }
 
@@ -73,17 +83,46 @@ QUARTILES = _POINT | {
 PUBLISHED = _POINT | {"marker": "x", "color": COLOURS[3], "markersize": 6, "capsize": 2}
 
 WIDTH = 6.4
+# What a legend's symbols and margins take of the width, in inches, and how many lines of it the
+# figures' heights allow for.
+LEGEND_MARGIN, LEGEND_LINES = 0.9, 8
+# How wide a group's label beside its row of points may be, in inches.
+ROW_LABEL = 2.6
+MARGIN = 0.2
 # Enough for a band; the tables use more.
 BAND_RESAMPLES = 2000
 
 
 def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
-    def drawing(*args, **kwargs) -> Figure:
+    def drawing(*args) -> Figure:
         with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
+            return draw(*map(_drawable, args))
 
     return drawing
+
+
+def _drawable(given):
+    """A comparison, group or text with only characters that the font has."""
+    if isinstance(given, Comparison):
+        groups = tuple(map(_drawable, given.groups))
+        return dataclasses.replace(given, title=_drawable(given.title), groups=groups)
+    if isinstance(given, Group):
+        return dataclasses.replace(given, label=_drawable(given.label), env=_drawable(given.env))
+    known = _characters(font_manager.findfont(FontProperties()))
+    return "".join(c if ord(c) in known else _code_point(c) for c in given)
+
+
+@functools.cache
+def _characters(font: str) -> frozenset[int]:
+    return frozenset(font_manager.get_font(font).get_charmap())
+
+
+@functools.cache  # so that it is said once
+def _code_point(character: str) -> str:
+    name = f"U+{ord(character):04X}"
+    log.warning("the figures' font has no %s: it is drawn as <%s>", character, name)
+    return f"<{name}>"
 
 
 def save(figure: Figure, stem: Path | str) -> list[Path]:
@@ -135,7 +174,7 @@ def learning_curve(group: Group, title: str) -> Figure:
     label = f"mean: {group.legend}"
     axes.plot(steps, values.mean(axis=1), color=COLOURS[0], zorder=2.2, label=label)
     _label(axes, unit, RETURN)
-    _legend(figure, [axes])
+    _legend(figure, _labelled(axes))
     return figure
 
 
@@ -147,10 +186,10 @@ def comparison(given: Comparison) -> Figure:
     a published curve is drawn as it is.
     """
     figure, axes = _new(4.8, given.title)
-    unit = _draw_groups(axes, given, "test_return_mean", given.smooth)
+    unit, entries = _draw_groups(axes, given, "test_return_mean", given.smooth)
     _label(axes, unit, RETURN)
     smoothed = f"; smoothed over {given.smooth} epochs" if given.smooth > 1 else ""
-    _legend(figure, [axes], MEAN_AND_SD + smoothed)
+    _legend(figure, entries, MEAN_AND_SD + smoothed)
     return figure
 
 
@@ -158,13 +197,15 @@ def comparison(given: Comparison) -> Figure:
 def values_and_losses(given: Comparison) -> Figure:
     """Average Q-value and both losses of every group of which they are known."""
     figure = Figure(figsize=(WIDTH, 7.6))
-    figure.suptitle(given.title, fontsize=10)
+    figure.suptitle(_fit(given.title, 10, WIDTH - MARGIN), fontsize=10)
     panels = figure.subplots(len(TRAINING_PANELS), 1, sharex=True)
+    entries: dict[str, Artist] = {}
     for axes, (column, label) in zip(panels, TRAINING_PANELS.items(), strict=True):
-        unit = _draw_groups(axes, given, column, smooth=1)
+        unit, drawn = _draw_groups(axes, given, column, smooth=1)
+        entries = drawn | entries
         _label(axes, unit if axes is panels[-1] else None, label)
     figure.align_ylabels(panels)
-    _legend(figure, panels, MEAN_AND_SD)
+    _legend(figure, entries, MEAN_AND_SD)
     return figure
 
 
@@ -177,7 +218,7 @@ def seed_panels(group: Group, title: str) -> Figure:
     columns = min(5, group.seeds)
     rows = math.ceil(group.seeds / columns)
     figure = Figure(figsize=(WIDTH, 1.8 + 1.3 * rows))
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(_fit(title, 10, WIDTH - MARGIN), fontsize=10)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
     scale, unit = _scale([group])
     steps = group.steps / scale
@@ -197,7 +238,11 @@ def seed_panels(group: Group, title: str) -> Figure:
             axes.tick_params(labelbottom=True)
     for axes in panels[group.seeds :]:
         axes.set_axis_off()
-    _legend(figure, [panels[0]], f"{RETURN}\nagainst environment steps ({unit})".replace("\n", " "))
+    _legend(
+        figure,
+        _labelled(panels[0]),
+        f"{RETURN}\nagainst environment steps ({unit})".replace("\n", " "),
+    )
     return figure
 
 
@@ -207,10 +252,15 @@ def final_returns(given: Comparison) -> Figure:
 
     Too few seeds for an interval (`statistics.bootstrap`) are points only.
     """
-    figure, axes = _new(1.7 + 0.6 * len(given.groups), given.title)
+    labels = [
+        f"{_fit(group.label, 9, ROW_LABEL, most=30)}\n{_fit(group.detail, 9, ROW_LABEL)}"
+        for group in given.groups
+    ]
+    row_height = max(0.6, *(0.15 * len(label.splitlines()) for label in labels))
+    height = 1.7 + row_height * len(given.groups)
+    figure, axes = _new(height, given.title, WIDTH - ROW_LABEL - MARGIN)
     for row, group in enumerate(given.groups):
         _draw_final(axes, row, group)
-    labels = [f"{textwrap.fill(group.label, 30)}\n{group.detail}" for group in given.groups]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.45, -0.55)
     axes.grid(False, axis="y")
@@ -218,7 +268,7 @@ def final_returns(given: Comparison) -> Figure:
     axes.set_xlabel(
         "final test return: mean of the last evaluations\n(undiscounted sum of rewards)"
     )
-    _legend(figure, [axes])
+    _legend(figure, _labelled(axes))
     return figure
 
 
@@ -272,23 +322,24 @@ def _draw_final(axes: Axes, row: int, group: Group) -> None:
             axes.errorbar(estimate.value, row + offset, xerr=reach, **style)
 
 
-def _draw_groups(axes: Axes, given: Comparison, column: str, smooth: int) -> str:
-    """Draw mean and standard deviation of every group that has `column`; returns the steps' unit.
+def _draw_groups(
+    axes: Axes, given: Comparison, column: str, smooth: int
+) -> tuple[str, dict[str, Artist]]:
+    """Draw mean and standard deviation of every group that has `column`.
 
-    A group has one colour, line and marker in all figures of its comparison.
+    A group has one colour, line and marker in all figures of its comparison. Returns the steps'
+    unit and what is drawn by its label: matplotlib's own list leaves out labels that begin with _.
     """
     scale, unit = _scale(given.groups)
+    entries: dict[str, Artist] = {}
     for position, group in enumerate(given.groups):
-        style = {
-            "color": COLOURS[position % len(COLOURS)],
-            "linestyle": LINES[position % len(LINES)],
-            "marker": MARKERS[position % len(MARKERS)],
+        style = _style(position) | {
             "markersize": 4,
             "linewidth": 1.4 if group.seeds > 1 else 0.9,
             "label": group.legend,
         }
         if not group.seeds:
-            axes.plot([], [], **style)
+            (entries[group.legend],) = axes.plot([], [], **style)
             continue
         drawn = group.mean_and_sd(column, smooth)
         if drawn is None:
@@ -296,24 +347,41 @@ def _draw_groups(axes: Axes, given: Comparison, column: str, smooth: int) -> str
         mean, sd = drawn
         steps = group.steps / scale
         apart = max(1, len(steps) // 10)
-        axes.plot(steps, mean, markevery=(position * apart // 4, apart), **style)
+        every = (position % len(COLOURS) * apart // 4, apart)
+        (entries[group.legend],) = axes.plot(steps, mean, markevery=every, **style)
         if group.seeds > 1:
             low, high, colour = mean - sd, mean + sd, style["color"]
             axes.fill_between(steps, low, high, facecolor=colour, alpha=0.15, linewidth=0)
             edges = np.stack([low, high], axis=1)
             axes.plot(steps, edges, color=colour, linestyle=style["linestyle"], linewidth=0.4)
-    return unit
+    return unit, entries
 
 
-def _new(height: float, title: str) -> tuple[Figure, Axes]:
+def _style(position: int) -> dict:
+    """Colour, line and marker of a comparison's group: another one for each of 343.
+
+    The first seven differ in all three.
+    """
+    cycle, colour = divmod(position, len(COLOURS))
+    again = cycle // len(LINES)
+    return {
+        "color": COLOURS[colour],
+        "linestyle": LINES[(colour + cycle) % len(LINES)],
+        "marker": MARKERS[(colour + 2 * cycle + again) % len(MARKERS)],
+    }
+
+
+def _new(height: float, title: str, width: float = WIDTH - LEGEND_MARGIN) -> tuple[Figure, Axes]:
+    """A figure and its axes, whose title takes at most `width` inches."""
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_subplot()
-    axes.set_title(title)
+    axes.set_title(_fit(title, 10, width))
     return figure, axes
 
 
 def _empty(figure: Figure, axes: Axes, group: Group) -> Figure:
-    axes.text(0.5, 0.5, f"no runs yet: {group.legend}", transform=axes.transAxes, ha="center")
+    text = _fit(f"no runs yet: {group.legend}", 9, WIDTH - LEGEND_MARGIN)
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
     axes.set_axis_off()
     return figure
 
@@ -332,17 +400,40 @@ def _label(axes: Axes, unit: str | None, label: str | None) -> None:
         axes.set_ylabel(label)
 
 
-def _legend(figure: Figure, panels: Iterable[Axes], title: str | None = None) -> None:
-    """One legend below the panels, with each label once, in the order of first appearance."""
-    entries = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
+def _labelled(axes: Axes) -> dict[str, Artist]:
+    """What is drawn by its label, each label once."""
+    entries: dict[str, Artist] = {}
+    for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+        entries.setdefault(label, handle)
+    return entries
+
+
+def _legend(figure: Figure, entries: dict[str, Artist], title: str | None = None) -> None:
+    """One legend below the panels; a figure grows with a legend of many lines."""
+    labels = [_fit(label, 8, WIDTH - LEGEND_MARGIN) for label in entries]
+    lines = sum(len(label.splitlines()) for label in labels)
+    figure.set_figheight(figure.get_figheight() + 0.16 * max(0, lines - LEGEND_LINES))
     figure.legend(
         entries.values(),
-        entries.keys(),
+        labels,
         loc="outside lower center",
         title=title,
         title_fontsize=8,
         handlelength=4,
     )
+
+
+def _fit(text: str, size: float, inches: float, most: int = 1000) -> str:
+    """The text broken into lines of at most `inches` in a font of `size` points.
+
+    `most`: characters of a line.
+    """
+    font = FontProperties(size=size)
+    for characters in range(min(len(text), most), 0, -2):
+        lines = textwrap.wrap(text, characters)
+        widths = [
+            text_to_path.get_text_width_height_descent(line, font, False)[0] for line in lines
+        ]
+        if max(widths) <= 72 * inches:
+            break
+    return "\n".join(lines)

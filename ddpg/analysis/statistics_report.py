@@ -73,9 +73,9 @@ def _readable_groups(table: pd.DataFrame) -> pd.DataFrame:
             "comparison": table["comparison"],
             "group": table["label"] + table["env"].map(lambda env: f", {env}" if env else ""),
             "seeds": table["seeds"],
-            "mean": _with_interval(table, "mean"),
+            "mean": with_interval(table, "mean"),
             "sd": table["sd"],
-            "interquartile mean": _with_interval(table, "iqm"),
+            "interquartile mean": with_interval(table, "iqm"),
             "return to reach": table["reach"],
             "reached by": table["seeds_reaching"],
             "at step (median)": table["steps_to_return"],
@@ -91,10 +91,10 @@ def _readable_pairs(table: pd.DataFrame) -> pd.DataFrame:
             "comparison": table["comparison"],
             "a - b": table["a"] + " - " + table["b"],
             "seeds": table["seeds_a"].astype(str) + " and " + table["seeds_b"].astype(str),
-            "difference": _with_interval(table, "difference"),
+            "difference": with_interval(table, "difference"),
             "Welch's t": table["welch_t"],
             "p": table["welch_p"],
-            "P(a better than b)": _with_interval(table, "probability_of_improvement"),
+            "P(a better than b)": with_interval(table, "probability_of_improvement"),
             "detectable": table["detectable_difference"],
             "seeds to settle": table["seeds_to_settle"],
             "note": table["note"],
@@ -108,15 +108,16 @@ def _readable_claims(table: pd.DataFrame) -> pd.DataFrame:
         {
             "statement": table["statement"],
             "of": table["comparison"] + ": " + table["group"],
-            "agreeing": [_range(low, high) for low, high in ends],
-            "measured": _with_interval(table, "measured"),
+            "agreeing": [readable_range(low, high) for low, high in ends],
+            "measured": with_interval(table, "measured"),
             "verdict": table["verdict"],
             "note": table["note"],
         }
     )
 
 
-def _with_interval(table: pd.DataFrame, name: str) -> list[str]:
+def with_interval(table: pd.DataFrame, name: str) -> list[str]:
+    """The column `name` with its interval, from `name`_low and `name`_high, where it has one."""
     columns = (table[name], table[f"{name}_low"], table[f"{name}_high"])
     return [
         number(value) if math.isnan(low) else f"{number(value)} [{number(low)}, {number(high)}]"
@@ -124,7 +125,8 @@ def _with_interval(table: pd.DataFrame, name: str) -> list[str]:
     ]
 
 
-def _range(low: float, high: float) -> str:
+def readable_range(low: float, high: float) -> str:
+    """A range of values, which may be open at one end."""
     if math.isinf(low):
         return f"at most {number(high)}"
     return f"at least {number(low)}" if math.isinf(high) else f"{number(low)} to {number(high)}"

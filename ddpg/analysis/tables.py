@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,25 @@ from markdown_it import MarkdownIt
 
 from ddpg import run_directory
 from ddpg.files import write_atomically
+from ddpg.runs.record import RunRecord
+
+PROVENANCE_COLUMNS = [
+    "experiment",
+    "seed",
+    "finished",
+    "steps",
+    "steps per second",
+    "peak memory (MB)",
+    "started",
+    "processor",
+    "processor type",
+    "GPU",
+    "image",
+    "revision",
+    "versions",
+    "arithmetic",
+    "weights (SHA-256)",
+]
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -75,32 +95,44 @@ def number(value: float) -> str:
 
 def provenance(runs: Iterable[Path]) -> pd.DataFrame:
     """One row per finished run: what its run.json says of code, versions, machine and speed."""
-    abouts = [run_directory.read_json(run / run_directory.RUN) for run in runs]
+    records = [RunRecord.read(run / run_directory.RUN) for run in runs]
     rows = [
         {
-            "experiment": about["experiment"],
-            "seed": about["seed"],
-            "finished": about["finished"],
-            "steps": about["steps"],
-            "steps per second": about["steps_per_second"],
-            "peak memory (MB)": about["peak_memory_bytes"] // 10**6,
-            "started": len(about["sessions"]),
-            "processor": about["machine"]["cpu"]["model"],
-            "processor type": about["machine"]["cpu"]["type"],
-            "GPU": ", ".join(about["machine"]["gpu"]),
-            "image": about["machine"]["image"] or "",
-            "revision": _revision(about["machine"]["git"]),
-            "versions": ", ".join(f"{k} {v}" for k, v in about["identity"]["packages"].items()),
-            "weights (SHA-256)": about["weights_sha256"][:16],
+            "experiment": record.experiment,
+            "seed": record.seed,
+            "finished": record.finished.isoformat(),
+            "steps": record.steps,
+            "steps per second": record.steps_per_second,
+            "peak memory (MB)": record.peak_memory_bytes // 10**6,
+            "started": len(record.sessions),
+            "processor": record.machine.cpu.model,
+            "processor type": record.machine.cpu.type,
+            "GPU": ", ".join(record.machine.gpu),
+            "image": _image(record),
+            "revision": _revision(record),
+            "versions": ", ".join(f"{k} {v}" for k, v in record.identity.packages.items()),
+            "arithmetic": record.arithmetic_version,
+            "weights (SHA-256)": record.weights_sha256[:16],
         }
-        for about in abouts
+        for record in records
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=PROVENANCE_COLUMNS)
 
 
-def _revision(git: dict | None) -> str:
-    return f"{git['revision'][:12]}{' and changes' if git['dirty'] else ''}" if git else ""
+def _image(record: RunRecord) -> str:
+    image = record.machine.image
+    return f"{image.variant} {image.id.removeprefix('sha256:')[:12]}" if image else ""
+
+
+def _revision(record: RunRecord) -> str:
+    git = record.machine.git
+    return git.revision[:12] + (" and changes" if git.dirty else "") if git else ""
 
 
 def _cell(value: str | float) -> str:
-    return value.replace("|", "\\|") if isinstance(value, str) else number(value)
+    """A value as it is written, though Markdown gives some characters a meaning."""
+    if not isinstance(value, str):
+        return number(value)
+    # An underscore between letters or digits has none.
+    escaped = re.sub(r"[\\|`*<\[&]|_(?![^\W_])|(?<![^\W_])_", r"\\\g<0>", value)
+    return " ".join(escaped.split())

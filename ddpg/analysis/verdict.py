@@ -1,8 +1,8 @@
 """Do fresh runs reproduce the published ones?
 
-Equal bytes do. Where both came from the same code, packages and type of processor, the bytes must
-be equal, and one differing seed fails. Elsewhere they differ by right, and the final performance
-decides, by Welch's two one-sided tests (`statistics.equivalence`) within a margin:
+Equal bytes do. Where configuration, packages, platform and version of the arithmetic are the same,
+the bytes must be equal, and one differing seed fails. Elsewhere the final performance decides, by
+Welch's two one-sided tests (`statistics.equivalence`) within a margin:
 
     the larger of one standard deviation between the published seeds,
     and a tenth of what they gained from their first evaluation to their final performance.
@@ -29,12 +29,63 @@ import pandas as pd
 from ddpg import run_directory
 from ddpg.analysis import curves, statistics, tables
 from ddpg.analysis.comparison import Final, Group, final
+from ddpg.errors import UserError
+from ddpg.runs.record import RunRecord
+from ddpg.runs.typed_json import read_record
 
 PASS, FAIL, TOO_FEW, NO_RUNS = "pass", "fail", "too few seeds to tell", "no runs"
+RESULTS = (PASS, FAIL, TOO_FEW, NO_RUNS)
 DIFFERENT_AT = 0.01
 SHARE_OF_GAIN = 0.1
-# The processor's flags by which kernels are chosen; others depend on the system, too.
-VECTOR_FLAGS = ("amx", "avx", "fma", "sse")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """Of one experiment: the result, by which test, and why; the numbers are the test's."""
+
+    result: str
+    test: str
+    fresh_seeds: int
+    published_seeds: int
+    reason: str
+    margin: float | None = None
+    difference: float | None = None
+    interval_90: tuple[float | None, ...] = ()
+    p_equivalent: float | None = None
+    p_different: float | None = None
+    seeds_for_equivalence: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """PASS, FAIL, TOO_FEW or NO_RUNS: over all experiments the worst; and each one's outcome."""
+
+    result: str
+    experiments: dict[str, Outcome]
+
+    @classmethod
+    def read(cls, path: Path) -> "Verdict":
+        """The verdict in a verdict.json; UserError with one line where it is not one."""
+        verdict = read_record(cls, path)
+        for found in (verdict, *verdict.experiments.values()):
+            if found.result not in RESULTS:
+                raise UserError(f"{path}: not a verdict.json of this package: {found.result!r}")
+        return verdict
+
+    def sentence(self) -> str:
+        """What the verdict means, for who reads no further."""
+        compared = [o for o in self.experiments.values() if o.result != NO_RUNS]
+        of = f"of {len(compared)} experiment{'' if len(compared) == 1 else 's'}"
+        if left := len(self.experiments) - len(compared):
+            of += f" ({left} more cannot be compared: no runs)"
+        return {
+            PASS: f"The fresh runs {of} reproduce the published ones.",
+            FAIL: f"The fresh runs {of} do NOT all reproduce the published ones.",
+            TOO_FEW: f"The fresh runs {of}: too few seeds to tell whether all reproduce the "
+            "published ones. That is no failure.",
+            NO_RUNS: "Nothing to compare: no experiment has both fresh and published runs. "
+            "That is no failure.",
+        }[self.result]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,38 +93,36 @@ class _Run:
     directory: Path
     curve: pd.DataFrame
     config: dict
-    about: dict
+    record: RunRecord
 
 
-def verdict(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> dict:
+def verdict(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> Verdict:
     """Compare fresh with published run directories, experiment by experiment.
 
-    Returns {"result": ..., "experiments": {name: {...}}}: `result` is PASS, FAIL, TOO_FEW or
-    NO_RUNS, over all of them the worst, and each experiment says by which test, why, and the
-    test's numbers. Raises UserError for runs that `curves.aggregate` refuses, or without run.json.
+    Raises UserError for runs that `curves.aggregate` refuses, or without run.json.
     """
     sides = [_by_experiment(fresh), _by_experiment(published)]
     names = sorted(sides[0].keys() | sides[1].keys())
     experiments = {name: _judge(*(side.get(name, {}) for side in sides)) for name in names}
-    results = [experiment["result"] for experiment in experiments.values()]
+    results = [outcome.result for outcome in experiments.values()]
     worst = next((r for r in (FAIL, TOO_FEW, PASS) if r in results), NO_RUNS)
-    return {"result": worst, "experiments": experiments}
+    return Verdict(worst, experiments)
 
 
-def markdown(result: dict) -> str:
+def markdown(result: Verdict) -> str:
     """The verdict as a readable table."""
     rows = [
         {
             "experiment": name,
-            "result": experiment["result"],
-            "test": experiment["test"],
-            "fresh seeds": experiment["fresh_seeds"],
-            "published seeds": experiment["published_seeds"],
-            "why": experiment["reason"],
+            "result": outcome.result,
+            "test": outcome.test,
+            "fresh seeds": outcome.fresh_seeds,
+            "published seeds": outcome.published_seeds,
+            "why": outcome.reason,
         }
-        for name, experiment in result["experiments"].items()
+        for name, outcome in result.experiments.items()
     ]
-    return f"# Verdict: {result['result']}\n\n" + (
+    return f"# Verdict: {result.result}\n\n{result.sentence()}\n\n" + (
         tables.markdown(pd.DataFrame(rows)) if rows else ""
     )
 
@@ -87,22 +136,23 @@ def _by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Ru
         own = all_curves["experiment"].eq(config["exp_name"]) & all_curves["seed"].eq(
             config["seed"]
         )
-        about = run_directory.read_json(directory / run_directory.RUN)
-        run = _Run(directory, all_curves[own].reset_index(drop=True), config, about)
+        record = RunRecord.read(directory / run_directory.RUN)
+        run = _Run(directory, all_curves[own].reset_index(drop=True), config, record)
         runs.setdefault(config["exp_name"], {})[config["seed"]] = run
     return runs
 
 
-def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
-    common = {"test": "none", "fresh_seeds": len(fresh), "published_seeds": len(published)}
+def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
+    found = {"test": "none", "fresh_seeds": len(fresh), "published_seeds": len(published)}
     if not fresh or not published:
         side = "fresh" if not fresh else "published"
-        return {"result": NO_RUNS, **common, "reason": f"no {side} runs"}
+        return Outcome(**found, result=NO_RUNS, reason=f"no {side} runs")
     differing = curves.differing_keys(_any(fresh).config, _any(published).config)
     if differing:
         reason = f"another configuration: {', '.join(differing)}"
-        return {"result": FAIL, **common, "reason": reason}
-    return common | (_by_bytes(fresh, published) or _by_equivalence(fresh, published))
+        return Outcome(**found, result=FAIL, reason=reason)
+    found |= _by_bytes(fresh, published) or _by_equivalence(fresh, published)
+    return Outcome(**found)
 
 
 def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None:
@@ -114,13 +164,13 @@ def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None
     wrong = {
         seed: names
         for seed, names in differing.items()
-        if names and _origin(fresh[seed].about) == _origin(published[seed].about)
+        if names and _must_be_equal(fresh[seed].record, published[seed].record)
     }
     if wrong:
         seed, names = next(iter(wrong.items()))
         reason = (
-            f"{len(wrong)} of {len(fresh)} seeds differ in bytes though code, packages and "
-            f"processor type are the same: seed {seed} in {', '.join(names)}"
+            f"{len(wrong)} of {len(fresh)} seeds differ in bytes though configuration, packages, "
+            f"platform and arithmetic version are equal: seed {seed} in {', '.join(names)}"
         )
         return {"result": FAIL, "test": "bytes", "reason": reason}
     if len([seed for seed, names in differing.items() if not names]) < len(fresh):
@@ -129,23 +179,19 @@ def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None
     return {"result": PASS, "test": "bytes", "reason": reason}
 
 
-def _origin(about: dict) -> list:
-    """What a run's bytes depend on, from its run.json: two equal lists mean equal bytes."""
-    machine = about["machine"]
-    processors = [session["type"] for session in about["sessions"]]
-    return [
-        about["identity"],
-        sorted({*processors, machine["cpu"]["type"]}),
-        [flag for flag in machine["cpu"]["flags"] if flag.startswith(VECTOR_FLAGS)],
-        machine["gpu"],
-        machine["variables"],
-    ]
+def _must_be_equal(a: RunRecord, b: RunRecord) -> bool:
+    """Whether the bytes of two runs must be equal.
+
+    Those of version 1 of the arithmetic depended on the type of processor and on the code of that
+    revision.
+    """
+    return a.arithmetic_version >= 2 and a.identity == b.identity
 
 
 def _differing_results(a: _Run, b: _Run) -> list[str]:
     """The results that differ; of progress.txt all but its column Time, which is a clock's."""
-    names = [] if a.about["weights_sha256"] == b.about["weights_sha256"] else ["weights"]
-    files, others = a.about["files"], b.about["files"]
+    names = [] if a.record.weights_sha256 == b.record.weights_sha256 else ["weights"]
+    files, others = a.record.files, b.record.files
     names += [n for n in sorted(files) if n != "progress.txt" and files[n] != others.get(n)]
     timeless = [run.curve.drop(columns="time") for run in (a, b)]
     return names if timeless[0].equals(timeless[1]) else [*names, "progress.txt"]
@@ -170,7 +216,7 @@ def _by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
         "reason": _reason(result, test, difference.difference, needed),
         "margin": _or_none(margin),
         "difference": difference.difference,
-        "interval_90": [_or_none(test.low), _or_none(test.high)],
+        "interval_90": (_or_none(test.low), _or_none(test.high)),
         "p_equivalent": _or_none(test.p),
         "p_different": _or_none(difference.p),
         "seeds_for_equivalence": _or_none(needed),

@@ -10,8 +10,6 @@ import subprocess
 import time
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
-
 # The node pretends to have these processors, so that every job of a test runs at once. A job that
 # uses more memory than it asked for is killed, as control groups do on a real cluster, and signals
 # reach all of a job's processes, as they do there.

@@ -5,14 +5,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from cluster import PROGRAMS, Cluster
-from commands import need
+from cluster import Cluster
 
 
 @pytest.fixture(scope="session")
 def slurm():
-    for program in PROGRAMS:
-        need(program)
     # A short name: munge's socket has to fit into 108 characters.
     directory = Path(tempfile.mkdtemp(prefix="slurm"))
     cluster = Cluster(directory)

@@ -15,19 +15,20 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from checkout import Checkout, environment, training_process
 from exactness.lives import results
+from helpers.outcome import check_outcome, returns_said, same_everywhere
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.container]
 
 PROFILE = "workflow/profiles/slurm"
-RUNS = "results/runs/pendulum-demo"
+RUNS = "results/smoke/pendulum-demo"
 CANCELLED, REQUEUED, OUT_OF_TIME = SEEDS = [0, 10, 20]
-# Long enough to be interrupted, short enough for a test.
-SHORT = (
-    f"experiments: {{pendulum-demo: {{seeds: {SEEDS}, epochs: 20, steps_per_epoch: 400, "
-    "start_steps: 400}}\n"
-)
+# Of the project's configuration, what the demo needs. Long enough to be interrupted, short enough
+# for a test.
+SMOKE = {"seeds": SEEDS, "epochs": 20, "steps_per_epoch": 400, "start_steps": 400}
+KEPT = {"experiments": "pendulum-demo", "comparisons": "pendulum"}
 
 
 SAVED = "stopped and saved at step"
@@ -38,7 +39,8 @@ import json, os, sys
 from pathlib import Path
 
 output = Path(sys.argv[sys.argv.index("--output") + 1])
-for name in "progress.txt config.json test_episodes.csv policy.npz run.json".split():
+names = "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json"
+for name in names.split():
     (output / name).write_text(json.dumps(dict(os.environ)))
 """
 
@@ -49,7 +51,11 @@ class Session:
     def __init__(self, directory: Path, slurm, sif: Path):
         self.slurm, self.directory = slurm, Checkout(directory).directory
         (directory / "containers/ddpg.sif").symlink_to(sif)
-        (directory / "short.yaml").write_text(SHORT)
+        settings = yaml.safe_load((directory / "config.yaml").read_text())
+        settings |= {part: {name: settings[part][name]} for part, name in KEPT.items()}
+        del settings["headline"]
+        settings["smoke"] = SMOKE
+        (directory / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
         # What docs/cluster.md says to edit, and shorter waits.
         self.edit(f"{PROFILE}/config.yaml", "slurm_partition: main", "slurm_partition: short")
         self.edit(f"{PROFILE}/config.yaml", "runtime: 360", "runtime: 3")
@@ -107,7 +113,7 @@ class Session:
 
     def wait_until_said(self, seed: int, text: str) -> None:
         """Wait until the training of a seed has said this."""
-        log = self.directory / f"results/logs/train/runs/pendulum-demo/seed_{seed}.log"
+        log = self.directory / f"results/logs/train/smoke/pendulum-demo/seed_{seed}.log"
         self.wait_for(lambda: log.exists() and text in log.read_text())
 
     def training_process(self, seed: int) -> int:
@@ -128,11 +134,8 @@ class Session:
 
     def outcome(self) -> dict:
         """All that must be the same bytes wherever the workflow ran."""
-        figures = (self.directory / "results/figures/runs/pendulum").glob("*")
-        return {
-            **{seed: results(self.directory / RUNS / f"seed_{seed}") for seed in SEEDS},
-            **{path.name: path.read_bytes() for path in figures},
-        }
+        runs = [f"pendulum-demo/seed_{seed}" for seed in SEEDS]
+        return same_everywhere(self.directory, "smoke", ["pendulum"], runs)
 
 
 def has_pending(process: int, number: signal.Signals) -> bool:
@@ -158,22 +161,21 @@ def sessions(slurm, sif, tmp_path_factory):
     """Everything that takes its time, started together."""
     names = ("main", "memory", "gpu", "local")
     found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
-    found["main"].start("--profile", PROFILE, "--configfile", "short.yaml", "--", "demo")
+    found["main"].start("--profile", PROFILE, "smoke")
     found["memory"].edit("workflow/rules/common.smk", "TRAINING_MB = 1400", "TRAINING_MB = 300")
-    found["memory"].start(
-        *("--profile", PROFILE, "--configfile", "short.yaml", "--", f"{RUNS}/seed_0/run.json")
-    )
+    found["memory"].start("--profile", PROFILE, "--", f"{RUNS}/seed_0/run.json")
     found["gpu"].on_gpus()
     gpu_runs = [f"{RUNS}/seed_{seed}/run.json" for seed in SEEDS]
     found["gpu"].start("--profile", PROFILE, "--profile", f"{PROFILE}-gpu", "--", *gpu_runs)
-    found["local"].start("--cores", "2", "--configfile", "short.yaml", "--", "demo")
+    found["local"].start("--cores", "2", "smoke")
     yield found
     for session in found.values():
         session.end()
     end_orphans(sif)
 
 
-def test_seeds_that_are_not_left_in_peace(sessions):
+def test_smoke_though_no_seed_is_left_in_peace(sessions):
+    """The whole target: every seed a job in the image that is stopped once, to the local bytes."""
     main = sessions["main"]
     main.wait_until_said(OUT_OF_TIME, "epoch 1/")
     slow = main.training_process(OUT_OF_TIME)
@@ -187,7 +189,7 @@ def test_seeds_that_are_not_left_in_peace(sessions):
     main.slurm.ask("scontrol", "requeue", main.job(REQUEUED))  # as pre-emption does
     main.wait_until_said(REQUEUED, SAVED)
 
-    status = [sys.executable, "-m", "ddpg", "status"]
+    status = [sys.executable, "-m", "ddpg", "status", "results/smoke"]
     shown = subprocess.check_output(status, cwd=main.directory, text=True, timeout=60)
     assert re.search(r"pendulum-demo +20 .* running", shown), shown
     main.wait_for(lambda: has_pending(slow, signal.SIGTERM))
@@ -201,8 +203,15 @@ def test_seeds_that_are_not_left_in_peace(sessions):
         starts = [session["from_step"] for session in about["sessions"]]
         assert about["machine"]["image"], "trained in the container"
         assert len(starts) > 1 and starts == sorted({0, *starts}), starts
-    sessions["local"].finish()
-    assert main.outcome() == sessions["local"].outcome()
+    local = sessions["local"]
+    local_output = local.finish()
+    assert main.outcome() == local.outcome()
+    runs = [f"pendulum-demo/seed_{seed}" for seed in SEEDS]
+    said = [
+        check_outcome(session.directory, text, "smoke", "smoke", ["pendulum"], runs)
+        for session, text in ((main, output), (local, local_output))
+    ]
+    assert said[0] == said[1] and returns_said(said[0]) == {"pendulum-demo": len(SEEDS)}
 
 
 def test_a_job_that_needs_more_memory_than_it_asked_for(sessions):
@@ -243,7 +252,7 @@ def test_seeds_share_a_gpu(sessions):
 )
 def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
     session = Session(tmp_path, slurm, sif)
-    session.start("--profile", PROFILE, *options, "--configfile", "short.yaml", "--", "demo")
+    session.start("--profile", PROFILE, *options, "--", "smoke")
     output = session.finish(expect=1, timeout=180)
     assert len(re.findall(message, output, re.MULTILINE)) == 1, output
     assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"

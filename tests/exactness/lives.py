@@ -56,9 +56,9 @@ class Step:
 
     def arm(self, number: int) -> None:
         """Send this process the signal then."""
-        from ddpg.run import Run
+        from ddpg.core.training import Training
 
-        take, armed = Run.step, False
+        take, armed = Training.step, False
 
         def wait() -> None:
             time.sleep(self.delay)
@@ -71,7 +71,7 @@ class Step:
                 threading.Thread(target=wait, daemon=True).start()
             return take(run, action)
 
-        Run.step = counted
+        Training.step = counted
 
 
 def live(arguments: list[str], log: Path, moment=None, number=signal.SIGKILL) -> int:
@@ -111,7 +111,7 @@ def results(directory: Path) -> dict:
         "weights": about["weights_sha256"],
         **{
             name: (directory / name).read_bytes()
-            for name in ("test_episodes.csv", "policy.npz", "config.json")
+            for name in ("test_episodes.csv", "state_digests.txt", "policy.npz", "config.json")
         },
     }
 

@@ -62,5 +62,5 @@ def test_beside_another_seed_on_one_core_or_more_with_other_threads(expected, tm
     assert results(tmp_path / "one_core") == expected
     assert results(tmp_path / "more") == expected
     other = results(tmp_path / "other_seed")
-    for name in ("progress.txt", "test_episodes.csv", "policy.npz", "weights"):
+    for name in ("progress.txt", "test_episodes.csv", "state_digests.txt", "policy.npz", "weights"):
         assert other[name] != expected[name], "the seed must matter"

@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from ddpg import agent, config
-from ddpg.networks import critic
-from ddpg.replay import Batch, ReplayBuffer
-from ddpg.tensorflow import tf
+from ddpg import config
+from ddpg.core import agent
+from ddpg.core.action_space import ActionSpace
+from ddpg.core.networks import critic
+from ddpg.core.replay import Batch, ReplayBuffer
+from ddpg.core.tensorflow import tf
 
 OBS_DIM, ACT_DIM, BATCH = 5, 3, 8
 LOW, HIGH = np.array([-1.0, -2.0, 0.0]), np.array([1.0, 4.0, 0.5])
@@ -24,7 +27,8 @@ def experiment():
 
 def make_agent(experiment, seed=0, act_dim=ACT_DIM):
     rng = np.random.default_rng(seed)
-    return agent.DDPG(experiment, OBS_DIM, LOW[:act_dim], HIGH[:act_dim], capacity=10, rng=rng)
+    box = gym.spaces.Box(LOW[:act_dim], HIGH[:act_dim], dtype=np.float64)
+    return agent.DDPG(experiment, OBS_DIM, ActionSpace(box), capacity=10, rng=rng)
 
 
 def make_batch(seed=1, act_dim=ACT_DIM):
@@ -90,7 +94,7 @@ def test_updates_equal_a_float64_derivation(experiment):
     pi_target, q_target = list(pi), list(q)
     pi_adam, q_adam = AdamByHand(pi), AdamByHand(q)
     state = ddpg.state
-    update = tf.function(ddpg.one_update, jit_compile=True)
+    update = tf.function(ddpg.update_once, jit_compile=True)
 
     for seed in range(1, 4):
         batch = make_batch(seed)
@@ -128,7 +132,10 @@ def test_updates_equal_a_float64_derivation(experiment):
 
 def test_targets_start_equal_and_in_the_same_order(experiment):
     state = make_agent(experiment).state
-    for network, target in ((state.actor, state.target_actor), (state.critic, state.target_critic)):
+    for network, target in (
+        (state.actor_params, state.target_actor_params),
+        (state.critic_params, state.target_critic_params),
+    ):
         assert len(network) == len(target) == 6
         for weight, target_weight in zip(network, target, strict=True):
             np.testing.assert_array_equal(weight, target_weight)
@@ -138,7 +145,10 @@ def test_targets_move_by_exactly_polyak_in_every_layer(experiment):
     ddpg = make_agent(experiment)
     before = ddpg.state
     ddpg.update(filled_replay(), np.random.default_rng(0), 1)
-    for network, target in (("actor", "target_actor"), ("critic", "target_critic")):
+    for network, target in (
+        ("actor_params", "target_actor_params"),
+        ("critic_params", "target_critic_params"),
+    ):
         new = getattr(ddpg.state, network)
         old_target, new_target = getattr(before, target), getattr(ddpg.state, target)
         for weight, old, moved in zip(new, old_target, new_target, strict=True):
@@ -151,16 +161,24 @@ def test_targets_move_by_exactly_polyak_in_every_layer(experiment):
 def test_q_values_are_vectors(experiment, act_dim):
     ddpg = make_agent(experiment, act_dim=act_dim)
     batch = make_batch(act_dim=act_dim)
-    assert critic(ddpg.state.critic, batch.obs, batch.action).shape == (BATCH,)
+    assert critic(ddpg.state.critic_params, batch.obs, batch.action).shape == (BATCH,)
     metrics = ddpg.update(filled_replay(act_dim), np.random.default_rng(0), 3)
     assert metrics.q.shape == (3, BATCH)
     assert metrics.loss_q.shape == metrics.loss_pi.shape == (3,)
 
 
-@pytest.mark.parametrize("shapes", [((BATCH, 1), (BATCH,)), ((BATCH,), (BATCH, 1))])
-def test_a_column_of_q_values_cannot_enter_the_loss(shapes):
-    with pytest.raises(ValueError, match=r"shape \(B,\)"):
-        agent.mean_squared_error(*map(tf.zeros, shapes))
+def test_td_targets_of_shape_b_1_are_refused(experiment):
+    ddpg, batch = make_agent(experiment), make_batch()
+    loss, q = agent.critic_loss(ddpg.state.critic_params, batch, tf.zeros(BATCH))
+    assert (loss.shape, q.shape) == ((), (BATCH,))
+    with pytest.raises(ValueError, match=r"TD targets are \(B,\)"):
+        agent.critic_loss(ddpg.state.critic_params, batch, tf.zeros((BATCH, 1)))
+
+
+def test_td_targets_do_not_bootstrap_past_terminal_states():
+    batch = make_batch()
+    y = agent.td_target(np.full(BATCH, 10, np.float32), batch, discount=0.9)
+    np.testing.assert_allclose(y, batch.reward + np.where(batch.terminated, 0, 9), rtol=1e-6)
 
 
 def test_one_call_of_many_updates_equals_many_calls(experiment):
@@ -180,7 +198,7 @@ def test_the_numpy_policy_is_the_actor(experiment):
     ddpg = make_agent(experiment)
     ddpg.update(filled_replay(), np.random.default_rng(0), 5)
     obs = make_batch().obs
-    expected = agent.actor(ddpg.state.actor, obs, ddpg.scale, ddpg.offset)
+    expected = agent.actor(ddpg.state.actor_params, obs, ddpg.scale, ddpg.offset)
     np.testing.assert_allclose(ddpg.policy()(obs), expected, atol=1e-5)
     assert ddpg.policy()(obs[0]).shape == (ACT_DIM,)
 

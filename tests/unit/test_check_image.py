@@ -1,11 +1,13 @@
 """What a run says of its image, and which images are refused."""
 
+import dataclasses
 import json
 
 import pytest
 
 from ddpg import provenance
 from ddpg.errors import UserError
+from ddpg.runs.record import Image
 
 
 @pytest.fixture
@@ -15,8 +17,11 @@ def image(tmp_path, monkeypatch):
     lock = sources / "containers/locks/gpu.txt"
     lock.parent.mkdir(parents=True)
     lock.write_text("numpy==1\n")
-    note = {"variant": "gpu", "revision": "0123456789abcdef", "lock": provenance.sha256(lock)}
-    (tmp_path / "image.json").write_text(json.dumps(note))
+    note = Image(
+        id="sha256:12", variant="gpu", version="0.1.0", revision="0123456789abcdef",
+        lock=provenance.sha256(lock),
+    )  # fmt: skip
+    (tmp_path / "image.json").write_text(json.dumps(dataclasses.asdict(note)))
     monkeypatch.setattr(provenance.sys, "prefix", str(tmp_path))
     monkeypatch.setattr(provenance, "PACKAGE", sources / "ddpg")
     return note
@@ -28,7 +33,13 @@ def test_outside_an_image_there_is_none():
 
 
 def test_a_run_records_its_image(image):
-    assert provenance.machine()["image"] == image
+    assert provenance.machine().image == image
+
+
+def test_a_damaged_note_is_one_clear_line(image, tmp_path):
+    (tmp_path / "image.json").write_text('{"id": "sha256:12"}')
+    with pytest.raises(UserError, match="image.json: variant is missing; build the image again"):
+        provenance.check_image()
 
 
 def test_packages_of_another_lock_are_refused(image):

@@ -1,5 +1,6 @@
 """Checkpoints of made-up arrays: exact, incremental, and never fooled by what happens to files."""
 
+import dataclasses
 import io
 import json
 import re
@@ -7,11 +8,12 @@ import re
 import numpy as np
 import pytest
 from disk import Disk
+from helpers.states import IDENTITY, make_state
 
 from ddpg import checkpoint
 from ddpg.checkpoint import Checkpoints
+from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import UserError
-from ddpg.replay import ReplayBuffer
 
 SIZE = 50
 
@@ -34,23 +36,27 @@ def buffer(transitions=0, size=SIZE):
 
 
 def save(checkpoints, replay):
-    steps = replay.added
-    arrays = {"weights": np.full(3, steps, np.float32), "none": np.empty(0)}
-    checkpoints.save({"steps": steps, "rng": {"state": 2**100 + steps}}, arrays, replay)
+    identity = dataclasses.replace(IDENTITY, seed=replay.added)
+    checkpoints.save(make_state(identity, replay.added), replay)
 
 
-def accept(about):
+def accept(identity):
     pass
 
 
 def load(checkpoints):
     """The steps of the newest good checkpoint, once everything in it was found to be right."""
     replay = buffer()
-    about, arrays = Checkpoints(checkpoints.directory).load(replay, accept)
-    steps = about["steps"]
-    assert about["rng"] == {"state": 2**100 + steps}
-    assert arrays["weights"].tolist() == [steps] * 3
-    assert (arrays["weights"].dtype, arrays["none"].shape) == (np.float32, (0,))
+    state = Checkpoints(checkpoints.directory).load(replay, accept)
+    steps = state.snapshot.steps
+    wanted = make_state(dataclasses.replace(IDENTITY, seed=steps), steps)
+    for name, value in vars(wanted.snapshot).items():
+        got = getattr(state.snapshot, name)
+        for a, b in zip(got, value, strict=True) if name == "agent" else [(got, value)]:
+            assert np.asarray(a).dtype == np.asarray(b).dtype
+            np.testing.assert_array_equal(a, b)
+    for name in ("identity", "sessions", "seconds", "tables"):
+        assert getattr(state, name) == getattr(wanted, name)
     expected = buffer(steps)
     assert replay.added == expected.added
     for got, wanted in zip(replay.data, expected.data, strict=True):
@@ -199,13 +205,23 @@ def test_a_newer_format_is_refused(checkpoints, monkeypatch):
     assert files(checkpoints) == before
 
 
+def test_a_checkpoint_of_the_first_arithmetic_is_refused_and_kept(checkpoints, monkeypatch):
+    monkeypatch.setattr(checkpoint, "FORMAT", 1)
+    save(checkpoints, buffer(10))
+    monkeypatch.undo()
+    before = files(checkpoints)
+    with pytest.raises(UserError, match="version 1 of the arithmetic.* revision 2b12505 of this"):
+        checkpoints.load(buffer(), accept)
+    assert files(checkpoints) == before
+
+
 def test_a_refused_checkpoint_leaves_the_replay_buffer_alone(checkpoints):
     """Another experiment's transitions may not even fit into it."""
     two(checkpoints)
     replay, seen = ReplayBuffer(5, 3, 2), []
 
-    def refuse(about):
-        seen.append(about["steps"])
+    def refuse(identity):
+        seen.append(identity.seed)
         raise UserError("another experiment")
 
     with pytest.raises(UserError, match="another experiment"):

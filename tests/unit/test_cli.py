@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from ddpg import environment, evaluation, policy
-from ddpg.cli import main
+from ddpg import config, environment, evaluation
+from ddpg.cli import main, parser
+from ddpg.core.policy import Policy
+from ddpg.policy_file import policy_to_bytes
 
 TRAIN = ["train", "pendulum-demo", "--seed", "0"]
 PUBLISHED = "results/published/pendulum-demo/seed_0"
@@ -40,6 +44,64 @@ def test_bad_input_to_train(tmp_path, capfd, arguments, message):
     assert message in err
     assert err.count("\n") == 1, err
     assert not (tmp_path / "run").exists(), "nothing half-written"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*TRAIN, "--output", "x", "--seed", "10"], "--seed is there twice; give it once"),
+        ([*TRAIN, "--output", "x", "--output=x"], "--output is there twice"),
+        (
+            [*TRAIN, "--output", "x", "--set", "epochs=2", "--set", "epochs=2"],
+            "--set epochs=2: epochs is there twice",
+        ),
+        (["evaluate", "x", "--episodes", "1", "--episodes", "2"], "--episodes is there twice"),
+        (["train", "pendulum-demo", "--seed", "1_0", "--output", "x"], "'1_0' is not a whole"),
+        (["train", "pendulum-demo", "--seed", "1.0", "--output", "x"], "'1.0' is not a whole"),
+        (["evaluate", "x", "--episodes", "0"], "'0' is not a positive whole number"),
+        (["train", "pendulum-demo"], "required: --seed, --output; see python -m ddpg train --help"),
+        (["trian"], "invalid choice: 'trian'"),
+        (["plan", "--publish\ned"], "unrecognized arguments: --publish ed"),
+    ],
+)
+def test_nothing_of_a_command_line_is_ignored(capfd, arguments, message):
+    code, out, err = run(capfd, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert err.startswith("ddpg: ")
+    assert message in err
+
+
+def test_lists_that_are_given_in_parts_are_combined():
+    options = parser().parse_args(
+        [*TRAIN, "--output", "x", "--set", "a=1", "b=2", "--config", "one", "--set", "c=3",
+         "--config", "two", "three"]
+    )  # fmt: skip
+    assert (options.set, options.config) == (["a=1", "b=2", "c=3"], ["one", "two", "three"])
+    options = parser().parse_args(["verdict", "--fresh", "a", "--fresh", "b", "--output", "x"])
+    assert (options.fresh, options.published) == ([Path("a"), Path("b")], [])
+    assert parser().parse_args(["plan"]).config == ["config.yaml"]
+
+
+def test_a_seed_that_is_not_there_is_blamed_on_its_file(tmp_path, capfd):
+    (tmp_path / "mine.yaml").write_text("experiments: {pendulum-demo: {seeds: [1]}}")
+    (tmp_path / "last.yaml").write_text("smoke: {epochs: 1}")
+    files = ["config.yaml", tmp_path / "mine.yaml", tmp_path / "last.yaml"]
+    _, _, err = run(capfd, *TRAIN, "--output", tmp_path / "run", "--config", *files)
+    assert err.startswith(f"ddpg: {tmp_path}/mine.yaml: seed 0 is not among")
+    _, _, err = run(capfd, *TRAIN, "--output", tmp_path / "run", "--set", "seeds=[1]")
+    assert err.startswith("ddpg: --set: seed 0 is not among")
+
+
+@pytest.mark.parametrize("command", ["plan", "compare", "plot"])
+def test_no_comparisons_and_no_smoke(tmp_path, capfd, caplog, command):
+    settings = config.read("config.yaml")
+    del settings["comparisons"], settings["smoke"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(dict(settings)))
+    arguments = [] if command == "plan" else ["--curves", "--output", tmp_path / "out"]
+    code, _, err = run(capfd, command, "--config", tmp_path / "config.yaml", *arguments)
+    assert code == 0, err
+    if command != "plan":
+        assert "config.yaml: no comparisons, so none in" in caplog.text
 
 
 def test_a_directory_that_cannot_be_written(tmp_path, capfd):
@@ -89,13 +151,13 @@ def test_commands_that_need_no_tensorflow_do_not_load_it(command):
 def make_run(directory, **config):
     """A run directory with a policy for Pendulum that pushes nowhere."""
     directory.mkdir(parents=True)
-    still = policy.Policy(
+    still = Policy(
         weights=[np.zeros((3, 4), np.float32), np.zeros((4, 1), np.float32)],
         biases=[np.zeros(4, np.float32), np.zeros(1, np.float32)],
         scale=np.float32([2]),
         offset=np.float32([0]),
     )
-    (directory / "policy.npz").write_bytes(still.to_bytes())
+    (directory / "policy.npz").write_bytes(policy_to_bytes(still))
     config = {"env": "Pendulum-v1", "max_ep_len": 50, "hidden_sizes": [4], **config}
     (directory / "config.json").write_text(json.dumps(config))
     return directory

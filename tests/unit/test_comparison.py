@@ -1,12 +1,15 @@
 """Comparisons from their declaration to their tables, and the statements of the notes."""
 
 import copy
+import html
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from ddpg.analysis import claims, comparison, curves, statistics, tables
 from ddpg.analysis.comparison import Group
@@ -15,6 +18,7 @@ from ddpg.analysis.statistics_report import power_statement, statistics_markdown
 from ddpg.errors import UserError
 
 ROOT = Path(__file__).parents[2]
+RUN_OF_2019 = "results/reference/drl_tf2_pendulum_seed0.txt"
 RERUN = "results/reference/spinup_pytorch_exercise_2_2_rerun.csv"
 SPEC = {
     "title": "Exercise",
@@ -33,7 +37,7 @@ SPEC = {
         "one": {
             "label": "2019",
             "env": "Pendulum-v0",
-            "runs": ["results/reference/drl_tf2_pendulum_seed0.txt"],
+            "runs": [RUN_OF_2019],
         },
     },
     "reach": {"return": 300},
@@ -61,18 +65,43 @@ def test_groups_in_their_order_with_their_seeds():
     assert groups[4].legend == "2019, Pendulum-v0 (1 seed)"
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"smooth": 4}, "comparisons.exercise.smooth: 4 epochs"),
-        ({"reach": {"return": 1, "smooth": 2}}, "exercise.reach.smooth"),
-        ({"references": {"x": {"label": "x", "env": "y"}}}, "references.x: give one of"),
-        ({"references": {"x": {"label": "", "env": "", "runs": ["none"]}}}, "none: no such file"),
-    ],
-)
-def test_a_wrong_declaration_is_one_clear_line(changes, message):
-    with pytest.raises(UserError, match=message):
-        load(**changes)
+def test_a_reference_that_is_not_there_is_one_clear_line():
+    with pytest.raises(UserError, match="none: no such file"):
+        load(references={"x": {"label": "", "env": "", "runs": ["none"]}})
+
+
+def test_every_group_is_told_apart_and_named():
+    """Labels on one line; where two are equal, or one is empty, with the group's name."""
+    label = {"experiments": {"ours": " _mine\n too\u200b", "not-run": "2019"}}
+    references = {
+        "one": {"label": "2019", "env": "Pendulum-v0", "runs": [RUN_OF_2019]},
+        "two": {"label": "2019 (one)", "env": "Pendulum-v0", "runs": [RUN_OF_2019]},
+        "none": {"label": "\u200b", "env": "Pendulum-v0", "runs": [RUN_OF_2019]},
+    }
+    groups = load(**label, references=references, title="a\nb").groups
+    labels = [group.label for group in groups]
+    assert labels == ["_mine too", "2019 (not-run)", "2019 (one) (one)", "2019 (one) (two)", "none"]
+    table = comparison.group_table([load(**label, references=references)])
+    assert table["label"].tolist() == labels
+
+
+def test_labels_are_shown_in_tables_as_they_are_written():
+    for label in ("_mine_", "__x__", "*b*", "a|b", "<b>x</b>", "[l](u)", "`c`", "R&amp;D", "a_b"):
+        page = (
+            MarkdownIt("commonmark")
+            .enable("table")
+            .render(tables.markdown(pd.DataFrame({"group": [label]})))
+        )
+        (shown,) = re.findall("<td>(.*)</td>", page)
+        assert html.unescape(shown) == label
+
+
+def test_no_comparisons_have_tables_without_rows():
+    groups, pairs = comparison.group_table([]), comparison.pair_table([])
+    text = statistics_markdown(groups, pairs, claims.claim_table([]))
+    assert (len(groups), len(pairs)) == (0, 0)
+    assert "| comparison | group | seeds | mean |" in text
+    assert curves.read_curves([]).empty
 
 
 def test_our_experiments_must_have_the_same_length():

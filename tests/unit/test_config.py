@@ -1,5 +1,9 @@
 """The configuration: what it resolves to, and one line for whatever is wrong in it."""
 
+import json
+import math
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -34,11 +38,56 @@ def test_the_digest_follows_values_and_nothing_else(settings):
     assert config.experiment(settings, "pendulum-demo").digest() != demo.digest()
 
 
+PUBLISHED = Path(__file__).parents[2] / "results/published"
+
+
+@pytest.mark.parametrize("run", sorted(PUBLISHED.glob("*/seed_*")), ids=str)
+def test_the_digests_of_published_runs_stay(run):
+    about = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    experiment, seed = config.recorded(settings, str(run))
+    assert (experiment.digest(), seed) == (about["config_digest"], about["seed"])
+
+
+@pytest.mark.parametrize(
+    "equal",
+    [
+        {"epochs": 50.0},
+        {"hidden_sizes": [300.0]},
+        {"replay_size": 1.0e6},
+        {"seeds": [0.0, 10.0, 20.0]},
+        {"pi_lr": 1.0e-3},
+        {"update_every": "episode", "update_after": -0.0},
+    ],
+)
+def test_equal_values_have_one_digest_and_one_name(settings, equal):
+    demo = config.experiment(settings, "pendulum-demo")
+    same = config.experiment(settings, "pendulum-demo", equal)
+    assert (same.digest(), str(same)) == (demo.digest(), str(demo))
+
+
+def test_a_whole_number_is_one_for_a_real_key_too(settings):
+    one, whole = (
+        config.experiment(settings, "pendulum-demo", {"discount": value, "act_noise": noise})
+        for value, noise in ((1, 0), (1.0, -0.0))
+    )
+    assert (one.digest(), repr(one.act_noise)) == (whole.digest(), "0.0")
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
         ("pi_lr=-0.1", "pi_lr: -0.1 is less than or equal to the minimum of 0"),
-        ("pi_lr=1e-3", "'1e-3' is text to YAML; write it as a decimal"),
+        ("pi_lr=1e-3", "'1e-3' is text to YAML; write it as a decimal, 0.001 ("),
+        ("pi_lr=1e-10", "'1e-10' is text to YAML; write it as a decimal, 1.0e-10 ("),
+        ("epochs=5e1", "'5e1' is text to YAML; write it as a decimal, 50 ("),
+        ("epochs=", "epochs: has no value; write one or remove the key"),
+        ("epochs=010", "--set epochs=010: 010 is octal to YAML"),
+        ("epochs=True", "epochs: True is not of type 'integer'"),
+        ("seeds=[0, True]", "seeds.1: True is not of type 'integer'"),
+        ("seeds=[0, 0.0]", "seeds: [0, 0] has non-unique elements"),
+        ("env=no", "env: False is no text to YAML; put the text in quotes"),
+        ("epochs={a: 1, a: 2}", "--set epochs={a: 1, a: 2}: the key 'a' is there twice"),
         ("polyack=0.9", "unknown key 'polyack'; did you mean 'polyak'?"),
         ("update_every=often", "'often' is neither a positive whole number nor 'episode'"),
         ("hidden_sizes=[]", "hidden_sizes: [] should be non-empty"),
@@ -52,6 +101,51 @@ def test_bad_values_get_one_line(settings, assignment, message):
         config.experiment(settings, "pendulum-demo", config.parse_overrides([assignment]))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+REAL = ("discount", "polyak", "pi_lr", "q_lr", "act_noise")
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1.0e+400", "1.0e+39"])
+@pytest.mark.parametrize("key", [*REAL, "epochs", "update_every", "replay_size"])
+def test_numbers_are_finite_and_in_range(settings, key, value):
+    with pytest.raises(UserError, match=f"--set: {key}: "):
+        config.experiment(settings, "pendulum-demo", config.parse_overrides([f"{key}={value}"]))
+    settings["smoke"][key] = float(value.replace(".i", "i").replace(".n", "n"))
+    with pytest.raises(UserError, match=rf"config.yaml: smoke.{key}: "):
+        config.check(settings)
+
+
+@pytest.mark.parametrize("value", [1.0e-39, 10**400])
+def test_a_step_size_is_one_of_single_precision(settings, value):
+    with pytest.raises(UserError, match="pi_lr: "):
+        config.experiment(settings, "pendulum-demo", {"pi_lr": value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"smooth": 4}, "smooth: 4 epochs have no middle one; write an odd number"),
+        ({"smooth": math.inf}, "smooth: inf is not a finite number"),
+        ({"reach": {"return": math.nan}}, "reach.return: nan is not a finite number"),
+        ({"reach": {"return": 1, "smooth": 2}}, "reach.smooth: 2 epochs have no middle one"),
+        ({"title": 2018}, "title: 2018 is no text to YAML; put the text in quotes"),
+        ({"title": " "}, "title: ' ' is not allowed"),
+        ({"experiments": {"pendulum-demo": "x" * 201}}, "is too long"),
+        ({"experiments": {"pendulum": "x"}}, "did you mean 'pendulum-demo'"),
+        ({"references": {"x": {"label": "x", "env": "y"}}}, "references.x: give one of 'curve'"),
+        (
+            {"references": {"pendulum-demo": {"label": "x", "env": "y", "table": "z"}}},
+            "references.pendulum-demo: an experiment here has the same name",
+        ),
+    ],
+)
+def test_a_wrong_comparison_is_one_clear_line(settings, changes, message):
+    settings["comparisons"]["pendulum"].update(changes)
+    with pytest.raises(UserError) as error:
+        config.check(settings)
+    assert str(error.value).startswith("config.yaml: comparisons.pendulum.")
+    assert message in str(error.value)
 
 
 def test_every_experiment_is_checked_also_those_not_asked_for(settings):
@@ -71,6 +165,85 @@ def test_an_unknown_experiment_is_named_with_those_there_are(settings):
         config.experiment(settings, "pendulum")
 
 
+@pytest.mark.parametrize("name", ["2018", "no", "on", "2018-01-01", "1.5"])
+def test_a_name_is_text_as_it_is_written(tmp_path, name):
+    (tmp_path / "mine.yaml").write_text(
+        f"experiments: {{{name}: {{env: Pendulum-v1, seeds: [0], epochs: 1}}}}\n"
+        f"comparisons: {{2018: {{title: x, experiments: {{{name}: y}}}}}}\n"
+    )
+    settings = config.read("config.yaml", tmp_path / "mine.yaml")
+    assert config.experiment(settings, name).epochs == 1
+    assert settings["comparisons"]["2018"]["experiments"] == {name: "y"}
+
+
+@pytest.mark.parametrize("name", ["~", "a b", "../a", '"a\\n"', '""', "é"])
+def test_a_name_that_is_no_directory_is_refused(tmp_path, name):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"experiments: {{{name}: {{seeds: [0]}}}}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"mine.yaml: experiments: .* is not allowed \(A name"):
+        config.read("config.yaml", path)
+
+
+def test_overrides_survive_the_command_line():
+    overrides = {
+        "pi_lr": 1e-05, "q_lr": 1e22, "update_every": "episode", "seeds": list(range(200)),
+        "env": "a b; $x: 'q' [ é漢",
+    }  # fmt: skip
+    assert config.parse_overrides(config.format_overrides(overrides)) == overrides
+
+
+def test_the_same_key_twice_in_overrides_is_refused():
+    with pytest.raises(UserError, match="--set epochs=3: epochs is there twice; give it once"):
+        config.parse_overrides(["epochs=2", "pi_lr=1", "epochs=3"])
+
+
+def test_comparisons_and_smoke_may_be_absent(tmp_path):
+    settings = config.read("config.yaml")
+    del settings["comparisons"], settings["smoke"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(dict(settings)))
+    read = config.read(tmp_path / "config.yaml")
+    assert (read["comparisons"], read["smoke"]) == ({}, {})
+    assert read["experiments"] == settings["experiments"]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        # The value is of the file that wrote it last, also by way of the defaults.
+        (["defaults: {pi_lrr: 1}", "defaults: {q_lr: 1}"], "0.yaml: defaults: unknown key"),
+        (["defaults: {pi_lr: -1}", "experiments: {x: {}}"], "0.yaml: defaults.pi_lr: -1"),
+        (["defaults: {pi_lr: 0.1}", "defaults: {pi_lr: -1}"], "1.yaml: defaults.pi_lr: -1"),
+        (
+            ["experiments: {x: {seeds: [0, -1]}}", "experiments: {x: {epochs: 3}}"],
+            "0.yaml: experiments.x.seeds.1: -1",
+        ),
+        (["smoke: {epochs: 0}", "smoke: {seeds: [1]}"], "0.yaml: smoke.epochs: 0"),
+        (["experiments: {x y: {}}", "smoke: {}"], "0.yaml: experiments: 'x y' is not allowed"),
+        # What is missing is of the file that began the mapping.
+        (
+            ["experiments: {x: {seeds: [0], epochs: 1}}", "experiments: {x: {epochs: 3}}"],
+            "0.yaml: experiments.x: 'env' is missing",
+        ),
+        (["smoke: {}", "smoke: 5"], "1.yaml: smoke: 5 is not of type 'object'"),
+        (["smoke: {}", "smok: {}"], "1.yaml: unknown key 'smok'; did you mean 'smoke'"),
+        (["a: 1\n\na: 2", "smoke: {}"], "0.yaml, line 3: the key 'a' is there twice"),
+    ],
+)
+def test_a_fault_is_blamed_on_the_file_in_which_it_is(tmp_path, files, message):
+    paths = [tmp_path / f"{i}.yaml" for i in range(len(files))]
+    for path, text in zip(paths, files, strict=True):
+        path.write_text(text)
+    with pytest.raises(UserError) as error:
+        config.read("config.yaml", *paths)
+    assert str(error.value).startswith(f"{tmp_path}/{message}")
+
+
+def test_an_experiment_alone_is_told_what_it_needs(tmp_path):
+    (tmp_path / "mine.yaml").write_text("experiments: {x: {env: y}}")
+    with pytest.raises(UserError, match="mine.yaml: 'defaults' is missing; give it after config"):
+        config.read(tmp_path / "mine.yaml")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("defaults: [", "line 2"), ("- 1", "not a configuration"), ("", "not a configuration")],
@@ -79,6 +252,9 @@ def test_a_file_that_is_no_configuration(tmp_path, text, message):
     path = tmp_path / "broken.yaml"
     path.write_text(text + "\n")
     with pytest.raises(UserError, match=message):
+        config.read(path)
+    path.write_bytes("title: größer".encode("latin-1"))
+    with pytest.raises(UserError, match="broken.yaml: not in UTF-8"):
         config.read(path)
     with pytest.raises(UserError, match="no such file"):
         config.read(tmp_path / "missing.yaml")

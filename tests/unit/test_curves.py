@@ -1,6 +1,7 @@
 """Reading runs and published curves, and refusing what is neither."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -158,12 +159,26 @@ def test_curves_per_seed():
 
 
 def test_external_runs_by_file_and_by_directory(tmp_path):
-    directory = make_run(tmp_path).parent
-    table = curves.read_external([directory / "seed_0" / "progress.txt", directory])
+    (tmp_path / "runs").mkdir()
+    other = make_run(tmp_path / "runs", text=progress(HEADER, *ROWS[:1], "2\t-3\t-7\t200\t0.5"))
+    own = make_run(tmp_path) / "progress.txt"
+    table = curves.read_external([own, other.parent])
     assert table["seed"].tolist() == [0, 0, 1, 1]
+    assert table["test_return_mean"].tolist() == [-5.5, -1, -5.5, -7]
+    with pytest.raises(UserError, match="the same run twice; remove one"):
+        curves.read_external([own, tmp_path])
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no progress.txt"):
         curves.read_external([tmp_path / "empty"])
+
+
+def test_what_was_set_aside_and_what_is_hidden_are_no_seeds(tmp_path):
+    run = make_run(tmp_path)
+    for name in ("seed_0/set_aside_1", ".seed_0.tmp", ".backup/seed_0"):
+        shutil.copytree(run, tmp_path / name)
+    assert curves.read_external([tmp_path])["seed"].nunique() == 1
+    with pytest.raises(UserError, match="set_aside_1: set aside by --restart, so not a run"):
+        curves.aggregate([run / "set_aside_1"])
 
 
 @pytest.mark.parametrize("width", [1, 3, 11])

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from ddpg import environment
+from ddpg.core.evaluation import evaluate_policy, time_limit
+from ddpg.core.streams import draw_seeds
 from ddpg.errors import UserError
 
 
@@ -52,8 +54,8 @@ def test_an_unknown_environment_is_refused_with_a_hint():
 
 def test_the_environments_own_time_limit_counts():
     env = environment.make("Pendulum-v1")
-    assert environment.longest_episode(env, 1000) == 200
-    assert environment.longest_episode(env, 150) == 150
+    assert time_limit(env, 1000) == 200
+    assert time_limit(env, 150) == 150
 
 
 def test_mujoco_leaves_no_noise(tmp_path, monkeypatch, capfd):
@@ -63,18 +65,18 @@ def test_mujoco_leaves_no_noise(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_test_episodes_equal_episodes_played_alone():
+def test_evaluation_episodes_equal_episodes_played_alone():
     """Pendulum's episodes, and the lunar lander's, which end at different times."""
     for name in ("Pendulum-v1", "LunarLanderContinuous-v3"):
-        tests = environment.TestEpisodes(name, 4, max_ep_len=180)
-        act_dim = tests.envs[0].action_space.shape[0]
+        envs = [environment.make(name) for _ in range(4)]
+        act_dim = envs[0].action_space.shape[0]
 
         def policy(obs, act_dim=act_dim):
             return np.tanh(obs[..., :act_dim])
 
-        returns, lengths = tests.run(policy, np.random.default_rng(3))
+        returns, lengths = evaluate_policy(policy, envs, 180, np.random.default_rng(3))
         env = environment.make(name)
-        for i, seed in enumerate(environment.draw_seeds(np.random.default_rng(3), 4)):
+        for i, seed in enumerate(draw_seeds(np.random.default_rng(3), 4)):
             obs, _ = env.reset(seed=seed)
             total, length, over = 0.0, 0, False
             while not over:

@@ -1,5 +1,7 @@
 """Figures: complete, the same every time, and honest where there is little to draw."""
 
+import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,70 @@ def test_groups_differ_in_colour_line_and_marker():
         [line.get_marker() for line in lines],
     ):
         assert len(set(properties)) == 4
+
+
+def named(*labels: str) -> Comparison:
+    """A comparison of groups with these labels."""
+    seeds = itertools.cycle((1, 2, 5))
+    groups = [group(f"g{i}", next(seeds)) for i in range(len(labels))]
+    labelled = zip(groups, labels, strict=True)
+    return given(groups=tuple(dataclasses.replace(g, label=label) for g, label in labelled))
+
+
+def test_every_group_is_in_the_legend_whatever_its_label_holds():
+    labels = [
+        "_mine",
+        "__x",
+        "$x$",
+        r"$\frac$",
+        "100 $",
+        "a\\b",
+        "W" * 200,
+        "long words " * 18,
+        "%s",
+    ]
+    for draw in (figures.comparison, figures.values_and_losses):
+        figure = draw(named(*labels))
+        shown = ["".join(text.split(", Pendulum")[0].split()) for text in legend(figure)]
+        assert shown == ["".join(label.split()) for label in labels]
+
+
+def test_however_many_groups_each_has_its_own_style_and_room():
+    figure = figures.comparison(named(*map(str, range(60))))
+    assert len(legend(figure)) == 60
+    assert len({str(figures._style(position)) for position in range(343)}) == 343
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_window_extent().height > 100
+
+
+@pytest.mark.parametrize("draw", figures.COMPARISON_FIGURES.values())
+def test_long_labels_stay_within_the_figure(draw):
+    long = "W" * 200
+    figure = draw(given(title=long, groups=named(long, "_b").groups))
+    figure.draw_without_rendering()
+    texts = [
+        *figure.legends[0].get_texts(),
+        *figure.axes[0].get_yticklabels(),
+        figure.axes[0].title,
+    ]
+    for text in filter(lambda text: text.get_text(), [*texts, *figure.texts]):
+        extent = text.get_window_extent()
+        assert figure.bbox.x0 <= extent.x0 and extent.x1 <= figure.bbox.x1, text.get_text()
+
+
+@pytest.mark.filterwarnings("error")  # matplotlib warns of each box that it draws
+def test_a_character_that_the_font_lacks_is_named_and_said(tmp_path, caplog):
+    caplog.set_level("WARNING")
+    title = "größe \u2013 \u03b1: \u6f22, \U0001f9ea"
+    comparison_of_two = given(title=title, groups=named("\u5b57", "\u6f22").groups)
+    figures.draw_all([comparison_of_two], tmp_path)
+    figure = figures.comparison(comparison_of_two)
+    assert figure.axes[0].get_title() == "größe \u2013 \u03b1: <U+6F22>, <U+1F9EA>"
+    assert [text.split(",")[0] for text in legend(figure)] == ["<U+5B57>", "<U+6F22>"]
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        f"the figures' font has no {c}: it is drawn as <U+{ord(c):04X}>"
+        for c in ("\u5b57", "\u6f22", "\U0001f9ea")
+    ]
 
 
 def test_a_comparison_draws_mean_and_standard_deviation():

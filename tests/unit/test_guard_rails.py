@@ -3,17 +3,20 @@
 import dataclasses
 import json
 import logging
+import os
 import shutil
 
 import numpy as np
 import pytest
 from disk import Disk
 
-from ddpg import agent, config, provenance, run_directory
+from ddpg import config, provenance, run_directory, training
+from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.runs.record import Processor, RunRecord
 from ddpg.training import train
 
-FILES = {"progress.txt", "test_episodes.csv", "config.json", "policy.npz", "run.json", ".lock"}
+FILES = {*run_directory.RESULT_FILES, "run.json", ".lock"}
 
 
 def experiment(**overrides):
@@ -29,7 +32,7 @@ class Stopped(Exception):
     pass
 
 
-def stop(run, row):
+def stop(steps, row):
     raise Stopped  # as good as a kill: nothing is saved on the way out
 
 
@@ -65,10 +68,10 @@ def expected(tmp_path_factory):
 def results(directory):
     assert {path.name for path in directory.iterdir()} == FILES
     lines = (directory / "progress.txt").read_text().splitlines()
-    about = run_directory.read_json(directory / "run.json")
-    assert run_directory.mismatches(directory, about) == []
+    record = RunRecord.read(directory / "run.json")
+    assert run_directory.mismatches(directory, record) == []
     return [
-        about["weights_sha256"],
+        record.weights_sha256,
         [line.rpartition("\t")[0] for line in lines],
         (directory / "test_episodes.csv").read_bytes(),
         (directory / "policy.npz").read_bytes(),
@@ -103,34 +106,33 @@ def test_another_version_of_a_package_is_refused(tmp_path, monkeypatch):
     refused(run, f"packages.numpy: {np.__version__} -> 9.9")
 
 
-def test_other_kernels_are_refused(tmp_path, monkeypatch):
+def test_other_user_flags_are_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    refused(run, "variables.ONEDNN_MAX_CPU_ISA: None -> AVX2")
+    monkeypatch.setenv("XLA_FLAGS", f"{os.environ['XLA_FLAGS']} --xla_cpu_enable_fast_math=true")
+    refused(run, "variables.XLA_FLAGS: None -> --xla_cpu_enable_fast_math=true")
 
 
-def test_other_arithmetic_is_refused_and_other_comments_are_not(tmp_path, monkeypatch, expected):
+def test_another_arithmetic_is_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
-    package = tmp_path / "ddpg"
-    shutil.copytree(provenance.PACKAGE, package)
-    monkeypatch.setattr(provenance, "PACKAGE", package)
-    source = (package / "adam.py").read_text()
-    assert "= 0.9, 0.999, 1e-8" in source
-    (package / "adam.py").write_text(source.replace("= 0.9, 0.999, 1e-8", "= 0.9, 0.99, 1e-8"))
-    refused(run, "code.adam: ")
-    (package / "adam.py").write_text(source.replace('"""', '"""Anew: ', 1) + "\n# a comment\n")
+    monkeypatch.setattr(provenance, "ARITHMETIC_VERSION", 3)
+    refused(run, "arithmetic_version: 2 -> 3")
+
+
+def test_another_platform_is_refused(tmp_path, monkeypatch):
+    run = stopped(tmp_path / "run")
+    monkeypatch.setattr(training, "determine_platform", lambda run: ("GPU H100", "its own"))
+    refused(run, "platform: x86-64-v3 -> GPU H100")
+
+
+def test_a_run_is_resumed_on_another_processor(tmp_path, monkeypatch, expected):
+    run = stopped(tmp_path / "run")
+    other = Processor("Other", "Other-1-2-3", ("avx2", "fma"))
+    first = provenance.cpu().type
+    monkeypatch.setattr(provenance, "cpu", lambda: other)
     train(experiment(), 0, run)
     assert results(run) == expected
-
-
-def test_resuming_on_another_processor_is_said(tmp_path, monkeypatch, caplog):
-    run = stopped(tmp_path / "run")
-    other = {"model": "Other", "type": "Other-1-2-3", "gpu": []}
-    monkeypatch.setattr(provenance, "processor", lambda: other)
-    train(experiment(), 0, run)
-    assert "resuming on another type of processor" in caplog.text
-    sessions = run_directory.read_json(run / "run.json")["sessions"]
-    assert [session["type"] for session in sessions] == [provenance.cpu()["type"], "Other-1-2-3"]
+    sessions = RunRecord.read(run / "run.json").sessions
+    assert [session.type for session in sessions] == [first, "Other-1-2-3"]
 
 
 def test_a_finished_run_is_left_alone(tmp_path, caplog):
@@ -149,7 +151,10 @@ def test_a_finished_run_that_was_damaged(tmp_path, expected):
     shutil.copytree(run / "checkpoint", tmp_path / "kept")
     train(experiment(), 0, run)
     (run / "policy.npz").write_bytes(b"damaged")
-    refused(run, "policy.npz: not the bytes that the run wrote; restore it, or train anew")
+    refused(
+        run,
+        "policy.npz: not the bytes that the run wrote; restore it, or train it again",
+    )
     # Where the checkpoint is still there, as after a crash, it comes out of that.
     shutil.copytree(tmp_path / "kept", run / "checkpoint")
     train(experiment(), 0, run)
@@ -216,12 +221,12 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 def test_a_weight_that_is_not_finite_is_never_saved(tmp_path, monkeypatch, every):
     """Neither in a checkpoint nor, where no checkpoint fell on the last epoch, in a policy."""
     arrays = agent.DDPG.arrays
-    calls = []
+    calls = []  # one for the digest of each epoch, one for a checkpoint
 
     def poisoned(self):
         calls.append(None)
         good = arrays(self)
-        return good if len(calls) < 3 else [*good[:-1], good[-1] * np.nan]
+        return good if len(calls) <= every + 1 else [*good[:-1], good[-1] * np.nan]
 
     monkeypatch.setattr(agent.DDPG, "arrays", poisoned)
     with pytest.raises(Diverged, match="a weight is no longer finite after step"):
@@ -232,10 +237,10 @@ def test_a_weight_that_is_not_finite_is_never_saved(tmp_path, monkeypatch, every
 
 
 def test_an_actor_that_is_not_finite_never_acts(tmp_path, monkeypatch):
-    from ddpg.policy import Policy
+    from ddpg.core.policy import Policy
 
     bad = Policy([np.full((3, 1), np.inf)], [np.zeros(1)], np.ones(1), np.zeros(1))
-    report = agent.Metrics(np.zeros((15, 4)), np.zeros(15), np.zeros(15))
+    report = agent.UpdateMetrics(np.zeros((15, 4)), np.zeros(15), np.zeros(15))
     monkeypatch.setattr(agent.DDPG, "update", lambda *a: report)
     monkeypatch.setattr(agent.DDPG, "policy", lambda self: bad)
     with pytest.raises(Diverged, match="a weight is no longer finite after step 15"):
@@ -245,14 +250,15 @@ def test_an_actor_that_is_not_finite_never_acts(tmp_path, monkeypatch):
 def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
     """At each place in turn: "resume me", and with room again the run's own bytes."""
     short = experiment(epochs=2)
-    for name, value in (("identity", provenance.identity(short, 0)), ("machine", {})):
+    produced = {"identity": provenance.identity(short, 0, "test"), "machine": provenance.machine()}
+    for name, value in produced.items():
         monkeypatch.setattr(provenance, name, lambda *_, value=value: value)  # a third of the time
     disk = Disk(monkeypatch)
     train(short, 0, tmp_path / "run")
     places, expected = disk.asked, results(tmp_path / "run")
-    # To open, write, sync and name each file: two tables and two of the checkpoint an epoch, the
-    # five results, and the directories of those that are synced.
-    assert places >= 2 * (2 * 3 + 2 * 5) + 5 * 5
+    # To open, write, sync and name each file: three tables and two of the checkpoint an epoch,
+    # the six results, and the directories of those that are synced.
+    assert places >= 2 * (3 * 3 + 2 * 5) + 6 * 5
     for place in range(1, places + 1):
         run = tmp_path / str(place)
         disk.asked, disk.full_at = 0, place
@@ -303,4 +309,4 @@ def test_an_environment_that_cannot_be_played_again_is_not_resumed(tmp_path, mon
         return obs + np.float32(1e-3), *rest
 
     monkeypatch.setattr(PendulumEnv, "step", noisy)
-    refused(tmp_path / "run", "did not come to the same state", "--restart")
+    refused(tmp_path / "run", "did not return to its state", "--restart")

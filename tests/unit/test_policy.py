@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ddpg import policy
+from ddpg.policy_file import load_policy, policy_to_bytes
 
 PUBLISHED = Path("results/published/pendulum-demo/seed_0/policy.npz")
 
 
 def test_every_python_stores_the_bytes_that_are_published():
-    assert policy.load(PUBLISHED).to_bytes() == PUBLISHED.read_bytes()
+    assert policy_to_bytes(load_policy(PUBLISHED)) == PUBLISHED.read_bytes()

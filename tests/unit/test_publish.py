@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from helpers.records import make_record
 
 from ddpg import publish, run_directory
 from ddpg.errors import UserError
@@ -15,7 +16,8 @@ def run(tmp_path):
     directory = tmp_path / "runs" / "pendulum-demo" / "seed_0"
     directory.mkdir(parents=True)
     contents = {name: f"content of {name}\n".encode() for name in run_directory.RESULT_FILES}
-    run_directory.write_results(directory, contents, {"experiment": "pendulum-demo", "seed": 0})
+    contents["config.json"] = b'{"exp_name": "pendulum-demo", "seed": 0}'
+    run_directory.write_results(directory, contents, make_record(experiment="pendulum-demo"))
     return directory
 
 
@@ -23,12 +25,27 @@ def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
     published = tmp_path / "published"
     target = publish.publish(run, published)
     assert target == published / "pendulum-demo" / "seed_0"
-    assert sorted(path.name for path in target.iterdir()) == sorted(publish.FILES)
+    assert sorted(path.name for path in target.iterdir()) == sorted(
+        [*run_directory.RESULT_FILES, "run.json"]
+    )
     command = ["sha256sum", "--check", "--strict", "MANIFEST.sha256"]
     checked = subprocess.run(command, cwd=published, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-    assert checked.stdout.count(": OK") == len(publish.FILES)
+    assert checked.stdout.count(": OK") == len(run_directory.RESULT_FILES) + 1
     publish.check_manifest(published / "MANIFEST.sha256", [target])
+
+
+def test_only_runs_are_listed(run, tmp_path, caplog):
+    target = publish.publish(run, tmp_path / "published")
+    manifest = (tmp_path / "published/MANIFEST.sha256").read_text(encoding="utf-8")
+    for name in ("seed_0_backup", "seed_5", ".seed_1.tmp"):
+        shutil.copytree(target, target.with_name(name))
+    publish.publish(run, tmp_path / "published")
+    assert (tmp_path / "published/MANIFEST.sha256").read_text(encoding="utf-8") == manifest
+    assert [record.getMessage().split(": ")[0] for record in caplog.records] == [
+        str(target.with_name("seed_0_backup")),
+        str(target.with_name("seed_5")),
+    ]
 
 
 def test_an_unfinished_run_is_not_published(run, tmp_path):
@@ -67,7 +84,9 @@ def test_a_copy_that_was_cut_off_is_made_anew(run, tmp_path, monkeypatch):
     assert not list((tmp_path / "published").glob("*/seed_*"))
     monkeypatch.undo()
     target = publish.publish(run, tmp_path / "published")
-    assert sorted(path.name for path in target.iterdir()) == sorted(publish.FILES)
+    assert sorted(path.name for path in target.iterdir()) == sorted(
+        [*run_directory.RESULT_FILES, "run.json"]
+    )
     assert [path.name for path in target.parent.iterdir()] == ["seed_0"]
 
 

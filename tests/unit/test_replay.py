@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ddpg.replay import Batch, ReplayBuffer, bytes_needed
+from ddpg.core.replay import Batch, ReplayBuffer, bytes_needed
 
 OBS_DIM, ACT_DIM = 3, 2
 

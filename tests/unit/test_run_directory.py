@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -117,3 +118,51 @@ def test_set_aside_keeps_everything_and_leaves_room(tmp_path):
     for aside, attempt in (("set_aside_1", "first"), ("set_aside_2", "second")):
         assert (tmp_path / aside / "progress.txt").read_text() == attempt
         assert (tmp_path / aside / "checkpoint" / "state_0000000010").read_text() == attempt
+
+
+def make_run(directory, experiment="demo", seed=0):
+    directory.mkdir(parents=True)
+    about = {"experiment": experiment, "seed": seed}
+    (directory / "run.json").write_text(json.dumps(about))
+    (directory / "config.json").write_text(json.dumps({"exp_name": experiment, "seed": seed}))
+    return directory
+
+
+def test_only_what_its_name_and_its_files_say_is_a_run(tmp_path):
+    demo = tmp_path / "demo"
+    runs = {seed: make_run(demo / f"seed_{seed}", seed=seed) for seed in (100, 20, 0)}
+    stray = {
+        name: make_run(demo / name)
+        for name in (
+            "seed_0_backup",
+            "seed_",
+            "seed_05",
+            "seed_1_0",
+            "seed_ 5",
+            "seed_-1",
+            "seed_\u0663",
+        )
+    }
+    stray["copy"] = make_run(demo / "seed_7")
+    stray["another's"] = make_run(demo / "seed_8", experiment="other", seed=8)
+    stray["half copied"] = make_run(demo / "seed_9", seed=9)
+    (demo / "seed_9/config.json").unlink()
+    stray["unfinished"] = make_run(demo / "seed_30", seed=30)
+    (demo / "seed_30/run.json").unlink()
+    stray["damaged"] = make_run(demo / "seed_31", seed=31)
+    (demo / "seed_31/run.json").write_text("{")
+    stray["disagreeing"] = make_run(demo / "seed_32", seed=32)
+    (demo / "seed_32/config.json").write_text('{"exp_name": "demo", "seed": 0}')
+    stray["a file"] = demo / "seed_33"
+    stray["a file"].write_text("")
+    make_run(demo / ".seed_40.tmp", seed=40)
+    make_run(demo / "seed_0/set_aside_1")
+    make_run(demo / "freely named", seed=41)
+
+    found, passed_over = run_directory.finished_runs(demo)
+    assert list(found.items()) == [(seed, runs[seed]) for seed in (0, 20, 100)]
+    assert [line.split(": passed over, for ")[0] for line in passed_over] == sorted(
+        map(str, stray.values())
+    )
+    assert f"{demo}/seed_7: passed over, for its run.json is of demo seed 0" in passed_over
+    assert run_directory.finished_runs(tmp_path / "nowhere") == ({}, [])

@@ -57,7 +57,7 @@ def test_a_second_ctrl_c_ends_at_once(monkeypatch):
 def test_a_terminal_that_is_closed(tmp_path, nohup):
     """The run saves and says with its exit code how to continue; under nohup it runs to its end."""
     run = tmp_path / "run"
-    epochs = ["epochs=3"] if nohup else []
+    epochs = ["epochs=40"] if nohup else []
     arguments = ["train", "pendulum-demo", "--seed", "0", "--output", str(run)]
     process, terminal = pty.fork()
     if process == 0:

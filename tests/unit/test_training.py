@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ddpg import config
-from ddpg.run import Run, streams
-from ddpg.training import train
+from ddpg.core.streams import spawn_streams
+from ddpg.training import make_training, train
 
 
 def experiment(name, **overrides):
@@ -26,29 +26,30 @@ def read(directory):
 
 
 class Count:
-    """Counts what a run's logger is told, epoch by epoch."""
+    """Counts what enters a run's statistics, epoch by epoch."""
 
     def __init__(self, monkeypatch):
         self.epochs = [[0, []]]
-        from ddpg.logger import Logger
+        from ddpg.core.epoch import EpochStatistics
 
-        add_updates, add_episode, end = Logger.add_updates, Logger.add_episode, Logger.end_epoch
+        add_updates, add_episode = EpochStatistics.add_updates, EpochStatistics.add_episode
+        finish = EpochStatistics.finish
 
-        def count_updates(logger, metrics):
+        def count_updates(statistics, metrics):
             self.epochs[-1][0] += len(metrics.loss_q)
-            add_updates(logger, metrics)
+            add_updates(statistics, metrics)
 
-        def count_episode(logger, episode_return, length):
+        def count_episode(statistics, episode_return, length):
             self.epochs[-1][1].append(length)
-            add_episode(logger, episode_return, length)
+            add_episode(statistics, episode_return, length)
 
-        def count_epoch(logger, *arguments):
+        def count_epoch(statistics, *arguments):
             self.epochs.append([0, []])
-            return end(logger, *arguments)
+            return finish(statistics, *arguments)
 
-        monkeypatch.setattr(Logger, "add_updates", count_updates)
-        monkeypatch.setattr(Logger, "add_episode", count_episode)
-        monkeypatch.setattr(Logger, "end_epoch", count_epoch)
+        monkeypatch.setattr(EpochStatistics, "add_updates", count_updates)
+        monkeypatch.setattr(EpochStatistics, "add_episode", count_episode)
+        monkeypatch.setattr(EpochStatistics, "finish", count_epoch)
 
 
 @pytest.mark.parametrize("length", [150, 350])
@@ -72,7 +73,7 @@ def test_episodes_that_do_not_divide_the_epoch_count_once(tmp_path, monkeypatch,
 
 def test_statistics_are_those_of_the_epoch(tmp_path, monkeypatch):
     """The row against the same statistics of everything the epoch's updates reported."""
-    from ddpg.agent import DDPG
+    from ddpg.core.agent import DDPG
 
     reports, update = [], DDPG.update
     monkeypatch.setattr(DDPG, "update", lambda *a: reports.append(update(*a)) or reports[-1])
@@ -104,43 +105,43 @@ def run_steps(run, steps):
             run.begin_episode()
 
 
-def test_a_time_limit_is_stored_as_not_terminal(tmp_path):
-    run = Run(small(), 0, tmp_path)
+def test_a_time_limit_is_stored_as_not_terminal():
+    run = make_training(small(), 0)
     run_steps(run, 450)  # two of Pendulum's own limits of 200 steps
     assert not run.replay.data.terminated[:450].any()
     ends = run.replay.data.next_obs[[199, 399]]
     assert (ends != run.replay.data.obs[[200, 400]]).all(axis=1).all(), "episodes did end there"
 
 
-def test_a_terminal_state_is_stored_as_terminal(tmp_path):
-    run = Run(small(env="LunarLanderContinuous-v3", max_ep_len=1000), 0, tmp_path)
+def test_a_terminal_state_is_stored_as_terminal():
+    run = make_training(small(env="LunarLanderContinuous-v3", max_ep_len=1000), 0)
     run_steps(run, 500)
     crashes = np.flatnonzero(run.replay.data.terminated[:500])
     assert len(crashes) >= 2
     assert (run.replay.data.reward[crashes] == -100).all()
 
 
-def test_one_action_dimension_keeps_the_observations_shape(tmp_path):
+def test_one_action_dimension_keeps_the_observations_shape():
     """Random and policy actions of Pendulum: (1,), with observations (3,) before and after."""
-    run = Run(small(), 0, tmp_path)
+    run = make_training(small(), 0)
     for action in (run.random_action(), run.noisy_action(run.agent.policy())):
         assert (action.shape, action.dtype) == ((1,), np.float32)
         run.step(action)
         assert (run.obs.shape, run.obs.dtype) == ((3,), np.float32)
 
 
-def test_noise_is_clipped_to_the_bounds_of_each_dimension(tmp_path):
-    run = Run(small("halfcheetah-benchmark", act_noise=1e9), 0, tmp_path)
+def test_noise_is_clipped_to_the_bounds_of_each_dimension():
+    run = make_training(small("halfcheetah-benchmark", act_noise=1e9), 0)
     actions = np.array([run.noisy_action(run.agent.policy()) for _ in range(50)])
     assert set(np.abs(actions).ravel().tolist()) == {1.0}
 
 
 def test_streams_do_not_shift_each_other():
-    drawn, untouched = streams(7), streams(7)
+    drawn, untouched = spawn_streams(7), spawn_streams(7)
     drawn["exploration"].standard_normal(1000)
     for name in set(drawn) - {"exploration"}:
         assert drawn[name].integers(2**62) == untouched[name].integers(2**62)
-    first = {rng.integers(2**62) for rng in streams(7).values()}
+    first = {rng.integers(2**62) for rng in spawn_streams(7).values()}
     assert len(first) == 6
 
 
@@ -150,8 +151,7 @@ def test_environments_that_failed_in_2019_train(tmp_path, name, update_every):
     settings = small(
         env=name, epochs=3, steps_per_epoch=1200, start_steps=400, update_every=update_every
     )
-    about = train(settings, 0, tmp_path)
-    assert about["steps"] == 3600
+    assert train(settings, 0, tmp_path).steps == 3600
     assert np.isfinite([row["LossQ"] for row in read(tmp_path)]).all()
 
 

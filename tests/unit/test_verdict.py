@@ -1,30 +1,23 @@
 """Fresh runs against published ones: bytes where they are due, an equivalence test elsewhere."""
 
-import copy
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.records import make_record
 
-from ddpg.analysis import verdict
+from ddpg.analysis import tables, verdict
 from ddpg.errors import UserError
+from ddpg.runs.record import Processor
+from ddpg.runs.typed_json import to_json
 
-ABOUT = {
-    "identity": {"packages": {"numpy": "2.4.6"}, "code": {"agent": "a"}},
-    "sessions": [{"model": "Xeon", "type": "Intel-6-85-4", "gpu": []}],
-    "machine": {
-        "cpu": {"model": "Xeon", "type": "Intel-6-85-4", "flags": ["avx2", "fma", "md_clear"]},
-        "gpu": [],
-        "variables": {},
-    },
-}
 SEEDS = range(0, 200, 10)
 SD = 75.0
 
 
-def make_runs(root: Path, finals, weights="w", about=None, seconds=1.0, **config) -> list[Path]:
-    """One run per final return, six epochs long, from -100 up to it."""
+def make_runs(root: Path, finals, weights="w", origin=None, seconds=1.0, **config) -> list[Path]:
+    """One run per final return, six epochs long, from -100 up to it; `origin` as `make_record`."""
     directories = []
     for seed, final in zip(SEEDS, finals, strict=False):
         directory = root / f"seed_{seed}"
@@ -38,17 +31,18 @@ def make_runs(root: Path, finals, weights="w", about=None, seconds=1.0, **config
         (directory / "progress.txt").write_text("\n".join(rows) + "\n")
         settings = {"exp_name": "demo", "seed": seed, "env": "Pendulum-v1"} | config
         (directory / "config.json").write_text(json.dumps(settings))
-        run = copy.deepcopy(about or ABOUT) | {"weights_sha256": f"{weights}{seed}"}
-        run["files"] = {"policy.npz": f"{weights}{seed}", "progress.txt": f"{seconds}"}
-        (directory / "run.json").write_text(json.dumps(run))
+        run = make_record(
+            weights_sha256=f"{weights}{seed}",
+            files={"policy.npz": f"{weights}{seed}", "progress.txt": f"{seconds}"},
+            **(origin or {}),
+        )
+        (directory / "run.json").write_text(json.dumps(run.to_json()))
         directories.append(directory)
     return directories
 
 
-def other_machine(**changes) -> dict:
-    about = copy.deepcopy(ABOUT)
-    about["machine"]["cpu"] |= {"type": "AMD-25-1-1"} | changes
-    return about
+EPYC = Processor("Epyc", "AuthenticAMD-25-1-1 avx2 fma", ("avx2", "fma"))
+ELSEWHERE = {"platform": "GPU NVIDIA H100"}
 
 
 def finals(n: int, shift: float = 0.0) -> np.ndarray:
@@ -57,23 +51,29 @@ def finals(n: int, shift: float = 0.0) -> np.ndarray:
     return 350 + shift + values / values.std(ddof=1) * SD
 
 
-def judge(fresh, published) -> dict:
-    return verdict.verdict(fresh, published)["experiments"]["demo"]
+def judge(fresh, published) -> verdict.Outcome:
+    return verdict.verdict(fresh, published).experiments["demo"]
+
+
+def written_and_read(outcome: verdict.Outcome, directory: Path) -> verdict.Outcome:
+    path = directory / "verdict.json"
+    tables.write_json(path, to_json(verdict.Verdict(outcome.result, {"demo": outcome})))
+    return verdict.Verdict.read(path).experiments["demo"]
 
 
 def test_equal_bytes_pass_though_their_clocks_differ(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), seconds=2.0)
     found = verdict.verdict(fresh, published)
-    assert found["result"] == verdict.PASS
-    assert found["experiments"]["demo"]["test"] == "bytes"
+    assert found.result == verdict.PASS
+    assert found.experiments["demo"].test == "bytes"
 
 
 def test_equal_bytes_pass_on_any_processor_and_for_some_of_the_seeds(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
-    fresh = make_runs(tmp_path / "fresh", finals(3), about=other_machine())
+    fresh = make_runs(tmp_path / "fresh", finals(3), origin=ELSEWHERE)
     found = judge(fresh[:2], published)
-    assert (found["result"], found["test"], found["fresh_seeds"]) == (verdict.PASS, "bytes", 2)
+    assert (found.result, found.test, found.fresh_seeds) == (verdict.PASS, "bytes", 2)
 
 
 @pytest.mark.parametrize("difference", ["weights", "progress"])
@@ -85,33 +85,40 @@ def test_one_differing_byte_on_the_same_processor_fails(tmp_path, difference):
     weights = "other" if difference == "weights" else "w"
     fresh = make_runs(tmp_path / "fresh", returns, weights=weights)
     found = judge(fresh, published)
-    assert (found["result"], found["test"]) == (verdict.FAIL, "bytes")
+    assert (found.result, found.test) == (verdict.FAIL, "bytes")
     expected = "seed 30 in progress.txt" if difference == "progress" else "seed 0 in weights"
-    assert expected in found["reason"]
+    assert expected in found.reason
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"machine": {**ABOUT["machine"], "gpu": ["H100"]}},
-        {"machine": {**ABOUT["machine"], "variables": {"XLA_FLAGS": "x"}}},
-        {"machine": other_machine(type="Intel-6-85-4", flags=["avx2"])["machine"]},
-        {"identity": {**ABOUT["identity"], "packages": {"numpy": "2.5.0"}}},
-        {"sessions": [*ABOUT["sessions"], {"model": "Epyc", "type": "AMD-25-1-1", "gpu": []}]},
+        {"platform": "GPU NVIDIA H100"},
+        {"variables": {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}},
+        {"packages": {"numpy": "2.5.0"}},
+        {"arithmetic_version": 3},
     ],
 )
-def test_other_origins_owe_no_bytes(tmp_path, change):
+def test_bitwise_equality_not_required_across_platforms(tmp_path, change):
     published = make_runs(tmp_path / "published", finals(20))
-    fresh = make_runs(tmp_path / "fresh", finals(20, 5), weights="other", about=ABOUT | change)
+    fresh = make_runs(tmp_path / "fresh", finals(20, 5), weights="other", origin=change)
     found = judge(fresh, published)
-    assert (found["result"], found["test"]) == (verdict.PASS, "equivalence")
+    assert (found.result, found.test) == (verdict.PASS, "equivalence")
 
 
-def test_flags_that_choose_no_kernel_do_not_count(tmp_path):
+def test_bitwise_equality_not_required_of_the_first_arithmetic(tmp_path):
+    first = {"arithmetic_version": 1}
+    published = make_runs(tmp_path / "published", finals(20), origin=first)
+    fresh = make_runs(tmp_path / "fresh", finals(20, 5), weights="other", origin=first)
+    assert judge(fresh, published).test == "equivalence"
+
+
+def test_bitwise_equality_required_on_another_processor(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
-    about = other_machine(type="Intel-6-85-4", flags=["avx2", "fma", "ibrs"])
-    fresh = make_runs(tmp_path / "fresh", finals(3), weights="other", about=about)
-    assert judge(fresh, published)["test"] == "bytes"
+    other = {"processor": EPYC, "sessions": make_record(processor=EPYC).sessions}
+    fresh = make_runs(tmp_path / "fresh", finals(3), "other", other)
+    found = judge(fresh, published)
+    assert (found.result, found.test) == (verdict.FAIL, "bytes")
 
 
 @pytest.mark.parametrize(
@@ -127,36 +134,36 @@ def test_flags_that_choose_no_kernel_do_not_count(tmp_path):
 def test_elsewhere_the_final_performance_decides(tmp_path, seeds, shift, result):
     published = make_runs(tmp_path / "published", finals(20))
     returns = finals(seeds, shift) if seeds > 1 else [360.0]
-    fresh = make_runs(tmp_path / "fresh", returns, "other", other_machine())
+    fresh = make_runs(tmp_path / "fresh", returns, "other", ELSEWHERE)
     found = judge(fresh, published)
-    assert found["result"] == result
-    assert found["margin"] == pytest.approx(SD)
-    assert found["difference"] == pytest.approx(shift)
-    json.dumps(found, allow_nan=False)
+    assert found.result == result
+    assert found.margin == pytest.approx(SD)
+    assert found.difference == pytest.approx(shift)
+    assert written_and_read(found, tmp_path) == found
 
 
 def test_seeds_that_agree_well_get_a_margin_of_a_tenth_of_their_gain(tmp_path):
     published = make_runs(tmp_path / "published", [350.0, 350.5, 351.0])
-    fresh = make_runs(tmp_path / "fresh", [360.0, 361.0, 360.5], "other", other_machine())
+    fresh = make_runs(tmp_path / "fresh", [360.0, 361.0, 360.5], "other", ELSEWHERE)
     found = judge(fresh, published)
-    assert found["margin"] == pytest.approx(0.1 * (350.5 + 100))
-    assert found["result"] == verdict.PASS
+    assert found.margin == pytest.approx(0.1 * (350.5 + 100))
+    assert found.result == verdict.PASS
 
 
 def test_seeds_without_any_spread_are_still_decided(tmp_path):
     published = make_runs(tmp_path / "published", [350.0] * 3)
-    near = make_runs(tmp_path / "near", [360.0] * 3, "other", other_machine())
-    far = make_runs(tmp_path / "far", [460.0] * 3, "other", other_machine())
-    assert judge(near, published)["result"] == verdict.PASS
-    assert judge(far, published)["result"] == verdict.FAIL
+    near = make_runs(tmp_path / "near", [360.0] * 3, "other", ELSEWHERE)
+    far = make_runs(tmp_path / "far", [460.0] * 3, "other", ELSEWHERE)
+    assert judge(near, published).result == verdict.PASS
+    assert judge(far, published).result == verdict.FAIL
 
 
 def test_another_configuration_is_no_reproduction(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), batch_size=64)
     found = judge(fresh, published)
-    assert (found["result"], found["test"]) == (verdict.FAIL, "none")
-    assert found["reason"] == "another configuration: batch_size"
+    assert (found.result, found.test) == (verdict.FAIL, "none")
+    assert found.reason == "another configuration: batch_size"
 
 
 def test_the_whole_is_as_good_as_its_worst_part(tmp_path):
@@ -164,19 +171,21 @@ def test_the_whole_is_as_good_as_its_worst_part(tmp_path):
     published += make_runs(tmp_path / "other", finals(3), exp_name="never-run")
     fresh = make_runs(tmp_path / "fresh", finals(3))
     found = verdict.verdict(fresh, published)
-    assert found["experiments"]["never-run"]["result"] == verdict.NO_RUNS
-    assert found["result"] == verdict.PASS
-    assert verdict.verdict([], published)["result"] == verdict.NO_RUNS
-    assert verdict.verdict([], []) == {"result": verdict.NO_RUNS, "experiments": {}}
+    assert found.experiments["never-run"].result == verdict.NO_RUNS
+    assert found.result == verdict.PASS
+    assert verdict.verdict([], published).result == verdict.NO_RUNS
+    assert verdict.verdict([], []) == verdict.Verdict(verdict.NO_RUNS, {})
     wrong = make_runs(tmp_path / "wrong", finals(3), "other", exp_name="never-run")
-    assert verdict.verdict([*fresh, *wrong], published)["result"] == verdict.FAIL
+    assert verdict.verdict([*fresh, *wrong], published).result == verdict.FAIL
 
 
 def test_the_table_says_why(tmp_path):
     published = make_runs(tmp_path / "published", finals(20))
-    fresh = make_runs(tmp_path / "fresh", finals(3, 10), "other", other_machine())
+    fresh = make_runs(tmp_path / "fresh", finals(3, 10), "other", ELSEWHERE)
     text = verdict.markdown(verdict.verdict(fresh, published))
-    assert text.startswith("# Verdict: too few seeds to tell\n")
+    assert text.startswith(
+        "# Verdict: too few seeds to tell\n\nThe fresh runs of 1 experiment: too few seeds to tell"
+    )
     assert (
         "| demo | too few seeds to tell | equivalence | 3 | 20 | means differ by 10 (90 %" in text
     )
@@ -187,3 +196,37 @@ def test_a_run_without_its_record_is_one_clear_line(tmp_path):
     (published[1] / "run.json").unlink()
     with pytest.raises(UserError, match="run.json: no such file"):
         verdict.verdict(published, published)
+
+
+OUTCOMES = {name: verdict.Outcome(name, "none", 3, 3, "why") for name in verdict.RESULTS}
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        (verdict.PASS, "of 3 experiments (1 more cannot be compared: no runs) reproduce"),
+        (verdict.FAIL, "of 3 experiments (1 more cannot be compared: no runs) do NOT all reprod"),
+        (
+            verdict.TOO_FEW,
+            "too few seeds to tell whether all reproduce the published ones. That is",
+        ),
+        (verdict.NO_RUNS, "no experiment has both fresh and published runs. That is no failure"),
+    ],
+)
+def test_the_sentence_for_who_reads_no_further(result, sentence):
+    assert sentence in verdict.Verdict(result, OUTCOMES).sentence()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"result": "good", "experiments": {}}', "'good'"),
+        ('{"result": "pass"}', "experiments is missing"),
+        ('{"result": "pass", "experiments": {"demo": {"result": "pass"}}}', "demo.test is missing"),
+    ],
+)
+def test_a_file_that_holds_no_verdict(tmp_path, content, message):
+    (tmp_path / "verdict.json").write_text(content)
+    with pytest.raises(UserError, match="verdict.json: not a verdict.json .*: ") as error:
+        verdict.Verdict.read(tmp_path / "verdict.json")
+    assert message in str(error.value)

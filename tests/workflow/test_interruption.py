@@ -1,7 +1,6 @@
 """Killed jobs, Ctrl-C, closed terminals and schedulers' warnings under Snakemake: the next try
 continues, to the same bytes."""
 
-import json
 import os
 import re
 import signal
@@ -10,6 +9,7 @@ import time
 from checkout import training_process
 
 from ddpg import config, status
+from ddpg.runs.record import RunRecord
 from ddpg.training import train
 
 RUN = "results/runs/pendulum-demo/seed_0"
@@ -47,17 +47,17 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
     assert shown.state == status.INTERRUPTED and shown.epoch >= 15
 
     checkout.snakemake(*command)
-    interrupted = json.loads((run / "run.json").read_text())
-    starts = [session["from_step"] for session in interrupted["sessions"]]
+    interrupted = RunRecord.read(run / "run.json")
+    starts = [session.from_step for session in interrupted.sessions]
     assert len(starts) == 3
     assert 0 == starts[0] < 5 * 400 <= starts[1] < 15 * 400 <= starts[2]
     assert not (run / "checkpoint").exists()
 
     experiment = config.experiment(config.read("config.yaml"), "pendulum-demo", SHORT)
     in_one_piece = train(experiment, 0, tmp_path_factory.mktemp("in_one_piece"))
-    assert interrupted["weights_sha256"] == in_one_piece["weights_sha256"]
-    for name in ("test_episodes.csv", "policy.npz"):
-        assert interrupted["files"][name] == in_one_piece["files"][name]
+    assert interrupted.weights_sha256 == in_one_piece.weights_sha256
+    for name in ("test_episodes.csv", "state_digests.txt", "policy.npz"):
+        assert interrupted.files[name] == in_one_piece.files[name]
 
 
 def test_every_usual_end_of_snakemake(checkout):
@@ -96,5 +96,4 @@ def test_nohup_lets_snakemake_and_the_training_live(checkout):
     os.killpg(process.pid, signal.SIGHUP)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    about = json.loads((checkout.directory / RUN / "run.json").read_text())
-    assert len(about["sessions"]) == 1
+    assert len(RunRecord.read(checkout.directory / RUN / "run.json").sessions) == 1

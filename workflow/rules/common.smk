@@ -4,6 +4,7 @@
 # `smoke` are trained here with the experiments shrunk to seconds, and `published` came with the
 # repository: no rule makes them, so no file time and no setting ever trains them again.
 
+import contextlib
 import functools
 import os
 import sys
@@ -32,6 +33,7 @@ wildcard_constraints:
     experiment=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     seed=r"\d+",
     comparison="[a-z0-9][a-z0-9-]*",
+    target="all|demo|figures|smoke",
 
 
 def check_config():

@@ -9,6 +9,7 @@ rule train:
         progress="results/{tier}/{experiment}/seed_{seed}/progress.txt",
         config="results/{tier}/{experiment}/seed_{seed}/config.json",
         test_episodes="results/{tier}/{experiment}/seed_{seed}/test_episodes.csv",
+        state_digests="results/{tier}/{experiment}/seed_{seed}/state_digests.txt",
         policy="results/{tier}/{experiment}/seed_{seed}/policy.npz",
         run="results/{tier}/{experiment}/seed_{seed}/run.json",
     log:

@@ -1,0 +1,46 @@
+"""Evaluation: the noise-free policy on several episodes."""
+
+from collections.abc import Callable, Sequence
+
+import gymnasium as gym
+import numpy as np
+
+from ddpg.core.action_space import ActionSpace
+from ddpg.core.streams import draw_seeds
+
+
+def time_limit(env: gym.Env, max_ep_len: int) -> int:
+    """Steps after which an episode is cut: the smaller of `max_ep_len` and the env's own limit."""
+    own = env.spec.max_episode_steps if env.spec else None
+    return min(max_ep_len, own) if own else max_ep_len
+
+
+def evaluate_policy(
+    policy: Callable[[np.ndarray], np.ndarray],
+    envs: Sequence[gym.Env],
+    max_ep_len: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Play one episode in each environment, each reset with a seed drawn from `rng`.
+
+    The episodes step together: one forward pass of the policy serves all that still run. Returns
+    (returns, lengths), float64 and int64 of shape (episodes,); a return is the undiscounted sum of
+    rewards.
+    """
+    actions = ActionSpace(envs[0].action_space)
+    longest = time_limit(envs[0], max_ep_len)
+    seeds = draw_seeds(rng, len(envs))
+    returns = np.zeros(len(envs))
+    lengths = np.zeros(len(envs), np.int64)
+    obs = np.stack([env.reset(seed=s)[0] for env, s in zip(envs, seeds, strict=True)])
+    obs = obs.astype(np.float32)
+    running = list(range(len(envs)))
+    while running:
+        for i, action in zip(list(running), actions.clip(policy(obs[running])), strict=True):
+            step = envs[i].step(actions.for_env(action))
+            obs[i], reward, terminated, truncated, _ = step
+            returns[i] += reward
+            lengths[i] += 1
+            if terminated or truncated or lengths[i] == longest:
+                running.remove(i)
+    return returns, lengths

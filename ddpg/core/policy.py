@@ -1,0 +1,31 @@
+"""The actor in plain NumPy: it acts between updates and in evaluations, and is what is published.
+
+One call through TensorFlow costs about fifteen times a step of the environment; this one costs
+less than the step.
+"""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """The deterministic policy μ: observation -> action.
+
+    `weights` and `biases` hold one array per layer, float32, of shape (inputs, outputs) and
+    (outputs,). `scale` and `offset`, (act_dim,), map tanh's [-1, 1] to the action bounds.
+    """
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+    scale: np.ndarray
+    offset: np.ndarray
+
+    def __call__(self, obs: np.ndarray) -> np.ndarray:
+        """Actions (act_dim,) for an observation (obs_dim,), or (B, act_dim) for (B, obs_dim)."""
+        *hidden, (last_weight, last_bias) = zip(self.weights, self.biases, strict=True)
+        x = obs
+        for weight, bias in hidden:
+            x = np.maximum(x @ weight + bias, 0)
+        return self.scale * np.tanh(x @ last_weight + last_bias) + self.offset

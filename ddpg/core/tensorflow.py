@@ -1,0 +1,54 @@
+"""TensorFlow, imported once, with one thread and without its start-up messages.
+
+Import it as `from ddpg.core.tensorflow import tf`. One thread per run: many seeds then scale over
+the cores, and no sum is split in a way that depends on how many cores there are. `ddpg.kernels`
+has set XLA's flags before.
+"""
+
+import contextlib
+import ctypes
+import os
+import sys
+
+from ddpg import kernels
+
+kernels.require_pinned()
+kernels.check_xla_flags()
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Keras is not used and costs 80 MB and 2 s. TensorFlow imports none if the legacy one is asked for
+# and is not installed.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+
+@contextlib.contextmanager
+def _silence_stderr():
+    """Discard what C++ code writes to stderr: TensorFlow logs before its log level takes effect."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+with _silence_stderr():
+    import tensorflow as tf
+    from tensorflow.compiler.tf2xla.ops.gen_xla_ops import (
+        xla_optimization_barrier as optimization_barrier,
+    )
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.list_logical_devices()  # initialises the runtime, which also logs
+
+
+def release_memory() -> None:
+    """Return freed memory to the system: compiling the updates leaves 130 MB of it (glibc only)."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+__all__ = ["optimization_barrier", "release_memory", "tf"]

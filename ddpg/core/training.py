@@ -1,0 +1,247 @@
+"""Training: the state of one run in memory, and the loop that changes it."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import gymnasium as gym
+import numpy as np
+
+from ddpg.core.action_space import ActionSpace
+from ddpg.core.agent import DDPG, Hyperparameters, UpdateMetrics
+from ddpg.core.digests import StateDigest, digest_arrays, digest_streams, extend_digest
+from ddpg.core.epoch import EpochResult, EpochStatistics
+from ddpg.core.evaluation import evaluate_policy, time_limit
+from ddpg.core.policy import Policy
+from ddpg.core.replay import ReplayBuffer
+from ddpg.core.snapshot import Snapshot
+from ddpg.core.streams import draw_seeds, spawn_streams
+
+# The most updates in one compiled call. Longer episodes take several calls, shorter ones pad.
+MOST_UPDATES_PER_CALL = 1000
+
+
+class Experiment(Hyperparameters, Protocol):
+    """What training takes from an experiment of config.yaml."""
+
+    epochs: int
+    steps_per_epoch: int
+    start_steps: int
+    update_after: int
+    update_every: int | str
+    replay_size: int
+    act_noise: float
+    max_ep_len: int
+    num_test_episodes: int
+
+
+class NonFinite(ArithmeticError):
+    """A loss or a weight is NaN or infinite."""
+
+
+class NotRestored(Exception):
+    """The environment did not return to its state from the episode's seed and actions."""
+
+
+@dataclasses.dataclass
+class Episode:
+    """The episode in progress: what it takes to play it again, and what must come out."""
+
+    seed: int
+    total: float = 0.0
+    actions: list[np.ndarray] = dataclasses.field(default_factory=list)  # each (act_dim,)
+    rewards: list[float] = dataclasses.field(default_factory=list)
+
+
+class Training:
+    """One run: agent, replay buffer, environments, random streams and statistics.
+
+    `make_env` makes the environment; it is called once for training and once for each episode of
+    an evaluation.
+    """
+
+    def __init__(self, experiment: Experiment, seed: int, make_env: Callable[[], gym.Env]):
+        self.experiment = experiment
+        self.rng = spawn_streams(seed)
+        self.env = make_env()
+        self.evaluation_envs = [make_env() for _ in range(experiment.num_test_episodes)]
+        self.action_space = ActionSpace(self.env.action_space)
+        obs_dim = self.env.observation_space.shape[0]
+        # The environment's own time limit counts, not only max_ep_len.
+        self.longest_episode = time_limit(self.env, experiment.max_ep_len)
+        per_episode = experiment.update_every == "episode"
+        burst = self.longest_episode if per_episode else experiment.update_every
+        burst = min(burst, experiment.epochs * experiment.steps_per_epoch)
+        self.replay = ReplayBuffer(experiment.replay_size, obs_dim, self.action_space.dim)
+        self.agent = DDPG(
+            experiment,
+            obs_dim,
+            self.action_space,
+            capacity=min(burst, MOST_UPDATES_PER_CALL),
+            rng=self.rng["initial_weights"],
+        )
+        self.statistics = EpochStatistics(
+            experiment.steps_per_epoch, most_updates=experiment.steps_per_epoch + burst
+        )
+        self.steps = 0
+        self.replay_digest, self.replay_digested = "", 0
+        self.begin_episode()
+
+    def begin_episode(self) -> None:
+        """Reset the environment with a new seed."""
+        (seed,) = draw_seeds(self.rng["environment"], 1)
+        self.episode = Episode(seed)
+        self.obs = self.env.reset(seed=seed)[0].astype(np.float32)
+
+    def random_action(self) -> np.ndarray:
+        """An action drawn uniformly from the action space, float32 (act_dim,)."""
+        return self.action_space.sample(self.rng["random_actions"])
+
+    def noisy_action(self, policy: Policy) -> np.ndarray:
+        """μ(s) + ε, ε ~ N(0, act_noise²), clipped into the action space; float32 (act_dim,).
+
+        Noise is drawn in float64: NumPy's float32 normals depend on the C library's log1pf.
+        """
+        noise = self.rng["exploration"].standard_normal(self.action_space.dim)
+        return self.action_space.clip(policy(self.obs) + self.experiment.act_noise * noise)
+
+    def step(self, action: np.ndarray) -> bool:
+        """Take one step and store the transition; returns whether the episode is over.
+
+        Only `terminated` is stored. A time limit ends the episode, but is not a terminal state.
+        """
+        result = self.env.step(self.action_space.for_env(action))
+        next_obs, reward, terminated, truncated, _ = result
+        next_obs, reward = next_obs.astype(np.float32), float(reward)
+        self.replay.add(self.obs, action, reward, next_obs, terminated)
+        self.obs = next_obs
+        self.episode.total += reward
+        self.episode.actions.append(action)
+        self.episode.rewards.append(reward)
+        self.steps += 1
+        return terminated or truncated or len(self.episode.actions) == self.longest_episode
+
+    def updates_due(self, episode_over: bool) -> int:
+        """How many updates follow the step just taken."""
+        if self.steps < self.experiment.update_after:
+            return 0
+        if self.experiment.update_every == "episode":
+            return len(self.episode.actions) if episode_over else 0
+        return self.experiment.update_every if self.steps % self.experiment.update_every == 0 else 0
+
+    def digest(self) -> StateDigest:
+        """A digest of the state at the end of an epoch, where alone it may be called."""
+        new = min(self.replay.added - self.replay_digested, len(self.replay))
+        self.replay_digest = extend_digest(self.replay_digest, self.replay.last(new))
+        self.replay_digested = self.replay.added
+        episode = self.episode
+        total = np.array([episode.seed, len(episode.actions), episode.total])
+        return StateDigest(
+            agent=digest_arrays(self.agent.arrays()),
+            random_streams=digest_streams(self.rng),
+            replay=self.replay_digest,
+            environment=digest_arrays([self.obs, total]),
+        )
+
+    def snapshot(self) -> Snapshot:
+        """The state, for `restore`."""
+        episode = self.episode
+        return Snapshot(
+            steps=self.steps,
+            streams={name: rng.bit_generator.state for name, rng in self.rng.items()},
+            agent=self.agent.arrays(),
+            episode_seed=episode.seed,
+            episode_return=episode.total,
+            episode_actions=np.array(episode.actions, np.float32).reshape(
+                len(episode.actions), self.action_space.dim
+            ),
+            episode_rewards=np.array(episode.rewards),
+            obs=self.obs,
+            statistics_episodes=self.statistics.episodes.copy(),
+            statistics_updates=self.statistics.updates.copy(),
+            replay_digest=self.replay_digest,
+            replay_digested=self.replay_digested,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Restore the state from a snapshot; the replay buffer has been restored already.
+
+        The state of an environment cannot be copied in general. So the episode in progress is
+        played again from its seed with its actions. NotRestored if any observation or reward
+        differs, or if the episode ends.
+        """
+        for name, rng in self.rng.items():
+            rng.bit_generator.state = snapshot.streams[name]
+        self.steps = snapshot.steps
+        self.agent.restore(snapshot.agent)
+        self.statistics.restore(snapshot.statistics_episodes, snapshot.statistics_updates)
+        self.replay_digest = snapshot.replay_digest
+        self.replay_digested = snapshot.replay_digested
+        self.episode = Episode(
+            snapshot.episode_seed,
+            snapshot.episode_return,
+            list(snapshot.episode_actions),
+            snapshot.episode_rewards.tolist(),
+        )
+        self.obs = self.env.reset(seed=self.episode.seed)[0].astype(np.float32)
+        for i, action in enumerate(self.episode.actions):
+            result = self.env.step(self.action_space.for_env(action))
+            obs, reward, terminated, truncated, _ = result
+            if float(reward) != self.episode.rewards[i]:
+                raise NotRestored(
+                    f"the reward of step {i + 1} of the episode is {float(reward)!r} instead of "
+                    f"{self.episode.rewards[i]!r}"
+                )
+            if terminated or truncated:
+                raise NotRestored(f"the episode ends at its step {i + 1}, and did not before")
+            self.obs = obs.astype(np.float32)
+        if self.obs.tobytes() != snapshot.obs.tobytes():
+            raise NotRestored("the observation is not the one that was saved")
+
+
+def train_epochs(
+    run: Training, epochs: int, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[EpochResult]:
+    """Train until the end of epoch `epochs`, or until `should_stop()`; yields after each epoch.
+
+    NonFinite if a loss or a weight of the actor is no longer finite.
+    """
+    experiment = run.experiment
+    policy = run.agent.policy()
+    while run.steps < epochs * experiment.steps_per_epoch and not should_stop():
+        explore = run.steps < experiment.start_steps
+        action = run.random_action() if explore else run.noisy_action(policy)
+        episode_over = run.step(action)
+
+        if updates := run.updates_due(episode_over):
+            metrics = run.agent.update(run.replay, run.rng["replay"], updates)
+            policy = run.agent.policy()
+            _check_finite(metrics, policy)
+            run.statistics.add_updates(metrics)
+
+        if episode_over:
+            run.statistics.add_episode(run.episode.total, len(run.episode.actions))
+            run.begin_episode()
+
+        if run.steps % experiment.steps_per_epoch == 0:
+            epoch = run.steps // experiment.steps_per_epoch
+            returns, lengths = evaluate_policy(
+                policy, run.evaluation_envs, experiment.max_ep_len, run.rng["evaluation"]
+            )
+            row = run.statistics.finish(epoch, run.steps, returns, lengths)
+            yield EpochResult(row, returns, lengths, run.digest())
+
+
+def _check_finite(metrics: UpdateMetrics, policy: Policy) -> None:
+    finite = np.isfinite(metrics.loss_q) & np.isfinite(metrics.loss_pi)
+    if not finite.all():
+        update = int(np.argmin(finite)) + 1
+        raise NonFinite(f"a loss is no longer finite in update {update} of {len(finite)}")
+    # An action that is NaN may crash the environment.
+    check_weights([*policy.weights, *policy.biases])
+
+
+def check_weights(arrays: list[np.ndarray]) -> None:
+    """NonFinite if a weight is NaN or infinite."""
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise NonFinite("a weight is no longer finite")

@@ -1,0 +1,58 @@
+"""policy.npz: a policy on the disk."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from ddpg.core.policy import Policy
+from ddpg.errors import UserError
+
+
+def policy_to_bytes(policy: Policy) -> bytes:
+    """The policy as an .npz archive that `load_policy` reads, the same bytes every time."""
+    arrays = {"scale": policy.scale, "offset": policy.offset}
+    arrays |= {f"weight_{i}": w for i, w in enumerate(policy.weights)}
+    arrays |= {f"bias_{i}": b for i, b in enumerate(policy.biases)}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(_Member(f"{name}.npy"), "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array)
+    return buffer.getvalue()
+
+
+class _Member(zipfile.ZipInfo):
+    """A file in an .npz archive, with the header that Python 3.11.4 and later write.
+
+    Earlier ones, as Debian 12's, write another, so that `np.savez` would not give the same bytes.
+    """
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.create_version = self.extract_version = zipfile.ZIP64_VERSION
+
+    def FileHeader(self, zip64=None) -> bytes:  # noqa: N802  (named by ZipFile)
+        header = super().FileHeader(zip64)
+        # The version, and instead of the two sizes that they are in the field for 64 bits.
+        return (
+            header[:4] + bytes([zipfile.ZIP64_VERSION]) + header[5:18] + b"\xff" * 8 + header[26:]
+        )
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy that `policy_to_bytes` wrote; UserError if it is missing or something else."""
+    try:
+        with np.load(path) as archive:
+            layers = sum(name.startswith("weight_") for name in archive)
+            return Policy(
+                weights=[archive[f"weight_{i}"] for i in range(layers)],
+                biases=[archive[f"bias_{i}"] for i in range(layers)],
+                scale=archive["scale"],
+                offset=archive["offset"],
+            )
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such policy; a finished run leaves policy.npz") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a policy of this package ({error})") from None

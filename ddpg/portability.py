@@ -1,0 +1,53 @@
+"""Which runs must have equal bytes: the platform of a run, decided when it starts."""
+
+import logging
+import sys
+
+from ddpg import kernels, provenance
+from ddpg.core.selfcheck import find_differing_functions, find_differing_products
+from ddpg.core.training import Training
+from ddpg.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# Every x86-64 processor with AVX2 and FMA whose kernels pass the self-check.
+PORTABLE = "x86-64-v3"
+
+
+def determine_platform(run: Training) -> tuple[str, str]:
+    """(platform, kernels): runs on equal platforms have equal bytes; how kernels were chosen.
+
+    Tests the kernels in force on the products of this run's networks. If AVX-512 kernels fail, the
+    command is started again with oneDNN held to AVX2; UserError where this process is not a command
+    that can be.
+    """
+    if gpus := provenance.gpu():
+        return f"GPU {', '.join(gpus)}", "the GPU's own"
+    own = provenance.cpu().type
+    if not kernels.is_portable():
+        log.warning("this processor lacks AVX2 or FMA: the bytes of the run will be its own")
+        return own, "this processor's own: it lacks AVX2 or FMA"
+    experiment = run.experiment
+    differing = find_differing_functions() + find_differing_products(
+        tuple(experiment.hidden_sizes),
+        experiment.batch_size,
+        run.env.observation_space.shape[0],
+        run.action_space.dim,
+    )
+    if not differing:
+        capped = ", oneDNN held to AVX2" if kernels.is_capped() else ""
+        return PORTABLE, f"pinned{capped}"
+    what = f"{differing[0]}{f' and {len(differing) - 1} more' if len(differing) > 1 else ''}"
+    if not kernels.is_capped() and "avx512f" in kernels.processor_flags():
+        message = f"this processor's AVX-512 kernels differ ({what})"
+        if _is_command():
+            log.warning("%s: starting again with oneDNN held to AVX2", message)
+            kernels.restart_capped()
+        raise UserError(f"{message}; set {kernels.CAP_VARIABLE}={kernels.CAP} before Python starts")
+    log.warning("this processor computes %s differently: the run's bytes will be its own", what)
+    return own, f"this processor's own: {what} differ"
+
+
+def _is_command() -> bool:
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return spec is not None and spec.name == "ddpg.__main__"

@@ -1,0 +1,131 @@
+"""What a finished run says of itself: run.json, read and written here and nowhere else."""
+
+import dataclasses
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ddpg.errors import UserError
+from ddpg.runs import typed_json
+
+RUN = "run.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """One process that trained the run: when it began, at which step, and on what."""
+
+    started: datetime
+    from_step: int
+    model: str
+    type: str
+    gpu: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What must be the same for two runs to have the same bytes."""
+
+    experiment: str
+    seed: int
+    config: dict[str, Any]
+    packages: dict[str, str]
+    arithmetic_version: int = 1
+    platform: str = ""  # where bytes are equal; see ddpg.portability
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Processor:
+    """The processor's name, its type (vendor, family, model, instructions) and all its flags."""
+
+    model: str
+    type: str
+    flags: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Revision:
+    """The git revision of the sources, and whether they had changes that are not in it."""
+
+    revision: str
+    dirty: bool
+
+    def __str__(self) -> str:
+        return self.revision + (" with uncommitted changes" if self.dirty else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """A container image, as its build noted it: `id` is a digest of its contents."""
+
+    id: str
+    variant: str
+    version: str
+    revision: str
+    lock: str
+
+    def __str__(self) -> str:
+        return f"{self.variant} {self.id}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """The machine that finished the run. `git` is None outside a clone or without git."""
+
+    cpu: Processor
+    gpu: tuple[str, ...]
+    threads: int
+    platform: str
+    python: str
+    packages: dict[str, str]
+    variables: dict[str, str]
+    git: Revision | None
+    image: Image | None
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """A finished run: what it trained, what produced it, how long it took, and its checksums.
+
+    Fields with a default were added later; the default is what earlier runs are.
+    """
+
+    experiment: str
+    seed: int
+    config_digest: str
+    finished: datetime
+    sessions: tuple[Session, ...]
+    steps: int
+    seconds: float
+    steps_per_second: float
+    peak_memory_bytes: int
+    weights_sha256: str
+    identity: Identity
+    machine: Machine
+    files: dict[str, str]  # the SHA-256 of each result file by its name
+    core_digest: str | None = None  # of the code of ddpg.core, for information
+    kernels: str | None = None  # how kernels were chosen
+
+    @property
+    def arithmetic_version(self) -> int:
+        """The version of the arithmetic that computed the run."""
+        return self.identity.arithmetic_version
+
+    @classmethod
+    def read(cls, path: Path) -> "RunRecord":
+        """The record in a run.json. UserError with one line for what is missing or mistyped."""
+        record = typed_json.read_record(cls, path)
+        if not record.sessions:
+            raise UserError(f"{path}: not a run.json of this package: sessions is empty")
+        return record
+
+    def to_json(self) -> dict:
+        """The content of run.json, as `read` takes it."""
+        return typed_json.to_json(self)
+
+
+def read_finished(directory: Path) -> RunRecord | None:
+    """The record of the run in `directory`, None where it has not finished."""
+    path = directory / RUN
+    return RunRecord.read(path) if path.exists() else None

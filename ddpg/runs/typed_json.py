@@ -1,0 +1,95 @@
+"""JSON to frozen dataclasses and back, by the types of their fields.
+
+A field may be text, a number, a truth value, a datetime, another dataclass, `X | None`,
+`tuple[X, ...]`, `dict[str, X]`, or `Any` for a value that is taken as it is.
+"""
+
+import dataclasses
+import types
+import typing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ddpg.errors import UserError
+from ddpg.files import read_json
+
+_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def read_record(kind: type, path: Path) -> Any:
+    """The JSON file `path` as the dataclass `kind`; UserError with one line where it is not one."""
+    try:
+        return from_json(kind, read_json(path))
+    except ValueError as error:
+        raise UserError(f"{path}: not a {path.name} of this package: {error}") from None
+
+
+def from_json(kind: Any, value: Any, key: str = "") -> Any:
+    """`value`, as `json.loads` returns it, as an instance of `kind`.
+
+    Keys that a dataclass does not have are passed over: a later version of this package may write
+    more. Raises ValueError with one line that names the key, dotted, and what is wrong with it.
+    """
+    if dataclasses.is_dataclass(kind):
+        return _record(kind, _checked(dict, "an object", value, key), key)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:  # X | None
+        return None if value is None else from_json(arguments[0], value, key)
+    if origin is tuple:  # tuple[X, ...]
+        items = _checked(list, "a list", value, key)
+        return tuple(from_json(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(items))
+    if origin is dict:  # dict[str, X]
+        items = _checked(dict, "an object", value, key).items()
+        return {name: from_json(arguments[1], item, _join(key, name)) for name, item in items}
+    if kind is datetime:
+        return _time(value, key)
+    if kind is float and type(value) is int:
+        return float(value)
+    return value if kind is Any else _checked(kind, _NAMES[kind], value, key)
+
+
+def to_json(value: Any) -> Any:
+    """What `json.dumps` can write of an instance that `from_json` can read; nothing is left out."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {name: to_json(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [to_json(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _record(kind: Any, values: dict, key: str) -> Any:
+    hints, found = typing.get_type_hints(kind), {}
+    for field in dataclasses.fields(kind):
+        if field.name in values:
+            name = _join(key, field.name)
+            found[field.name] = from_json(hints[field.name], values[field.name], name)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise ValueError(f"{_join(key, field.name)} is missing")
+    return kind(**found)
+
+
+def _time(value: Any, key: str) -> datetime:
+    try:
+        return datetime.fromisoformat(_checked(str, "a time", value, key))
+    except ValueError:
+        raise ValueError(f"{key} is {_short(value)}, not a time as 2026-01-31T12:00:00") from None
+
+
+def _checked(kind: type, name: str, value: Any, key: str) -> Any:
+    if type(value) is not kind:  # not isinstance: true is no number
+        raise ValueError(f"{key or 'all of it'} is {_short(value)}, not {name}")
+    return value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = "nothing (null)" if value is None else repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name

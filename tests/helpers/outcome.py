@@ -1,0 +1,101 @@
+"""What a target of the workflow leaves: its files, and what Snakemake says last."""
+
+import csv
+import re
+from pathlib import Path
+
+from exactness.lives import results
+
+from ddpg.runs.record import Image, RunRecord
+
+FIGURES = ("comparison", "values_and_losses", "final_returns")
+
+
+def check_outcome(
+    directory: Path, output: str, target: str, source: str, comparisons: list[str], runs: list[str]
+) -> list[str]:
+    """Assert that `target` has made all it promises from the `runs` of a `source` in `directory`.
+
+    `comparisons` begin with the headline. Returns the lines said after Snakemake's own.
+    """
+    for name in comparisons:
+        for figure in FIGURES:
+            for suffix, start in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+                path = directory / f"results/figures/{source}/{name}/{figure}.{suffix}"
+                assert path.read_bytes().startswith(start), path
+    page = (directory / f"results/summary/{target}.html").read_text()
+    assert page.count('src="data:image/svg+xml;base64,') == len(comparisons)
+    if target != "demo":
+        check_tables(directory / "results/tables" / source, comparisons, runs)
+    for run in runs:
+        RunRecord.read(directory / "results" / source / run / "run.json")
+    check_nothing_went_wrong(directory, output)
+    said = last_lines(output)
+    assert said[-3:] == [
+        f"main figure  results/figures/{source}/{comparisons[0]}/comparison.png",
+        f"all figures  results/figures/{source}",
+        f"report       results/summary/{target}.html",
+    ]
+    return said
+
+
+def check_tables(tables: Path, comparisons: list[str], runs: list[str]) -> None:
+    """Assert that the tables are about these comparisons and runs."""
+    with open(tables / "provenance.csv", newline="") as file:
+        found = [f"{row['experiment']}/seed_{row['seed']}" for row in csv.DictReader(file)]
+    assert sorted(found) == sorted(runs)
+    with open(tables / "groups.csv", newline="") as file:
+        assert {row["comparison"] for row in csv.DictReader(file)} == set(comparisons)
+    for name in ("pairs.csv", "claims.csv"):
+        assert len((tables / name).read_text().splitlines()) > 1
+    assert "## Final performance" in (tables / "statistics.md").read_text()
+    for name in ("statistics", "provenance"):
+        assert "<table>" in (tables / f"{name}.html").read_text()
+
+
+def check_nothing_went_wrong(directory: Path, output: str) -> None:
+    """Assert that neither Snakemake nor a log of a rule tells of an error or of MuJoCo's noise."""
+    logs = {path: path.read_text() for path in directory.glob("results/logs/**/*.log")}
+    assert logs
+    for path, text in {**logs, "Snakemake": output}.items():
+        for noise in ("Traceback", "settotalmass"):
+            assert noise not in text, f"{path}: {text}"
+    assert not list(directory.rglob("MUJOCO_LOG.TXT"))
+
+
+def last_lines(output: str) -> list[str]:
+    """What is said after everything that Snakemake says itself."""
+    said = re.search(r"^(?:Verdict|Final returns): .*", output, re.MULTILINE | re.DOTALL)
+    assert said, output
+    for its_own in ("Elapsed time", "Complete log", "WorkflowError"):
+        assert its_own not in said[0], output
+    return said[0].rstrip("\n").splitlines()
+
+
+def returns_said(said: list[str]) -> dict[str, int]:
+    """The number of seeds by experiment, of the table of final returns; each mean is a number."""
+    rows = [re.match(r" (\S+) +(\d+) +(-?[\d,.]+) +(-?[\d,.]+) +(-?[\d,.]+) *$", s) for s in said]
+    return {row[1]: int(row[2]) for row in rows if row}
+
+
+def verdict_said(said: list[str]) -> dict[str, str]:
+    """The result by experiment, of the table of a verdict."""
+    rows = [re.match(r" (\S+) +(pass|fail|too few seeds to tell|no runs) +\S", s) for s in said]
+    return {row[1]: row[2] for row in rows if row}
+
+
+def same_everywhere(directory: Path, source: str, comparisons: list[str], runs: list[str]) -> dict:
+    """All that must be the same bytes wherever the workflow ran."""
+    made = {run: results(directory / "results" / source / run) for run in runs}
+    for folder in (f"figures/{source}/{name}" for name in comparisons):
+        found = (directory / "results" / folder).iterdir()
+        made |= {f"{folder}/{path.name}": path.read_bytes() for path in found}
+    for name in (f"tables/{source}/groups.csv", f"tables/{source}/pairs.csv"):
+        made[name] = (directory / "results" / name).read_bytes()
+    return made
+
+
+def images_of(directory: Path, source: str, runs: list[str]) -> list[Image | None]:
+    """What each run says of the image that made it."""
+    paths = [directory / "results" / source / run / "run.json" for run in runs]
+    return [RunRecord.read(path).machine.image for path in paths]

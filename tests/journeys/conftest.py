@@ -1,0 +1,38 @@
+"""What several journeys start from."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+from helpers.tiny import tiny_checkout
+
+
+@pytest.fixture(scope="session")
+def smoke_on_host(tmp_path_factory) -> tuple[Checkout, str]:
+    """A checkout of tiny experiments in which `snakemake smoke` has run, and its output.
+
+    Every process that runs tests has the same one, and leaves it as it is.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    directory, said = root / "smoke_on_host", root / "smoke_on_host.txt"
+    with open(root / "smoke_on_host.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            directory.mkdir()
+            output = tiny_checkout(directory).snakemake("smoke")
+            said.write_text(output)
+    return Checkout.at(directory), said.read_text()
+
+
+@pytest.fixture
+def empty(tmp_path) -> Path:
+    """A directory that has only a configuration of tiny experiments."""
+    tiny = tiny_checkout(tmp_path / "tiny")
+    directory = tmp_path / "empty"
+    directory.mkdir()
+    (tiny.directory / "config.yaml").rename(directory / "config.yaml")
+    return directory

@@ -1,0 +1,73 @@
+"""The Dockerfile's image, built once: the workflow in it, and what it holds.
+
+It is built and run by Buildah, which needs no server.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from checkout import ROOT
+from commands import make, run
+from helpers.outcome import check_outcome, images_of, last_lines, same_everywhere
+from helpers.tiny import COMPARISONS, RUNS
+
+from ddpg.runs.record import Image
+from ddpg.runs.typed_json import from_json
+
+
+@pytest.fixture(scope="module")
+def docker_run():
+    """`docker run` for the image: a function of the directory that stands at /work, and arguments.
+
+    The image's user, variables, working directory and command are in force. It returns the output;
+    its attribute `root` is the directory that holds the image's files.
+    """
+    make("docker-image")
+    settings = json.loads(run("buildah", "inspect", "--type=image", "ddpg", cwd=ROOT))
+    command = settings["OCIv1"]["config"]["Entrypoint"]
+    container = run("buildah", "from", "--pull-never", "ddpg", cwd=ROOT).strip()
+
+    def docker_run(directory: Path, *arguments) -> str:
+        directory.chmod(0o777)  # for the image's user
+        options = ["--isolation=chroot", f"--volume={directory}:/work"]
+        return run("buildah", "run", *options, container, "--", *command, *arguments, cwd=ROOT)
+
+    docker_run.root = Path(run("buildah", "mount", container, cwd=ROOT).strip())
+    yield docker_run
+    run("buildah", "rm", container, cwd=ROOT)
+
+
+@pytest.mark.buildah
+def test_smoke(docker_run, empty, smoke_on_host):
+    """In an empty directory, all of it, to the host's bytes; and from there nothing again."""
+    output = docker_run(empty, "--cores", 2, "smoke")
+    said = check_outcome(empty, output, "smoke", "smoke", COMPARISONS, RUNS)
+    host, host_output = smoke_on_host
+    assert said == last_lines(host_output)
+    note = json.loads((docker_run.root / "opt/venv/image.json").read_text())
+    assert images_of(empty, "smoke", RUNS) == [from_json(Image, note)] * len(RUNS)
+    made, expected = (
+        same_everywhere(where, "smoke", COMPARISONS, RUNS) for where in (empty, host.directory)
+    )
+    assert made == expected
+    again = docker_run(empty, "--cores", 2, "--quiet", "all", "--", "smoke")
+    assert last_lines(again) == said
+
+
+@pytest.mark.buildah
+@pytest.mark.container
+def test_it_holds_what_the_apptainer_image_holds(docker_run, sif):
+    """Debian's packages, every file of the Python packages and of the workflow: one digest."""
+    note = ["apptainer", "--silent", "exec", sif, "cat", "/opt/venv/image.json"]
+    ours = json.loads((docker_run.root / "opt/venv/image.json").read_text())
+    assert ours == json.loads(run(*note, cwd=ROOT))
+
+
+def test_both_images_set_the_same_variables():
+    dockerfile = (ROOT / "containers/Dockerfile").read_text().replace("\\\n", "")
+    definition = (ROOT / "containers/ddpg.def").read_text()
+    in_dockerfile = re.findall(r"(\w+)=", re.search(r"^ENV .*", dockerfile, re.MULTILINE)[0])
+    exported = re.findall(r"^ +export (.*)", definition.split("%environment")[1], re.MULTILINE)
+    assert sorted(in_dockerfile) == sorted(re.findall(r"(\w+)=", " ".join(exported)))

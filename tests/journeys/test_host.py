@@ -1,0 +1,153 @@
+"""The README's ways without an image, one after the other in one checkout of tiny experiments.
+
+Their published runs are those that `smoke` has made there. So `figures` draws them, and `all`,
+which trains them from scratch, must come to the same bytes.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from checkout import ROOT, Checkout
+from helpers.outcome import check_outcome, last_lines, returns_said, same_everywhere, verdict_said
+from helpers.tiny import COMPARISONS, RUNS
+
+from ddpg import publish
+from ddpg.analysis.verdict import Verdict
+
+SEEDS = {"halfcheetah-benchmark": 1, "pendulum-demo": 2}
+
+
+@pytest.fixture(scope="module")
+def checkout(smoke_on_host, tmp_path_factory) -> Checkout:
+    """A copy of the checkout where `smoke` has run, with its runs published."""
+    directory = tmp_path_factory.mktemp("host") / "checkout"
+    shutil.copytree(smoke_on_host[0].directory, directory, symlinks=True)
+    runs = [f"results/smoke/{run}" for run in RUNS]
+    command = [sys.executable, "-m", "ddpg", "publish", *runs]
+    subprocess.run(command, cwd=directory, check=True, timeout=60)
+    shutil.rmtree(directory / "results/smoke")
+    return Checkout.at(directory)
+
+
+@pytest.fixture(scope="module")
+def demo(checkout) -> str:
+    """What `make demo` says."""
+    return checkout.make("demo")
+
+
+@pytest.fixture(scope="module")
+def trained(checkout, demo) -> str:
+    """What `make all` says, after the demo."""
+    return checkout.make("all")
+
+
+def trained_by(output: str) -> list[str]:
+    """The runs that Snakemake has trained."""
+    pattern = r"^(?:local)?rule train:(?:\n .*)*?wildcards: tier=\w+, experiment=(.*), seed=(\d+)"
+    return sorted(f"{name}/seed_{seed}" for name, seed in re.findall(pattern, output, re.MULTILINE))
+
+
+def test_smoke(smoke_on_host):
+    checkout, output = smoke_on_host
+    said = check_outcome(checkout.directory, output, "smoke", "smoke", COMPARISONS, RUNS)
+    assert returns_said(said) == SEEDS
+    assert trained_by(output) == RUNS
+
+
+def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
+    output = checkout.make("figures")
+    said = check_outcome(checkout.directory, output, "figures", "published", COMPARISONS, RUNS)
+    assert returns_said(said) == SEEDS
+    assert trained_by(output) == []
+    drawn, smoke = (
+        same_everywhere(directory, source, COMPARISONS, RUNS)
+        for directory, source in (
+            (checkout.directory, "published"),
+            (smoke_on_host[0].directory, "smoke"),
+        )
+    )
+    assert list(drawn.values()) == list(smoke.values())
+
+
+def test_the_report_holds_all_of_it(checkout):
+    output = checkout.make("report")
+    assert "report       results/summary/figures.html\n" in output
+    report = (checkout.directory / "results/report.html").read_text()
+    assert len(report) > 10**6
+    for name in ("comparison.svg", "statistics.html", "provenance.html", "figures.html"):
+        assert f'"name": "{name}"' in report or f'"{name}"' in report
+    assert "Begin with <strong>Summary</strong>" in report
+
+
+def test_the_demo(checkout, demo):
+    said = check_outcome(checkout.directory, demo, "demo", "runs", ["pendulum"], RUNS[1:])
+    assert returns_said(said) == {"pendulum-demo": 2}
+    assert trained_by(demo) == RUNS[1:]
+
+
+def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
+    said = check_outcome(checkout.directory, trained, "all", "runs", COMPARISONS, RUNS)
+    assert trained_by(trained) == RUNS[:1], "the demo's runs were there"
+    assert said[:2] == [
+        "Verdict: pass",
+        "The fresh runs of 2 experiments reproduce the published ones.",
+    ]
+    assert verdict_said(said) == dict.fromkeys(SEEDS, "pass")
+    verdict = Verdict.read(checkout.directory / "results/verdict.json")
+    assert {outcome.test for outcome in verdict.experiments.values()} == {"bytes"}
+
+
+def test_all_again_trains_nothing_and_says_the_same(checkout, trained):
+    again = checkout.snakemake("all")
+    assert trained_by(again) == []
+    assert last_lines(again) == last_lines(trained)
+
+
+def alter(run: Path) -> None:
+    """Publish another test return than the run had, as if by mistake."""
+    path = run / "test_episodes.csv"
+    text = path.read_text()
+    changed = re.sub(r"(\d)(\D*)\Z", lambda m: f"{(int(m[1]) + 1) % 10}{m[2]}", text)
+    assert changed != text
+    path.write_text(changed)
+    record = json.loads((run / "run.json").read_text())
+    record["files"][path.name] = hashlib.sha256(changed.encode()).hexdigest()
+    (run / "run.json").write_text(json.dumps(record))
+    publish.write_manifest(run.parents[1])
+
+
+def test_all_fails_where_a_published_run_is_another(checkout, trained):
+    alter(checkout.directory / "results/published/pendulum-demo/seed_10")
+    for command in ([], ["--quiet", "all", "--"]):
+        output = checkout.snakemake(*command, "all", expect=1)
+        assert trained_by(output) == []
+        said = last_lines(output)
+        assert said[:2] == [
+            "Verdict: fail",
+            "The fresh runs of 2 experiments do NOT all reproduce the published ones.",
+        ]
+        assert verdict_said(said) == {"halfcheetah-benchmark": "pass", "pendulum-demo": "fail"}
+        assert said[-1] == "report       results/summary/all.html"
+    page = (checkout.directory / "results/summary/all.html").read_text()
+    assert "<h2>Verdict: fail</h2>" in page
+    assert Verdict.read(checkout.directory / "results/verdict.json").result == "fail"
+    assert checkout.make("all", expect=2)
+
+
+def test_nothing_published_is_said_and_is_no_failure(checkout, trained):
+    shutil.rmtree(checkout.directory / "results/published")
+    said = last_lines(checkout.snakemake("all"))
+    assert said[0] == "Verdict: no runs"
+    assert verdict_said(said) == dict.fromkeys(SEEDS, "no runs")
+
+
+def test_the_readme_promises_these_commands():
+    readme = (ROOT / "README.md").read_text()
+    for command in ("make demo", "make report", "snakemake figures", "snakemake all"):
+        assert command in readme

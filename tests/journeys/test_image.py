@@ -1,0 +1,139 @@
+"""The README's ways into Apptainer's image, each whole and to the bytes of the host."""
+
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from checkout import ROOT, Checkout
+from commands import bare, make, run
+from exactness.lives import results
+from helpers.outcome import check_outcome, images_of, last_lines, returns_said, same_everywhere
+from helpers.tiny import COMPARISONS, RUNS, tiny_checkout
+
+from ddpg import config
+from ddpg.runs.record import Image, RunRecord
+from ddpg.runs.typed_json import from_json
+
+pytestmark = pytest.mark.container
+
+JOBS = ["train"] * 3 + ["aggregate", "figures_of_comparison"] * 2
+JOBS += ["compare", "provenance", "page", "smoke"]
+
+
+@pytest.fixture(scope="module")
+def identity(sif) -> Image:
+    """What the image says it is."""
+    note = run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT)
+    return from_json(Image, json.loads(note))
+
+
+def check(directory: Path, output: str, identity: Image, smoke_on_host) -> None:
+    """Assert that `smoke` is done, all of it in the image and to the host's bytes."""
+    said = check_outcome(directory, output, "smoke", "smoke", COMPARISONS, RUNS)
+    host, host_output = smoke_on_host
+    assert said == last_lines(host_output)
+    assert images_of(directory, "smoke", RUNS) == [identity] * len(RUNS)
+    made, expected = (
+        same_everywhere(where, "smoke", COMPARISONS, RUNS) for where in (directory, host.directory)
+    )
+    assert made == expected
+    table = (directory / "results/tables/smoke/provenance.csv").read_text()
+    assert table.count(f"{identity.variant} {identity.id[7:19]}") == len(RUNS)
+
+
+@pytest.fixture(scope="module")
+def from_host(sif, tmp_path_factory) -> tuple[Checkout, str]:
+    """A checkout in which Snakemake of the host made `smoke` in the image; its output."""
+    checkout = tiny_checkout(tmp_path_factory.mktemp("from_host"))
+    (checkout.directory / "containers/ddpg.sif").symlink_to(sif)
+    return checkout, checkout.snakemake("--use-singularity", "smoke")
+
+
+def test_snakemake_on_the_host(from_host, identity, smoke_on_host):
+    """Every rule in the image; also where root lacks capabilities, with nothing to be set."""
+    checkout, output = from_host
+    assert sorted(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)) == sorted(JOBS)
+    assert output.count("Activating singularity image") == len(JOBS)
+    check(checkout.directory, output, identity, smoke_on_host)
+
+
+def test_the_image_switched_on_or_off_trains_nothing_again(from_host, smoke_on_host):
+    checkout, _ = from_host
+    assert checkout.planned("smoke") == []
+    host, _ = smoke_on_host
+    assert host.planned("--use-singularity", "smoke") == []
+    assert host.planned("smoke", "--sdm", "apptainer") == []
+
+
+def test_the_profile_leaves_the_host_s_variables_outside(
+    from_host, smoke_on_host, identity, monkeypatch
+):
+    checkout, _ = from_host
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")  # one that a run records
+    run_json = f"results/runs/{RUNS[1]}/run.json"
+    checkout.snakemake("--profile", "workflow/profiles/apptainer", "--", run_json)
+    record = RunRecord.read(checkout.directory / run_json)
+    assert record.machine.image == identity
+    assert "NVIDIA_TF32_OVERRIDE" not in record.machine.variables
+    trained, smoke = (
+        results(directory / tier / RUNS[1])
+        for directory, tier in (
+            (checkout.directory / "results", "runs"),
+            (smoke_on_host[0].directory / "results", "smoke"),
+        )
+    )
+    assert trained == smoke
+
+
+def test_snakemake_in_the_image(sif, identity, smoke_on_host, empty):
+    """In a directory with a configuration, without a home, the host's files and variables."""
+    snakemake = ["apptainer", "run", *bare(empty), sif, "--cores", 2, "smoke"]
+    env = {k: v for k, v in os.environ.items() if k != "HOME"}
+    output = run(*snakemake, cwd=empty, env=env)
+    check(empty, output, identity, smoke_on_host)
+    left = {path.name for path in empty.iterdir()}
+    assert left == {"config.yaml", "results", ".snakemake"}
+    again = run(*snakemake, cwd=empty, env=env)
+    assert re.search(r"^smoke +1\ntotal +1$", again, re.MULTILINE), "nothing but the last lines"
+    assert last_lines(again) == last_lines(output)
+
+
+def test_a_command_in_the_image(sif, identity, smoke_on_host, empty):
+    train = "python -m ddpg train pendulum-demo --seed 0 --output run".split()
+    run("apptainer", "exec", "--cleanenv", sif, *train, cwd=empty)
+    assert RunRecord.read(empty / "run/run.json").machine.image == identity
+    host, _ = smoke_on_host
+    assert results(empty / "run") == results(host.directory / "results/smoke" / RUNS[1])
+
+
+def test_an_archive_draws_the_figures_without_a_network(sif, tmp_path):
+    """The project's own published runs, from what `make archive` has packed and nothing else."""
+    make("archive")
+    (archive,) = ROOT.glob("ddpg-*.tar")
+    run("tar", "--extract", "--file", archive, cwd=tmp_path)
+    archive.unlink()
+    (unpacked,) = tmp_path.iterdir()
+    run("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=unpacked)
+    cut_off = ["unshare", "--map-root-user", "--net"]
+    devices = run(*cut_off, "cat", "/proc/net/dev", cwd=unpacked)
+    assert re.findall(r"^ *(\w+):", devices, re.MULTILINE) == ["lo"]
+    figures = ["apptainer", "run", "containers/ddpg.sif", "--cores", 2, "figures"]
+    output = run(*cut_off, *figures, cwd=unpacked)
+    settings = config.read(ROOT / "config.yaml")
+    comparisons = sorted(settings["comparisons"], key=lambda name: name != settings["headline"])
+    paths = ROOT.glob("results/published/*/seed_*/run.json")
+    runs = ["/".join(path.parts[-3:-1]) for path in paths]
+    said = check_outcome(unpacked, output, "figures", "published", comparisons, runs)
+    counts = Counter(name.split("/")[0] for name in runs)
+    assert returns_said(said) == dict(counts)
+    host = Checkout(tmp_path / "host")
+    one = "results/figures/published/pendulum"
+    host.snakemake(one)
+    assert files(unpacked / one) == files(host.directory / one)
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}

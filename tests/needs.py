@@ -1,0 +1,112 @@
+"""What some tests need beside what the README asks for, and what of it is missing here.
+
+A test says so with the marker of that name. Where something is missing the test is skipped, and its
+line in the summary says why; with CI=true it fails instead. No test skips for another reason.
+"""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from helpers.browser import PROGRAMS, browser
+
+# Beside the Python that runs the tests, whether its environment is activated or not.
+UV = Path(sys.executable).parent / "uv"
+SLURM = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a marker stands for, and a function that returns what is missing, or ""."""
+
+    what: str
+    missing: Callable[[], str]
+
+
+def programs(*names: str) -> str:
+    """The programs that are not there."""
+    return " ".join(name for name in names if not shutil.which(name))
+
+
+@functools.cache
+def mount() -> str:
+    """The right to mount a file system, where it is missing; a container's root may lack it."""
+    if missing := programs("unshare", "mount"):
+        return missing
+    tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True)
+    return "the right to mount" if tried.returncode else ""
+
+
+@functools.cache
+def debian_release() -> tuple[str, bytes]:
+    """The mirror that Debian 13 can be installed from here, and its signed list of the release.
+
+    It is the one that DEBIAN_MIRROR names, or one that apt uses; if none answers: ("", b"").
+    """
+    mirrors = [os.environ.get("DEBIAN_MIRROR", "")]
+    if shutil.which("apt-get"):
+        update = ["apt-get", "update", "--print-uris"]
+        addresses = subprocess.run(update, capture_output=True, text=True).stdout
+        mirrors += re.findall(r"^'(\S+)/dists/", addresses, re.MULTILINE)
+    for mirror in filter(None, dict.fromkeys(mirrors)):
+        try:
+            address = f"{mirror.rstrip('/')}/dists/trixie/InRelease"
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                release = answer.read()
+        except (OSError, ValueError):
+            continue
+        if re.search(rb"^Origin: Debian$", release, re.MULTILINE):
+            return mirror, release
+    return "", b""
+
+
+@functools.cache
+def index() -> str:
+    """An index of Python packages, where none answers."""
+    ask = [UV, "pip", "install", "--dry-run", "--refresh", "--no-deps", "--reinstall", "packaging"]
+    asked = subprocess.run([*ask, "--python", sys.executable], capture_output=True)
+    return "an index that answers" if asked.returncode else ""
+
+
+def debian() -> str:
+    """What a Debian 13 of its own needs."""
+    missing = programs("debootstrap") or mount()
+    return missing or ("" if debian_release()[0] else "a Debian mirror that answers")
+
+
+def any_browser() -> str:
+    """A browser, where there is none."""
+    return "" if browser() else PROGRAMS[0]
+
+
+NEEDS = {
+    "container": Need("Apptainer (docs/containers.md)", lambda: programs("apptainer")),
+    "buildah": Need("Buildah (docs/containers.md)", lambda: programs("buildah")),
+    "cluster": Need("SLURM's programs (docs/cluster.md)", lambda: programs(*SLURM)),
+    "browser": Need("Chromium", any_browser),
+    "mount": Need("root's right to mount", mount),
+    "index": Need("an index of Python packages", index),
+    "qemu": Need("QEMU's user-mode emulation (Debian: qemu-user)", lambda: programs("qemu-x86_64")),
+    "debian": Need("root, debootstrap and a Debian mirror", debian),
+}
+
+
+def needs_of(item: pytest.Item) -> list[str]:
+    """The names of what a test needs."""
+    return [name for name in NEEDS if item.get_closest_marker(name)]
+
+
+def missing_for(item: pytest.Item) -> str:
+    """One line about what a test needs and is not here, or ""."""
+    for name in needs_of(item):
+        if missing := NEEDS[name].missing():
+            return f"needs {NEEDS[name].what}; missing here: {missing}"
+    return ""

@@ -1,0 +1,54 @@
+"""The README's commands in a Debian 13 that has what the README asks for, and nothing else."""
+
+import json
+import re
+import shutil
+
+import pytest
+from checkout import ROOT
+from platforms.debian import Debian
+
+pytestmark = pytest.mark.debian
+
+README = (ROOT / "README.md").read_text()
+# In place of what takes longer, with the same installation: the workflow on experiments shrunk to
+# seconds, and the fast tests.
+SHORTER = {
+    "make demo": "make smoke",
+    "make test": "make test PYTEST_OPTIONS='--numprocesses=auto tests/unit'",
+}
+
+
+@pytest.fixture(scope="module")
+def debian(tmp_path_factory):
+    """The system, with a clone of the revision under test in the user's home."""
+    packages = re.search(r"`apt-get install ([a-z0-9 -]+)`", README)[1].split()
+    system = Debian(tmp_path_factory.mktemp("debian") / "root", packages)
+    system.clone(ROOT, "ddpg")
+    yield system
+    shutil.rmtree(system.root)
+
+
+@pytest.fixture(scope="module")
+def outputs(debian):
+    """What each command of the README's start said."""
+    block = re.search(r"## Start\n.*?```sh\n(.*?)```", README, re.DOTALL)[1]
+    commands = re.findall(r"^(make \w+)", block, re.MULTILINE)
+    return {name: debian.run(f"cd ddpg && {SHORTER[name]}", timeout=900) for name in commands}
+
+
+def test_the_workflow_runs(outputs, debian):
+    assert re.search(r"^(\d+) of \1 steps \(100%\) done$", outputs["make demo"], re.MULTILINE)
+    results = debian.home / "ddpg/results"
+    assert (results / "tables/smoke/statistics.md").stat().st_size > 1000
+    runs = [json.loads(run.read_text()) for run in results.glob("smoke/*/*/run.json")]
+    revision = debian.run("cd ddpg && git rev-parse HEAD", timeout=60).strip()
+    assert len(runs) >= 10
+    for run in runs:
+        assert run["machine"]["python"].startswith("3.13.")
+        assert run["machine"]["git"] == {"revision": revision, "dirty": False}
+
+
+def test_the_fast_tests_pass(outputs):
+    closing = outputs["make test"].splitlines()[-1]
+    assert int(re.search(r"=+ (\d+) passed(?:, \d+ warnings)? in ", closing)[1]) > 300, closing

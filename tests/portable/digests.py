@@ -1,0 +1,28 @@
+"""Golden digests: those that are expected, and those that a process of its own computes."""
+
+import json
+import os
+import subprocess
+import sys
+
+from checkout import ROOT
+
+from ddpg.core import ARITHMETIC_VERSION
+
+GOLDEN = json.loads((ROOT / "tests/portable/golden.json").read_text())
+
+
+def compute(prefixes, *before, python=sys.executable, **variables):
+    """The digests as a process of its own computes them."""
+    command = [*before, python, "tests/portable/golden.py", *prefixes]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def expected(prefixes):
+    """The golden digests of the prefixes, at least one for each."""
+    found = {name: digest for name, digest in GOLDEN.items() if name.startswith(tuple(prefixes))}
+    assert all(any(name.startswith(prefix) for name in found) for prefix in prefixes)
+    return {"arithmetic version": ARITHMETIC_VERSION} | found

@@ -1,0 +1,29 @@
+"""The golden digests on this processor, whatever the environment says."""
+
+import pytest
+from portable.digests import compute, expected
+
+EVERYTHING = ("noise", "steps", "updates", "run")
+
+# A hostile environment: variables by which the libraries would choose other kernels.
+HOSTILE = {
+    "OPENBLAS_CORETYPE": "Sandybridge",
+    "OPENBLAS_L2_SIZE": "64",
+    "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2 --xla_cpu_multi_thread_eigen=true",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "NPY_ENABLE_CPU_FEATURES": "X86_V4",
+    "OMP_NUM_THREADS": "3",
+}
+
+
+def test_bytes_change_only_with_the_version():
+    """If this fails, either the change must not change bytes, or the version must be raised."""
+    assert compute(EVERYTHING) == expected(EVERYTHING)
+
+
+@pytest.mark.parametrize("isa", ["AVX2", "SSE41"])
+def test_the_environment_does_not_choose_kernels(isa):
+    """With oneDNN held to AVX2, and with variables that ask for what would change bytes."""
+    prefixes = ("noise", "updates", "run HalfCheetah")
+    assert compute(prefixes, **(HOSTILE | {"ONEDNN_MAX_CPU_ISA": isa})) == expected(prefixes)

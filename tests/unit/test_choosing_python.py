@@ -1,0 +1,177 @@
+"""Which Python `make` takes for its environment, and what it says where none will do."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from checkout import ROOT, Checkout
+
+TOOLS = "bash sh dirname env sed sort head make grep expand rm find git".split()
+
+# A Python of another version: this one, which is told so before it runs anything. Instead of making
+# an environment it says that it was asked to.
+OTHER_PYTHON = """\
+#!/bin/sh
+if [ "$1 $2" = "-m venv" ]; then echo "$0 makes it"; exit; fi
+PYTHONPATH={site} exec {python} "$@"
+"""
+TOLD_SO = """\
+import platform, sys
+sys.version_info = ({major}, {minor}, 1)
+platform.python_version = lambda: "{major}.{minor}.1"
+sys.executable = "{program}"
+sys.modules |= dict.fromkeys({without})
+"""
+# As pyenv's for a version that is not switched on.
+SHIM = "#!/bin/sh\necho 'pyenv: command not found' >&2\nexit 127\n"
+
+
+class Machine:
+    """A machine with the programs that `make` needs and, at first, without a Python."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.programs = directory / "bin"
+        self.environment = directory / "venv"
+        self.programs.mkdir()
+        for tool in TOOLS:
+            (self.programs / tool).symlink_to(shutil.which(tool))
+
+    def add(self, name: str, text: str) -> Path:
+        program = self.programs / name
+        program.write_text(text)
+        program.chmod(0o755)
+        return program
+
+    def add_python(self, version: str, name: str = "", without: tuple[str, ...] = ()) -> Path:
+        """Add a Python under its usual name or another, which lacks some modules."""
+        name = name or f"python{version}"
+        site = self.directory / f"site-{name}"
+        site.mkdir()
+        program = self.add(name, OTHER_PYTHON.format(site=site, python=sys.executable))
+        major, minor = version.split(".")
+        told = TOLD_SO.format(major=major, minor=minor, program=program, without=without)
+        (site / "sitecustomize.py").write_text(told)
+        return program
+
+    def run(self, *command, cwd: Path = ROOT, expect: int = 0) -> str:
+        """Run a command; its output, standard error included."""
+        done = subprocess.run(
+            list(map(str, command)), cwd=cwd, text=True, env={"PATH": str(self.programs)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert done.returncode == expect, done.stdout
+        return done.stdout
+
+    def make_environment(self, *arguments: str, expect: int = 0) -> str:
+        """Run environment.sh; what it says."""
+        script = ROOT / "containers/environment.sh"
+        return self.run(script, self.environment, *arguments, expect=expect)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def test_the_newest_is_taken(machine):
+    machine.add_python("3.11")
+    newest = machine.add_python("3.13")
+    machine.add_python("3.12", "python3")
+    assert machine.make_environment().endswith(f"{newest} makes it\n")
+
+
+def test_python3_is_considered_and_what_does_not_run_is_not(machine):
+    machine.add("python3.13", SHIM)
+    machine.add_python("3.11")
+    newest = machine.add_python("3.12", "python3")
+    assert machine.make_environment().endswith(f"{newest} makes it\n")
+
+
+def test_one_that_cannot_make_environments_is_not_taken(machine):
+    machine.add_python("3.13", without=("ensurepip",))
+    machine.add_python("3.14")
+    other = machine.add_python("3.11")
+    assert machine.make_environment().endswith(f"{other} makes it\n")
+
+
+def test_where_none_will_do_one_line_says_which_would_and_how_to_name_it(machine):
+    machine.add("python3.12", SHIM)
+    machine.add_python("3.13", "python3", without=("ensurepip",))
+    made = f"VENV={machine.environment}", f"{machine.environment}/cpu"
+    message, stop = machine.run("make", *made, expect=2).splitlines()
+    assert message == (
+        "no Python 3.11, 3.12 or 3.13 that can make an environment on PATH "
+        f"({machine.programs}/python3.12 does not run; "
+        f"{machine.programs}/python3 has no module ensurepip); "
+        "install one (Debian's and Ubuntu's packages: python3 python3-venv) or name it: "
+        "make PYTHON=/path/to/python3.13"
+    )
+    assert stop.startswith("make: *** [")
+    assert not machine.environment.exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "wrong"),
+    [
+        ("python3.10", "is CPython 3.10.1"),
+        ("python3.13", "has no module ensurepip"),
+        ("python3.12", "does not run"),
+    ],
+)
+def test_one_that_is_named_is_taken_or_refused(machine, named, wrong):
+    other = machine.add_python("3.11")
+    machine.add_python("3.10")
+    machine.add_python("3.13", without=("ensurepip",))
+    assert machine.make_environment(other).endswith(f"{other} makes it\n")
+    message = machine.make_environment(named, expect=2)
+    assert re.fullmatch(rf"PYTHON={named} {wrong}; .*make PYTHON=/path/to/python3.13\n", message)
+
+
+def test_an_environment_that_is_there_stays_unless_another_python_is_named(machine):
+    machine.add_python("3.13")
+    older = machine.add_python("3.11")
+    (machine.environment / "bin").mkdir(parents=True)
+    (machine.environment / "bin/python").symlink_to(older)
+    assert machine.make_environment() == ""
+    assert machine.make_environment("python3.11") == ""
+    message = machine.make_environment("python3.13", expect=2)
+    assert f"{machine.environment} is Python 3.11.1, not the 3.13.1 of PYTHON" in message
+
+
+def test_an_environment_of_a_python_that_will_not_do_is_refused(machine):
+    machine.add_python("3.13")
+    (machine.environment / "bin").mkdir(parents=True)
+    (machine.environment / "bin/python").symlink_to(machine.add_python("3.14"))
+    message = machine.make_environment(expect=2)
+    assert f"{machine.environment} is CPython 3.14.1; this needs Python 3.11, 3.12" in message
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(machine):
+    newest = machine.add_python("3.13")
+    (machine.environment / "bin").mkdir(parents=True)
+    (machine.environment / "bin/python").symlink_to("/usr/bin/python3.gone")
+    assert machine.make_environment().endswith(f"{newest} makes it\n")
+
+
+def test_make_needs_no_python_to_help_and_to_clean(machine, tmp_path):
+    checkout = Checkout(tmp_path / "checkout").directory
+    assert "remove the environment" in machine.run("make", "help", cwd=checkout)
+    (checkout / ".venv").mkdir()
+    machine.run("make", "clean", cwd=checkout)
+    assert not (checkout / ".venv").exists()
+
+
+def test_the_same_versions_are_named_everywhere():
+    script = (ROOT / "containers/environment.sh").read_text()
+    versions = re.search(r"versions=\((3.*)\)", script)[1].split()
+    oldest, newest = (tuple(map(int, versions[i].split("."))) for i in (0, -1))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={versions[0]},<3.{newest[1] + 1}"
+    assert len(versions) == newest[1] - oldest[1] + 1
+    *others, last = versions
+    assert f"Python {', '.join(others)} or {last}" in (ROOT / "README.md").read_text()

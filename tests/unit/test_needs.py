@@ -1,0 +1,50 @@
+"""What a test run does where something is missing that a test needs; see tests/needs.py."""
+
+import os
+import re
+import subprocess
+import sys
+
+from checkout import ROOT
+
+NEEDS_MORE = ["tests/journeys/test_docker.py", "tests/cluster", "tests/platforms/test_debian.py"]
+MISSING = {
+    "needs Buildah (docs/containers.md); missing here: buildah",
+    "needs Apptainer (docs/containers.md); missing here: apptainer",
+    "needs root, debootstrap and a Debian mirror; missing here: debootstrap",
+}
+
+
+def run_pytest(path, *arguments: str, ci: bool = False) -> tuple[int, str]:
+    """Run tests with only the programs in the directory `path`; the exit code and the output."""
+    env = {k: v for k, v in os.environ.items() if k != "CI" and not k.startswith("PYTEST")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=env | {"PATH": str(path), "PYTHONPATH": "tests"} | ({"CI": "true"} if ci else {}),
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def test_what_cannot_run_is_skipped_with_a_reason(tmp_path):
+    code, output = run_pytest(tmp_path, *NEEDS_MORE)
+    assert code == 0, output
+    reasons = set(re.findall(r"^SKIPPED .*?: (needs .*)", output, re.MULTILINE))
+    assert reasons == MISSING
+    assert re.search(r"\b1 passed, \d+ skipped in", output), "one test reads the sources only"
+
+
+def test_in_ci_it_fails_with_the_reason(tmp_path):
+    code, output = run_pytest(tmp_path, *NEEDS_MORE, ci=True)
+    assert code == 1, output
+    reasons = set(re.findall(r"^ERROR .* - Failed: (needs .*)", output, re.MULTILINE))
+    assert reasons == MISSING
+    assert "skipped" not in output
+
+
+def test_a_skip_for_another_reason_fails(tmp_path):
+    skips = tmp_path / "test_skips.py"
+    skips.write_text("import pytest\n\ndef test(): pytest.skip('it rains')\n")
+    code, output = run_pytest(tmp_path, "-p", "conftest", str(skips))
+    assert code == 1, output
+    assert "skipped without a marker of tests/needs.py: Skipped: it rains" in output

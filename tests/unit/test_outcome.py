@@ -1,0 +1,181 @@
+"""The last lines of a workflow and its first page, from curves, figures and a verdict."""
+
+import base64
+import re
+import shutil
+
+import pytest
+import yaml
+from checkout import ROOT
+
+from ddpg import config, privileges
+from ddpg.analysis import curves, tables, verdict
+from ddpg.analysis.verdict import FAIL, NO_RUNS, PASS, TOO_FEW, Outcome, Verdict
+from ddpg.cli import main
+from ddpg.errors import UserError
+from ddpg.runs.typed_json import to_json
+
+PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt"/>'
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """A directory with the curves and the figures of the published Pendulum runs."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("config.yaml", "results/reference"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        copy(ROOT / name, tmp_path / name)
+    runs = sorted(ROOT.glob("results/published/pendulum-demo/seed_*"))
+    tables.write_csv("curves.csv", curves.aggregate(runs))
+    for name in ("pendulum", "exercise-2-2"):
+        (tmp_path / "figures" / name).mkdir(parents=True)
+        (tmp_path / "figures" / name / "comparison.svg").write_bytes(PICTURE)
+    return tmp_path
+
+
+OPTIONS = ["--curves", "curves.csv", "--figures", "figures", "--only", "pendulum", "exercise-2-2"]
+
+
+def write_verdict(**results: str) -> None:
+    outcomes = {name: Outcome(r, "none", 3, 3, f"why {r}") for name, r in results.items()}
+    worst = next((r for r in (FAIL, TOO_FEW, PASS) if r in results.values()), NO_RUNS)
+    tables.write_json("verdict.json", to_json(Verdict(worst, outcomes)))
+
+
+def test_the_final_returns_and_where_to_look(made, capsys):
+    assert main(["summary", *OPTIONS, "--page", "summary/runs.html"]) == 0
+    said = capsys.readouterr().out
+    lines = [line.split() for line in said.splitlines()]
+    (returns,) = [line for line in lines if line[:1] == ["pendulum-demo"]]
+    assert returns[1] == "3" and len(returns) == 5
+    lowest, mean, highest = (float(returns[i]) for i in (3, 2, 4))
+    assert -200 < lowest < mean < highest < 0
+    assert ["spinup-exercise-2-2", "0", "no", "runs"] in lines
+    assert said.splitlines()[-3:] == [
+        "main figure  figures/pendulum/comparison.png",
+        "all figures  figures",
+        "report       summary/runs.html",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("results", "code", "sentence"),
+    [
+        ({"a": PASS, "b": PASS}, 0, "of 2 experiments reproduce the published ones."),
+        ({"a": PASS, "b": NO_RUNS}, 0, "of 1 experiment (1 more cannot be compared: no runs) repr"),
+        ({"a": PASS, "b": TOO_FEW}, 0, "too few seeds to tell"),
+        ({"a": NO_RUNS}, 0, "no experiment has both fresh and published runs"),
+        ({"a": TOO_FEW, "b": FAIL, "c": PASS}, 1, "do NOT all reproduce the published ones."),
+    ],
+)
+def test_the_verdict_and_its_exit_code(made, capsys, results, code, sentence):
+    write_verdict(**results)
+    assert main(["summary", *OPTIONS, "--verdict", "verdict.json"]) == code
+    said, error = capsys.readouterr()
+    assert sentence in " ".join(said.split())
+    for name, result in results.items():
+        assert re.search(rf"^ {name} +{result} +why {result} *$", said, re.MULTILINE)
+    assert error == ("ddpg: verdict.json: not reproduced: b\n" if code else "")
+
+
+def test_a_long_reason_and_a_long_path_stay_whole(made, capsys):
+    reason = " ".join(f"reason{i}" for i in range(30))
+    outcome = Outcome(TOO_FEW, "equivalence", 3, 3, reason)
+    tables.write_json("verdict.json", to_json(Verdict(TOO_FEW, {"a": outcome})))
+    page = "x" * 200 + ".html"
+    main(["summary", *OPTIONS, "--verdict", "verdict.json", "--page", page])
+    said = capsys.readouterr().out
+    assert " ".join(re.findall(r"reason\d+", said)) == reason
+    *others, last = said.splitlines()
+    assert max(map(len, others)) <= 100
+    assert last == f"report       {page}"
+
+
+def test_a_damaged_verdict_is_one_clear_line(made, capsys):
+    (made / "verdict.json").write_text("{}")
+    assert main(["summary", *OPTIONS, "--verdict", "verdict.json"]) == 2
+    assert capsys.readouterr().err == (
+        "ddpg: verdict.json: not a verdict.json of this package: result is missing\n"
+    )
+
+
+def page(*options: str) -> str:
+    """The text of the page."""
+    assert main(["page", *OPTIONS, *options, "--output", "page.html"]) == 0
+    with open("page.html", encoding="utf-8") as file:
+        return file.read()
+
+
+def test_the_page_needs_no_other_file(made):
+    text = page("--title", "Ours <& others>")
+    assert "<h1>Ours &lt;&amp; others&gt;</h1>" in text
+    sources = re.findall(r'<img alt="[^"]+" src="data:image/svg\+xml;base64,([^"]+)">', text)
+    assert [base64.b64decode(source) for source in sources] == [PICTURE] * 2
+    assert text.count("<img") == 2
+    assert not re.search(r"<(script|link|iframe)|\bhref=|@import|url\(", text)
+
+
+def test_the_page_shows_results_and_claims(made):
+    text = page()
+    assert re.search(r"<td>this package</td>\s*<td>Pendulum-v1</td>\s*<td>3</td>\s*<td>-1", text)
+    claims = re.search(r"<h2>Claims: (.*)</h2>", text)[1]
+    counts = [int(number) for number in re.findall(r"\d+", claims)]
+    styles = ["good", "bad", "open"]
+    assert [text.count(f'<td class="{style}">') for style in styles] == counts
+    assert sum(counts) == 7, "the claims about exercise 2.2, and no others"
+    assert "Verdict" not in text
+
+
+def test_the_page_shows_the_verdict(made):
+    write_verdict(first=PASS, second=FAIL)
+    text = page("--verdict", "verdict.json")
+    assert "<h2>Verdict: fail</h2>" in text
+    assert '<td>second</td>\n      <td class="bad">fail</td>\n      <td>why fail</td>' in text
+    assert '<td>first</td>\n      <td class="good">pass</td>' in text
+
+
+def test_the_headline_comes_first(made):
+    (made / "mine.yaml").write_text("headline: exercise-2-2\n")
+    overlay = ["--config", "config.yaml", "mine.yaml"]
+    titles = re.findall(r'<img alt="([^"]+)"', page(*overlay))
+    assert titles == ["Spinning Up&#x27;s exercise 2.2, HalfCheetah", "Pendulum demo"]
+    assert re.findall(r'<img alt="([^"]+)"', page()) == titles[::-1], "its own is not among them"
+
+
+def test_a_figure_that_is_missing_is_named(made, capsys):
+    (made / "figures/pendulum/comparison.svg").unlink()
+    assert main(["page", *OPTIONS, "--output", "page.html"]) == 2
+    assert "figures/pendulum/comparison.svg: No such file" in capsys.readouterr().err
+    assert not (made / "page.html").exists()
+
+
+def test_a_headline_that_is_no_comparison():
+    values = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"headline": "halfchetah"}
+    with pytest.raises(UserError, match="headline: no comparison 'halfchetah'; did you mean 'half"):
+        config.check(values)
+
+
+def test_the_verdict_command_writes_what_the_summary_reads(made, capsys):
+    runs = [str(run) for run in ROOT.glob("results/published/pendulum-demo/seed_*")]
+    assert main(["verdict", "--fresh", *runs, "--published", *runs, "--output", "."]) == 0
+    found = Verdict.read(made / "verdict.json")
+    assert found.experiments["pendulum-demo"].reason.startswith("weights and results of 3 seeds")
+    assert found.result == verdict.PASS
+    assert main(["summary", *OPTIONS, "--verdict", "verdict.json"]) == 0
+    assert "pendulum-demo   pass" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("user", "permitted", "lacks"),
+    [(0, "000001ffffffffff", False), (0, "000001fffeffffff", True), (1000, "0" * 16, False)],
+)
+def test_root_without_all_capabilities(tmp_path, monkeypatch, user, permitted, lacks):
+    (tmp_path / "status").write_text(f"Name:\tsh\nCapPrm:\t{permitted}\nCapEff:\t{permitted}\n")
+    (tmp_path / "last").write_text("40\n")
+    monkeypatch.setattr(privileges, "STATUS", tmp_path / "status")
+    monkeypatch.setattr(privileges, "LAST", tmp_path / "last")
+    monkeypatch.setattr(privileges.os, "geteuid", lambda: user)
+    assert privileges.root_lacks_capabilities() == lacks
+    (tmp_path / "last").unlink()
+    assert not privileges.root_lacks_capabilities()

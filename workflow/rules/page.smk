@@ -1,0 +1,25 @@
+# The first page of a target: results and claims at a glance, in one file of its own.
+
+
+rule page:
+    input:
+        curves=lambda w: curves_of(w.target),
+        figures=lambda w: figures_of(w.target),
+        verdict=lambda w: verdict_of(w.target),
+        references=REFERENCES,
+    output:
+        report(
+            "results/summary/{target}.html",
+            caption="../report/page.rst",
+            category="Summary",
+            labels={"page": "results and claims at a glance"},
+        ),
+    log:
+        "results/logs/page/{target}.log",
+    params:
+        declared=[config.get("headline"), config["comparisons"]],
+        options=lambda w, output: options(w.target),
+        title=lambda w: TITLES[w.target],
+    shell:
+        "python -m ddpg page {params.options} --title {params.title:q} --output {output}"
+        " > {log} 2>&1"
