@@ -1,4 +1,5 @@
-"""A killed job and Ctrl-C under Snakemake: the next try continues, to the same bytes."""
+"""Killed jobs, Ctrl-C, closed terminals and schedulers' warnings under Snakemake: the next try
+continues, to the same bytes."""
 
 import os
 import re
@@ -18,13 +19,14 @@ SHORT = {"epochs": 40, "steps_per_epoch": 400, "start_steps": 400}
 
 
 def wait_for(path, pattern, process):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
         if path.exists() and re.search(pattern, path.read_text()):
             return
         time.sleep(0.05)
-    process.kill()
-    raise AssertionError(f"{pattern!r} did not come: {process.communicate()[0]}")
+    ended = process.poll()
+    os.killpg(process.pid, signal.SIGKILL)  # and what it started, which holds its output open
+    raise AssertionError(f"{pattern!r} did not come ({ended}): {process.communicate()[0]}")
 
 
 def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_factory):
@@ -56,3 +58,42 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
     assert interrupted.weights_sha256 == in_one_piece.weights_sha256
     for name in ("test_episodes.csv", "state_digests.txt", "policy.npz"):
         assert interrupted.files[name] == in_one_piece.files[name]
+
+
+def test_every_usual_end_of_snakemake(checkout):
+    """It ends when the training has saved, and the same command continues without --unlock."""
+    long = SHORT | {"epochs": 4000}
+    (checkout.directory / "long.yaml").write_text(f"experiments: {{pendulum-demo: {long}}}\n")
+    command = ("--configfile", "long.yaml", "--", f"{RUN}/run.json")
+    log = checkout.directory / LOG
+    begun = r"epoch 2/4000"
+    for number, end in [
+        (signal.SIGHUP, os.killpg),  # a closed terminal
+        (signal.SIGTERM, os.killpg),  # a cancelled job
+        (signal.SIGUSR1, os.killpg),  # a scheduler's warning
+        (signal.SIGTERM, os.kill),  # `kill`: Snakemake alone
+        (signal.SIGINT, os.kill),
+    ]:
+        process = checkout.start(*command)
+        wait_for(log, begun, process)
+        end(process.pid, number)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1, output
+        assert re.search(r"stopped and saved at step [\d,]+; the same command", log.read_text())
+        assert not [*(checkout.directory / ".snakemake/locks").glob("*")]
+        begun = r"resuming from step[^$]*epoch \d+/4000"
+        log.unlink()
+
+
+def test_nohup_lets_snakemake_and_the_training_live(checkout):
+    (checkout.directory / "short.yaml").write_text(f"experiments: {{pendulum-demo: {SHORT}}}\n")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = checkout.start("--configfile", "short.yaml", "--", f"{RUN}/run.json")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for(checkout.directory / LOG, r"epoch 2/40", process)
+    os.killpg(process.pid, signal.SIGHUP)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert len(RunRecord.read(checkout.directory / RUN / "run.json").sessions) == 1

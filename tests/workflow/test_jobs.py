@@ -1,0 +1,109 @@
+"""How Snakemake repeats the training jobs, keeps what they said, and holds them by memory."""
+
+import re
+
+import pytest
+
+from ddpg.memory import available_memory
+
+SEEDS = (0, 10, 20, 30, 40)
+RUNS = [f"results/runs/pendulum-demo/seed_{seed}/run.json" for seed in SEEDS]
+LOGS = "results/logs/train/runs/pendulum-demo"
+
+# In place of ddpg/__main__.py: says which seed it is, and ends as the next line of `ends` tells.
+STAND_IN = """
+import os, signal, sys, time
+from pathlib import Path
+
+seed = sys.argv[sys.argv.index("--seed") + 1]
+print("seed", seed, flush=True)
+ends = Path("ends", seed)
+this, *others = ends.read_text().splitlines()
+ends.write_text("\\n".join(others))
+if this == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
+if this == "0":
+    start = time.time()
+    time.sleep(1.5)
+    output = Path(sys.argv[sys.argv.index("--output") + 1])
+    for name in "progress.txt config.json test_episodes.csv policy.npz run.json".split():
+        (output / name).write_text("")
+    with open("intervals", "a") as file:
+        print(start, time.time(), file=file)
+sys.exit(int(this))
+"""
+
+
+@pytest.fixture
+def stand_in(checkout):
+    """A checkout whose trainings end as the lists given to it say, seed by seed."""
+    (checkout.directory / "ddpg/__main__.py").write_text(STAND_IN)
+    seeds = f"experiments: {{pendulum-demo: {{seeds: {[*SEEDS]}}}}}\n"
+    (checkout.directory / "seeds.yaml").write_text(seeds)
+
+    def train(ends, *options, expect=0):
+        (checkout.directory / "ends").mkdir(exist_ok=True)
+        for seed, codes in zip(SEEDS, ends, strict=True):
+            (checkout.directory / "ends" / str(seed)).write_text("\n".join(codes))
+        command = ("--configfile", "seeds.yaml", *options, "--", *RUNS)
+        return checkout.snakemake(*command, expect=expect)
+
+    train.directory = checkout.directory
+    return train
+
+
+def tries(directory):
+    """For each seed the exit codes that the logs of its tries end with, and the newest log's."""
+    found = {}
+    for seed in SEEDS:
+        logs = sorted((directory / LOGS).glob(f"seed_{seed}.*.log"))
+        newest = directory / LOGS / f"seed_{seed}.log"
+        assert newest.resolve() == logs[-1]
+        texts = [log.read_text() for log in logs]
+        assert all(text.startswith(f"seed {seed}\n") for text in texts)
+        found[seed] = [re.findall(r"^exit code (\d+)$", text, re.MULTILINE) for text in texts]
+    return found
+
+
+def test_only_what_may_be_mended_is_repeated(stand_in):
+    bad_input, diverged, stopped, crashed, killed = "2", "3", "75", "1", "killed"
+    endings = [[bad_input], [diverged], [stopped, "0"], [crashed, crashed], [killed, "0"]]
+    output = stand_in(endings, expect=1)
+    assert tries(stand_in.directory) == {
+        0: [["2"]], 10: [["3"]], 20: [["75"], []], 30: [["1"], ["1"]], 40: [["137"], []]
+    }  # fmt: skip
+    assert [(stand_in.directory / run).exists() for run in RUNS] == [0, 0, 1, 0, 1]
+    assert output.count("Trying to restart job") == 3
+    # What a person sees of a failed job is its own log.
+    assert re.search(r"^seed 0\nexit code 2$", output, re.MULTILINE)
+
+    # The next command tries what is left, and keeps the logs there are.
+    stand_in([["0"], ["0"], [], ["0"], []])
+    assert tries(stand_in.directory)[0] == [["2"], []]
+    assert tries(stand_in.directory)[30] == [["1"], ["1"], []]
+    assert all((stand_in.directory / run).exists() for run in RUNS)
+
+
+def most_at_once(directory):
+    lines = (directory / "intervals").read_text().splitlines()
+    spans = [tuple(map(float, line.split())) for line in lines]
+    assert len(spans) == len(SEEDS)
+    return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
+
+
+@pytest.mark.skipif(available_memory() is None, reason="the system does not say what is free")
+@pytest.mark.parametrize(
+    ("share", "options", "most"),
+    [
+        (0.1, [], 4),
+        (0.6, [], 1),
+        (3.0, [], 1),  # more than there is: alone
+        (0.6, ["--resources", "mem_mb=100000000"], 4),
+        (0.1, ["--resources", "mem_mb=1"], 1),
+        (0.1, ["--resources", "mem=1MB"], 1),
+    ],
+)
+def test_no_more_jobs_than_memory_is_for(stand_in, share, options, most):
+    needed = f"train:mem_mb={int(share * available_memory() / 10**6)}"
+    stand_in([["0"]] * 5, "--cores", "4", "--set-resources", needed, *options)
+    assert most_at_once(stand_in.directory) == most
