@@ -31,6 +31,6 @@ rule train:
     shell:
         # exec: a cluster warns every process of a job. A shell between Snakemake and Python would
         # end there and then, and what is left of the job with it, before the run is saved.
-        "exec {params.time_limit} python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
-        " --output {params.directory} --config {params.config} {params.overrides}"
-        " > {log} 2>&1"
+        "exec {params.time_limit} python -m ddpg train {wildcards.experiment:q}"
+        " --seed {wildcards.seed:q} --output {params.directory:q} --config {params.config:q}"
+        " {params.overrides} > {log:q} 2>&1"
