@@ -126,7 +126,7 @@ median = statistics.median
 def write(name: str, rows: list[dict]) -> None:
     """Write rows to benchmarks/results/`name`.csv."""
     RESULTS.mkdir(exist_ok=True)
-    with open(RESULTS / f"{name}.csv", "w", newline="") as file:
+    with open(RESULTS / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(
@@ -136,7 +136,7 @@ def write(name: str, rows: list[dict]) -> None:
 
 def read(name: str) -> list[dict[str, str]]:
     """The rows of benchmarks/results/`name`.csv, as text."""
-    with open(RESULTS / f"{name}.csv", newline="") as file:
+    with open(RESULTS / f"{name}.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

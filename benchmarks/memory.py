@@ -53,7 +53,9 @@ def main() -> None:
 
 def resident(field: str) -> int:
     """Resident memory of this process in bytes: all (VmRSS), or mapped files (RssFile); Linux."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    fields = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text("utf-8").splitlines()
+    )
     return int(fields[field].split()[0]) * 1024
 
 

@@ -71,7 +71,7 @@ class Session:
         """Take the CPU image for the GPU image, and the stand-in for the training."""
         self.edit(f"{PROFILE}-gpu/config.yaml", "slurm_partition: gpu", "slurm_partition: short")
         self.edit(f"{PROFILE}-gpu/config.yaml", "runtime: 360", "runtime: 3")
-        self.edit("workflow/profiles/gpu/image.yaml", "ddpg-gpu.sif", "ddpg.sif")
+        self.edit(f"{PROFILE}-gpu/config.yaml", "ddpg-gpu.sif", "ddpg.sif")
         (self.directory / "ddpg/__main__.py").write_text(STAND_IN)
 
     def start(self, *arguments: str) -> None:

@@ -1,6 +1,7 @@
 """A fresh clone draws from published runs and trains nothing; `all` trains what has changed."""
 
 import re
+import shutil
 
 import pytest
 from checkout import Checkout
@@ -19,6 +20,21 @@ def test_figures_of_a_fresh_clone_train_nothing(checkout, options):
     output = checkout.snakemake("--dry-run", "figures", *options)
     assert re.search(r"^rule figures_of_comparison", output, re.MULTILINE)
     assert not re.search(r"^rule train", output, re.MULTILINE)
+
+
+def test_a_directory_that_is_no_run_is_passed_over_and_named(checkout):
+    runs = checkout.directory / "results/published/pendulum-demo"
+    names = ["seed_ 5", "seed_", "seed_0_backup", "seed_05", "seed_1_0", "seed_7"]
+    for name in (*names, ".seed_1.tmp", "seed_0/set_aside_1"):
+        shutil.copytree(runs / "seed_10", runs / name)
+    (runs / "seed_30").mkdir()
+    table = "results/tables/published/pendulum/curves.csv"
+    output = checkout.snakemake("--dry-run", "--printshellcmds", table)
+    (command,) = re.findall(r"python -m ddpg aggregate --runs (.*) --manifest", output)
+    directory = "results/published/pendulum-demo"
+    assert command.split() == [f"{directory}/seed_{seed}" for seed in (0, 10, 20)]
+    named = re.findall(rf"^{directory}/(.*): passed over, for ", output, re.MULTILINE)
+    assert named == sorted([*names, "seed_30"])
 
 
 def test_all_of_a_fresh_clone_trains_every_seed(checkout):

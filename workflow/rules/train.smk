@@ -33,9 +33,9 @@ rule train:
         # What warns a training warns every process of its job, and this shell has to outlive it.
         "trap : HUP INT TERM USR1 USR2 XCPU;"
         # Snakemake deletes the log of the try before. So each try has its own, which that points to.
-        " ln -sf seed_{wildcards.seed}.$(date +%Y%m%dT%H%M%S).log {log};"
-        " {params.time_limit} python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
-        " --output {params.directory} --config {params.config} {params.overrides}"
-        " >> {log} 2>&1"
+        " ln -sf seed_{wildcards.seed}.$(date +%Y%m%dT%H%M%S).log {log:q};"
+        " {params.time_limit} python -m ddpg train {wildcards.experiment:q}"
+        " --seed {wildcards.seed:q} --output {params.directory:q} --config {params.config:q}"
+        " {params.overrides} >> {log:q} 2>&1"
         # What jobs.smk decides by whether to repeat it.
-        " || (code=$?; echo exit code $code >> {log}; exit $code)"
+        " || (code=$?; echo exit code $code >> {log:q}; exit $code)"
