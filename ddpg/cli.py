@@ -338,8 +338,10 @@ def summary(options) -> None:
     from ddpg.analysis.verdict import FAIL
 
     comparisons, verdict = _headline_first(options), _verdict(options)
-    paths = {"main figure": options.figures / comparisons[0].name / "comparison.png"}
-    paths["all figures"] = options.figures
+    paths = {"all figures": options.figures}
+    if comparisons:
+        main = options.figures / comparisons[0].name / "comparison.png"
+        paths = {"main figure": main, **paths}
     if options.page:
         paths["report"] = options.page
     summaries.show(comparisons, verdict, paths)
