@@ -169,5 +169,3 @@ def overrides(tier):
     if tier != "smoke":
         return ""
     return shlex.join(["--set", *ddpg.config.format_overrides(config["smoke"])])
-
-
