@@ -51,3 +51,10 @@ def test_the_workflow_runs(outputs, debian):
 def test_the_fast_tests_pass(outputs):
     closing = outputs["make test"].splitlines()[-1]
     assert int(re.search(r"=+ (\d+) passed(?:, \d+ warnings)? in ", closing)[1]) > 300, closing
+
+
+def test_the_golden_digests_are_the_same(outputs, debian):
+    """With another Python and another C library than the image's."""
+    test = "tests/portable/test_golden.py::test_bytes_change_only_with_the_version"
+    said = debian.run(f"cd ddpg && .venv/bin/python -m pytest -q {test}", timeout=600)
+    assert re.search(r"^1 passed", said, re.MULTILINE), said
