@@ -76,7 +76,9 @@ def parser() -> Parser:
         "--checkpoint-every", type=positive_number, default=1, metavar="EPOCHS", help="default: 1"
     )
     command.add_argument(
-        "--restart", action="store_true", help="start anew; what is there is set aside"
+        "--restart",
+        action="store_true",
+        help="train from the beginning; what is there is set aside",
     )
 
     command = commands.add_parser("verify", help="check a finished run; say what produced it")

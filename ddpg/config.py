@@ -267,7 +267,7 @@ def _definition(name: str) -> dict:
 
 
 def _is_number(checker, value) -> bool:
-    """JSON's numbers are finite, and so are the schema's; a truth value is no number."""
+    """JSON's numbers are finite, and so are the schema's; a truth value is not a number."""
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, int) and not isinstance(value, bool)
@@ -326,7 +326,7 @@ def _explain(error) -> str:
     elif kind == "type" and wanted in ("number", "integer"):
         message = _explain_number(value) or message
     elif kind == "type" and wanted == "string" and isinstance(value, int | float):
-        message = f"{value!r} is no text to YAML; put the text in quotes"
+        message = f"{value!r} is not text in YAML; put it in quotes"
     elif kind == "oneOf":
         message = f"{value!r} is neither a positive whole number nor 'episode'"
     elif kind == "not":
@@ -346,7 +346,7 @@ def _wrong_key(error) -> tuple[str, ...]:
 
 
 def _explain_number(value) -> str | None:
-    """Why a value is no number, and how YAML reads it as one; None where that does not help."""
+    """Why a value is not a number, and how YAML reads it as one; None where that does not help."""
     try:
         number = float(value) if isinstance(value, str | float) else None
     except ValueError:
