@@ -6,7 +6,7 @@ import pytest
 from checkout import ROOT, Checkout
 
 # Words that the rules put together themselves, and quote where they hold what a user wrote.
-OWN_WORDS = {"params.time_limit", "params.overrides"}
+OWN_WORDS = {"params.options", "params.time_limit", "params.overrides"}
 
 
 def test_everything_in_the_commands_of_rules_is_quoted():
