@@ -6,6 +6,7 @@ networks, with oneDNN's native kernels and with oneDNN held to AVX2. Arithmetic 
 products to kernels of XLA that cannot be held to AVX2. On a processor with AVX-512 the second
 comparison is therefore of AVX2 kernels now with AVX-512 kernels before. On a processor with AVX2
 alone both comparisons are the same.
+"""
 
 import argparse
 import contextlib
