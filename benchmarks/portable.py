@@ -1,11 +1,11 @@
 """What does it cost that the bytes are the same on every processor?
 
-The whole training loop of this tree takes turns, on one core, with that of the last revision whose
-bytes depended on the processor (arithmetic 1), each in a process of its own: for all networks, with
-oneDNN's native kernels and with oneDNN held to AVX2. Arithmetic 1 hands matrix products to kernels
-of XLA that cannot be held to AVX2. On a processor with AVX-512 the second comparison is therefore of
-AVX2 kernels now with AVX-512 kernels before. On a processor with AVX2 alone both comparisons are
-the same.
+The whole training loop of this tree takes turns, on one core, with that of the last revision
+whose bytes depended on the processor (arithmetic 1), each in a process of its own: for all three
+networks, with oneDNN's native kernels and with oneDNN held to AVX2. Arithmetic 1 hands matrix
+products to kernels of XLA that cannot be held to AVX2. On a processor with AVX-512 the second
+comparison is therefore of AVX2 kernels now with AVX-512 kernels before. On a processor with AVX2
+alone both comparisons are the same.
 """
 
 import argparse
