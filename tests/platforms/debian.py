@@ -38,7 +38,10 @@ def in_memory(directory: Path):
 
 
 class Debian:
-    """The system in the empty directory `root`: Debian's required packages, `packages`, and what these depend on."""
+    """The system in the empty directory `root`.
+
+    It holds Debian's required packages, `packages`, and what these depend on.
+    """
 
     def __init__(self, root: Path, packages: list[str]):
         self.root, self.home = root, root / "home/user"
