@@ -5,7 +5,7 @@ import re
 
 import pytest
 from checkout import ROOT
-from platforms.debian import Debian, call
+from platforms.debian import Debian, in_memory
 
 pytestmark = pytest.mark.debian
 
@@ -22,10 +22,10 @@ SHORTER = {
 def debian(tmp_path_factory):
     """The system, with a clone of the revision under test in the user's home."""
     packages = re.search(r"`apt-get install ([a-z0-9 -]+)`", README)[1].split()
-    system = Debian(tmp_path_factory.mktemp("debian") / "root", packages)
-    system.clone(ROOT, "ddpg")
-    yield system
-    call("rm", "--recursive", system.root, timeout=600)
+    with in_memory(tmp_path_factory.mktemp("debian") / "root") as root:
+        system = Debian(root, packages)
+        system.clone(ROOT, "ddpg")
+        yield system
 
 
 @pytest.fixture(scope="module")
