@@ -1,6 +1,7 @@
 """What tests of several directories share, and which of them run here; see needs.py."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from needs import NEEDS, missing_for
 import ddpg  # noqa: F401  (pins NumPy's kernels, before any test imports NumPy)
 
 IN_CI = os.environ.get("CI") == "true"
+
+# Under nohup it is ignored, and what the tests start would ignore it, too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Where pytest's cache keeps the names of the tests that passed.
 PASSED = "ddpg/passed"
 

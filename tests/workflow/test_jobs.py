@@ -26,7 +26,8 @@ if this == "0":
     start = time.time()
     time.sleep(1.5)
     output = Path(sys.argv[sys.argv.index("--output") + 1])
-    for name in "progress.txt config.json test_episodes.csv policy.npz run.json".split():
+    names = "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json"
+    for name in names.split():
         (output / name).write_text("")
     with open("intervals", "a") as file:
         print(start, time.time(), file=file)
