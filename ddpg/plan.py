@@ -20,7 +20,7 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
     is published.
     """
     rows = []
-    recorded = {run: run_directory.read_json(run / run_directory.RUN) for run in published}
+    recorded = run_directory.read_finished(published)
     for name in config["experiments"]:
         experiment = configuration.experiment(config, name)
         own = [run for run, about in recorded.items() if about.get("experiment") == name]

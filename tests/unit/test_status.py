@@ -120,7 +120,7 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
         directory.mkdir(parents=True)
         for name in FILES:
             (directory / name).write_bytes(b"x" * 100)
-        about = {"experiment": "pendulum-demo", "peak_memory_bytes": 10**9}
+        about = {"experiment": "pendulum-demo", "seed": seed, "peak_memory_bytes": 10**9}
         (directory / "run.json").write_text(json.dumps(about).ljust(100))
         (directory / "progress.txt").write_text("\n".join(table).ljust(100))
         runs.append(directory)
