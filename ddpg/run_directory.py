@@ -80,6 +80,29 @@ def _why_no_run(directory: Path) -> str | None:
     return None
 
 
+def check_distinct(runs: Iterable[tuple[Path, str, int]]) -> None:
+    """UserError where two of the runs (directory, experiment, seed) are of one seed.
+
+    Also for what --restart set aside: its seed was trained again.
+    """
+    seen: dict[tuple[str, int], Path] = {}
+    for directory, experiment, seed in runs:
+        if directory.name.startswith(SET_ASIDE):
+            raise UserError(f"{directory}: set aside by --restart, so not a run; leave it out")
+        first = seen.setdefault((experiment, seed), directory)
+        if first is not directory:
+            raise UserError(
+                f"{first} and {directory}: both are seed {seed} of {experiment}; remove one"
+            )
+
+
+def read_records(directories: Iterable[Path]) -> dict[Path, RunRecord]:
+    """The record of each finished run; UserError as `check_distinct` and `RunRecord.read`."""
+    runs = [(directory, RunRecord.read(directory / RUN)) for directory in directories]
+    check_distinct((run, record.experiment, record.seed) for run, record in runs)
+    return dict(runs)
+
+
 def is_visible(path: Path, root: Path) -> bool:
     """Whether no part of a path below `root` is hidden or was set aside."""
     parts = path.relative_to(root).parts

@@ -124,10 +124,6 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
 def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     runs = []
     files = run_directory.RESULT_FILES
-    made = make_record(
-        experiment="pendulum-demo", peak_memory_bytes=10**9, files=dict.fromkeys(files, "x")
-    )
-    record = json_bytes(made.to_json())
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
         seconds = 10_000 / speed
         times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one epoch was held up
@@ -135,6 +131,11 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
         table += [f"{10_000 * (i + 1)}\t{time}" for i, time in enumerate(times)]
         directory = tmp_path / "pendulum-demo" / f"seed_{seed}"
         directory.mkdir(parents=True)
+        made = make_record(
+            experiment="pendulum-demo", seed=seed, peak_memory_bytes=10**9,
+            files=dict.fromkeys(files, "x"),
+        )  # fmt: skip
+        record = json_bytes(made.to_json()).ljust(10_000)
         for name in files:
             (directory / name).write_bytes(b"x" * len(record))
         (directory / "run.json").write_bytes(record)
