@@ -162,7 +162,7 @@ def sessions(slurm, sif, tmp_path_factory):
     names = ("main", "memory", "gpu", "local")
     found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "smoke")
-    found["memory"].edit("workflow/rules/common.smk", "TRAINING_MB = 1400", "TRAINING_MB = 300")
+    found["memory"].edit("workflow/rules/jobs.smk", "TRAINING_MB = 1000", "TRAINING_MB = -100")
     found["memory"].start("--profile", PROFILE, "--", f"{RUNS}/seed_0/run.json")
     found["gpu"].on_gpus()
     gpu_runs = [f"{RUNS}/seed_{seed}/run.json" for seed in SEEDS]
@@ -243,11 +243,11 @@ def test_seeds_share_a_gpu(sessions):
     [
         (
             ["--set-resources", "train:slurm_partition=nowhere"],
-            r"^SLURM refuses a training job with --partition=nowhere .*"
+            r"^SLURM refuses a training job with .*--partition=nowhere .*"
             r"\(Invalid partition name specified\); see `sinfo`",
         ),
         (["--set-resources", "train:runtime=11"], r"^SLURM refuses .*--time=11 .*\(Requested time"),
-        (["--jobs", "2"], r"^--jobs 2: less than the 3 runs to train"),
+        (["--jobs", "2"], r"^--jobs 2: less than the 3 jobs to submit"),
     ],
 )
 def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
