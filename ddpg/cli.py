@@ -76,7 +76,14 @@ def parser() -> Parser:
         "--checkpoint-every", type=positive_number, default=1, metavar="EPOCHS", help="default: 1"
     )
     command.add_argument(
-        "--restart", action="store_true", help="start anew; what is there is set aside"
+        "--restart",
+        action="store_true",
+        help="start from the beginning; what is there is set aside",
+    )
+    command.add_argument(
+        "--restart-edited",
+        action="store_true",
+        help="the same, only where what is there was begun with other values",
     )
 
     command = commands.add_parser("verify", help="check a finished run; say what produced it")
@@ -238,6 +245,7 @@ def train(options) -> None:
             options.output,
             checkpoint_every=options.checkpoint_every,
             restart=options.restart,
+            restart_edited=options.restart_edited,
             report=report,
         )
     print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} a second")

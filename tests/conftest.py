@@ -1,6 +1,7 @@
 """What tests of several directories share, and which of them run here; see needs.py."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,11 @@ def sif() -> Path:
     """The Apptainer image; stays where it is, and is built again when a source is newer."""
     make("image")
     return ROOT / "containers/ddpg.sif"
+
+
+@pytest.fixture
+def sighup_ends():
+    """SIGHUP has its usual effect, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

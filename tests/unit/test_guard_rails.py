@@ -13,10 +13,11 @@ from disk import Disk
 from ddpg import config, provenance, run_directory, training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.runs.kept_results import read_kept
 from ddpg.runs.record import Processor, RunRecord
 from ddpg.training import train
 
-FILES = {*run_directory.RESULT_FILES, "run.json", ".lock"}
+FILES = {*run_directory.RESULT_FILES, "run.json", "results.zip", ".lock"}
 
 
 def experiment(**overrides):
@@ -47,11 +48,14 @@ def contents(directory):
     return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
-def refused(directory, *messages, seed=0, restart=False, **overrides):
+def refused(directory, *messages, seed=0, restart=False, restart_edited=False, **overrides):
     """Training is refused with one line that holds the messages, and leaves all as it was."""
     before = contents(directory)
     with pytest.raises(UserError) as error:
-        train(experiment(**overrides), seed, directory, restart=restart)
+        train(
+            experiment(**overrides), seed, directory,
+            restart=restart, restart_edited=restart_edited,
+        )  # fmt: skip
     for message in messages:
         assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -103,7 +107,8 @@ def test_another_version_of_a_package_is_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
     versions = provenance.versions
     monkeypatch.setattr(provenance, "versions", lambda names: versions(names) | {"numpy": "9.9"})
-    refused(run, f"packages.numpy: {np.__version__} -> 9.9")
+    message = f"packages.numpy: {np.__version__} -> 9.9. Undo the change, or start it from its "
+    refused(run, message, f"--restart, or in Snakemake by moving {run} away", restart_edited=True)
 
 
 def test_other_user_flags_are_refused(tmp_path, monkeypatch):
@@ -150,15 +155,119 @@ def test_a_finished_run_that_was_damaged(tmp_path, expected):
     run = stopped(tmp_path / "run")
     shutil.copytree(run / "checkpoint", tmp_path / "kept")
     train(experiment(), 0, run)
+    (run / "results.zip").unlink()
     (run / "policy.npz").write_bytes(b"damaged")
     refused(
         run,
-        "policy.npz: not the bytes that the run wrote; restore it, or train it again",
+        "policy.npz: not the bytes that the run wrote; restore it, or train it again with --restart"
+        f", or in Snakemake by moving {run} away",
     )
     # Where the checkpoint is still there, as after a crash, it comes out of that.
     shutil.copytree(tmp_path / "kept", run / "checkpoint")
     train(experiment(), 0, run)
     assert results(run) == expected
+
+
+def test_results_that_are_lost_or_damaged_are_restored(tmp_path, monkeypatch, caplog):
+    """Also all of them, as Snakemake deletes them. To the byte, so nothing was trained."""
+    run = tmp_path / "run"
+    train(experiment(), 0, run)
+    before = contents(run)
+    monkeypatch.setattr(training, "train_epochs", None)
+
+    def restored(problem):
+        caplog.clear()
+        train(experiment(), 0, run)
+        assert contents(run) == before
+        assert f"{problem}; restored from results.zip, not trained again" in caplog.text
+
+    for name in (*run_directory.RESULT_FILES, "run.json"):
+        (run / name).unlink()
+    restored(f"{run / 'run.json'}: missing")
+    (run / "policy.npz").unlink()
+    restored(f"{run / 'policy.npz'}: missing")
+    (run / "policy.npz").write_bytes(b"damaged")
+    restored(f"{run / 'policy.npz'}: not the bytes that the run wrote")
+    (run / "run.json").write_text("{")
+    restored(f"{run / 'run.json'}: not a JSON file")
+
+
+def test_a_damaged_copy_of_results_is_never_taken(tmp_path, caplog, expected):
+    run = tmp_path / "run"
+    train(experiment(), 0, run)
+    good = (run / "results.zip").read_bytes()
+    kept = read_kept(run)
+    assert kept.files().keys() == {*run_directory.RESULT_FILES, "run.json"}
+    noticed = 0
+    for place in range(0, len(good), 11):
+        bad = bytearray(good)
+        bad[place] ^= 1 << place % 8
+        (run / "results.zip").write_bytes(bad)
+        caplog.clear()
+        assert read_kept(run) in (None, kept)
+        if f"{run / 'results.zip'}: damaged, and passed over" in caplog.text:
+            assert read_kept(run) is None
+            noticed += 1
+    # A few bits, such as those of a file's time in the archive, are not of what is kept.
+    assert noticed > 0.8 * len(range(0, len(good), 11))
+
+    (run / "results.zip").write_bytes(good[:-100])
+    (run / "run.json").unlink()
+    train(experiment(), 0, run)
+    assert results(run) == expected
+
+
+def test_a_copy_of_another_run_is_not_taken(tmp_path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    train(experiment(), 0, run)
+    train(experiment(), 10, other)
+    shutil.copy(other / "results.zip", run)
+    (run / "policy.npz").unlink()
+    refused(run, "policy.npz: missing; restore it, or train it again")
+    (run / "run.json").unlink()
+    refused(run, "holds the finished run pendulum-demo seed 10")
+
+
+def test_damage_to_all_checkpoints_starts_the_run_again(tmp_path, expected, caplog):
+    run = stopped(tmp_path / "run")
+    (part,) = (run / "checkpoint").glob("replay_*")
+    part.write_bytes(part.read_bytes()[:-1])
+    left = contents(run).values()
+    train(experiment(), 0, run)
+    assert (
+        f"{run / 'checkpoint'}: no checkpoint there is undamaged; that is now in "
+        f"{run / 'set_aside_1'}, and the run starts from its beginning" in caplog.messages
+    )
+    shutil.move(run / "set_aside_1", tmp_path / "aside")
+    assert sorted(contents(tmp_path / "aside").values()) == sorted(left)
+    assert results(run) == expected
+
+
+def finished_and_deleted(run, **overrides):
+    """A finished run whose results Snakemake has deleted, because a value was edited."""
+    train(experiment(**overrides), 0, run)
+    for name in (*run_directory.RESULT_FILES, "run.json"):
+        (run / name).unlink()
+    return run
+
+
+@pytest.mark.parametrize("before", [stopped, finished_and_deleted])
+def test_a_run_of_other_values_is_set_aside(tmp_path, expected, caplog, before):
+    run = before(tmp_path / "run", pi_lr=0.5)
+    train(experiment(pi_lr=0.5), 0, tmp_path / "other")
+    refused(run, "; undo the change, give another --output, or set it aside with --restart")
+    left = contents(run)
+    train(experiment(), 0, run, restart_edited=True)
+    assert f"; that is now in {run / 'set_aside_1'}, and the run starts" in caplog.text
+    aside = shutil.move(run / "set_aside_1", tmp_path / "aside")
+    assert results(run) == expected
+    assert {*left.values()} <= {*contents(aside).values()}
+
+    # The old run can be gone on with, or is finished.
+    train(experiment(pi_lr=0.5), 0, aside)
+    assert results(aside) == results(tmp_path / "other")
+    train(experiment(), 0, run, restart_edited=True)
+    assert not (run / "set_aside_1").exists(), "nothing was edited since"
 
 
 def test_results_of_another_origin_are_not_overwritten(tmp_path):
@@ -257,8 +366,8 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
     train(short, 0, tmp_path / "run")
     places, expected = disk.asked, results(tmp_path / "run")
     # To open, write, sync and name each file: three tables and two of the checkpoint an epoch,
-    # the six results, and the directories of those that are synced.
-    assert places >= 2 * (3 * 3 + 2 * 5) + 6 * 5
+    # the seven results, and the directories of those that are synced.
+    assert places >= 2 * (3 * 3 + 2 * 5) + 7 * 5
     for place in range(1, places + 1):
         run = tmp_path / str(place)
         disk.asked, disk.full_at = 0, place

@@ -1,5 +1,6 @@
 """The state of runs, read from their directories."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -17,6 +18,7 @@ from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Diverged, UserError
 from ddpg.files import json_bytes
 from ddpg.logger import COLUMNS
+from ddpg.runs.kept_results import Kept, keep_results
 from ddpg.runs.record import Identity
 
 
@@ -83,6 +85,18 @@ def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
     assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "interrupted")
     assert (found.epoch, found.epochs, found.test_return) == (2, 10, -2.0)
     assert (found.speed, found.seconds_left) == (500, 16)
+
+
+def test_a_finished_run_of_which_only_the_copy_is_left(tmp_path):
+    run = make_run(tmp_path / "seed_7", seed=7)
+    files = {name: (run / name).read_bytes() for name in ("config.json", "progress.txt")}
+    for name in files:
+        (run / name).unlink()
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    keep_results(run, Kept(make_record(seed=7, files=sums), files))
+    (found,) = status.find(tmp_path)
+    assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "finished")
+    assert (found.epoch, found.test_return) == (2, -2.0)
 
 
 def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):

@@ -1,7 +1,9 @@
 # One job per (experiment, seed).
 #
-# A job that is stopped leaves its checkpoint beside the declared outputs, in a directory that
-# Snakemake does not know and so does not delete; the next try resumes from it.
+# Snakemake deletes the declared outputs of a job that fails or is started again. What a run leaves
+# beside them it does not know: the checkpoint, from which the next try resumes, and the copy of a
+# finished run's results, from which that restores them. A run of values that were edited since is
+# set aside.
 
 
 rule train:
@@ -33,9 +35,9 @@ rule train:
         # What warns a training warns every process of its job, and this shell has to outlive it.
         "trap : HUP INT TERM USR1 USR2 XCPU;"
         # Snakemake deletes the log of the try before. So each try has its own, which that points to.
-        " ln -sf seed_{wildcards.seed}.$(date +%Y%m%dT%H%M%S).log {log};"
+        " ln -sf seed_{wildcards.seed}.$(date +%Y%m%dT%H%M%S.%3N).log {log};"
         " {params.time_limit} python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
-        " --output {params.directory} --config {params.config} {params.overrides}"
+        " --output {params.directory} --config {params.config} {params.overrides} --restart-edited"
         " >> {log} 2>&1"
         # What jobs.smk decides by whether to repeat it.
         " || (code=$?; echo exit code $code >> {log}; exit $code)"
