@@ -13,10 +13,12 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/common.smk"
+
+
 container: config.get("container", "containers/ddpg.sif")
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/container.smk"
 include: "workflow/rules/jobs.smk"
 include: "workflow/rules/cluster.smk"
@@ -109,4 +111,4 @@ rule plan:
         config=CONFIG_FILES,
         runs=lambda w, input: directories(input.runs),
     shell:
-        "python -m ddpg plan --config {params.config} --published {params.runs}" " 2>&1 | tee {log}"
+        "python -m ddpg plan --config {params.config:q} --published {params.runs:q} 2>&1 | tee {log:q}"

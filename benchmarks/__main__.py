@@ -10,7 +10,7 @@ from benchmarks import common
 from ddpg import provenance
 
 BENCHMARKS = (
-    "throughput side_by_side notes_history scale memory startup trajectory container"
+    "throughput portable side_by_side notes_history scale memory startup trajectory container"
 ).split()
 PACKAGES = "tensorflow numpy gymnasium mujoco stable-baselines3 torch sbx-rl jax".split()
 

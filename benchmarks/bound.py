@@ -1,13 +1,26 @@
-"""The bound: how many updates a second if the processor did nothing but their matrix products."""
+"""The bound: how many updates a second if the processor did nothing but their matrix products.
 
+And the processor's own limit: one product of two 512 x 512 matrices. Both by OpenBLAS with the
+kernels it chooses for the processor, in a process of its own that imports NumPy alone: this package
+pins other kernels in the process that imports it.
+"""
+
+import argparse
+import contextlib
 import itertools
+import json
+import subprocess
+import sys
 import time
 
-import numpy as np
+SQUARE = (512, 512, 512)
+
+# Rows and inner dimension of the left matrix, columns of the right one.
+Shape = tuple[int, int, int]
 
 
-def products(hidden_sizes, batch: int, obs_dim: int, act_dim: int) -> list[tuple]:
-    """The matrix products of one update, as (a, b, out) of random float32 arrays.
+def product_shapes(hidden_sizes, batch: int, obs_dim: int, act_dim: int) -> list[Shape]:
+    """The shapes of the matrix products of one update, of B = `batch` transitions.
 
     A layer of i inputs and o outputs multiplies (B, i) by (i, o) forwards; backwards, (i, B) by
     (B, o) for the gradient of its weights and (B, o) by (o, i) for that of its inputs.
@@ -21,27 +34,87 @@ def products(hidden_sizes, batch: int, obs_dim: int, act_dim: int) -> list[tuple
     shapes = [(batch, i, o) for i, o in forwards]
     shapes += [(i, batch, o) for i, o in weights]
     shapes += [(batch, o, i) for i, o in inputs]
-    rng = np.random.default_rng(0)
-    return [
-        (_random(rng, rows, inner), _random(rng, inner, columns), np.empty((rows, columns), "f"))
-        for rows, inner, columns in shapes
-    ]
+    return shapes
 
 
-def flop(operands: list[tuple]) -> int:
+def flop(shapes: list[Shape]) -> int:
     """Floating-point operations of the products, a multiplication and an addition each."""
-    return sum(2 * a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in operands)
+    return sum(2 * rows * inner * columns for rows, inner, columns in shapes)
 
 
-def updates_per_second(operands: list[tuple], seconds: float) -> float:
-    """How often NumPy's BLAS does all of the products a second, measured for `seconds`."""
-    count, start = 0, time.process_time()
-    while (elapsed := time.process_time() - start) < seconds:
-        for a, b, out in operands:
-            np.matmul(a, b, out=out)
-        count += 1
-    return count / elapsed
+class NativeProducts:
+    """A process that does matrix products with OpenBLAS's own choice of kernels, when asked.
+
+    `environment` is the process's, without variables that choose kernels. `kernels` is the name of
+    those that OpenBLAS chose.
+    """
+
+    def __init__(self, shapes: list[Shape], environment: dict[str, str]):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.bound", json.dumps(shapes)],
+            env={**environment, "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.kernels = self._read()["kernels"]
+
+    def measure(self, seconds: float) -> tuple[float, float]:
+        """Updates a second, and GFLOP/s of the 512 x 512 product, each measured for `seconds`."""
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        measured = self._read()
+        return measured["updates_per_second"], measured["square_gflops"]
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def _read(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the process of products ended with {self.process.wait()}")
+        return json.loads(line)
 
 
-def _random(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
-    return rng.standard_normal((rows, columns), dtype=np.float32)
+def serve(shapes: list[Shape]) -> None:
+    """Measure for as many seconds as each line of stdin says; a line of JSON for each."""
+    import numpy as np
+    import threadpoolctl
+
+    rng = np.random.default_rng(0)
+
+    def operands(shape: Shape) -> tuple:
+        rows, inner, columns = shape
+        return (
+            rng.standard_normal((rows, inner), dtype=np.float32),
+            rng.standard_normal((inner, columns), dtype=np.float32),
+            np.empty((rows, columns), np.float32),
+        )
+
+    def rate(products: list[tuple], seconds: float) -> float:
+        count, start = 0, time.process_time()
+        while (elapsed := time.process_time() - start) < seconds:
+            for a, b, out in products:
+                np.matmul(a, b, out=out)
+            count += 1
+        return count / elapsed
+
+    update, square = [operands(shape) for shape in shapes], [operands(SQUARE)]
+    (blas,) = (x for x in threadpoolctl.threadpool_info() if x["user_api"] == "blas")
+    print(json.dumps({"kernels": blas["architecture"]}), flush=True)
+    for line in sys.stdin:
+        measured = {
+            "updates_per_second": rate(update, float(line)),
+            "square_gflops": rate(square, float(line)) * flop([SQUARE]) / 1e9,
+        }
+        print(json.dumps(measured), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bound", description=__doc__)
+    parser.add_argument("shapes", type=json.loads, help="[[rows, inner, columns], ...] as JSON")
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(parser.parse_args().shapes)

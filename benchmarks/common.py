@@ -1,5 +1,8 @@
 """What the benchmarks share: the core they run on, workers that take turns on it, CSV files.
 
+Nothing here imports this package or NumPy before it is needed: importing this package pins the
+kernels of the whole process, and what it is compared with runs with the processor's own.
+
 Seconds are a process's CPU time. On one core that is the time that passes, less what something else
 on that core takes meanwhile.
 """
@@ -13,16 +16,17 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ddpg import config
-
 RESULTS = Path(__file__).parent / "results"
-CONFIG = Path(__file__).parent.parent / "config.yaml"
+ROOT = Path(__file__).parent.parent
+CONFIG = ROOT / "config.yaml"
 
 LARGE, SMALL = "halfcheetah-benchmark", "spinup-exercise-2-2"
 
 
-def experiment(name: str, **overrides) -> config.Experiment:
-    """An experiment of config.yaml, with some values replaced."""
+def experiment(name: str, **overrides):
+    """An Experiment of config.yaml, with some values replaced."""
+    from ddpg import config
+
     return config.experiment(config.read(CONFIG), name, overrides)
 
 
@@ -33,18 +37,38 @@ def pin(core: int | None = None) -> int:
     return core
 
 
+def native_environment() -> dict[str, str]:
+    """The environment without the variables by which this package, or anyone, chooses kernels."""
+    from ddpg import kernels
+
+    chosen = {*kernels.VARIABLES, *kernels.UNSET, kernels.CAP_VARIABLE}
+    native = {name: value for name, value in os.environ.items() if name not in chosen}
+    native.pop("XLA_FLAGS", None)
+    if flags := kernels.user_xla_flags():
+        native["XLA_FLAGS"] = " ".join(flags)
+    return native
+
+
 class Worker:
     """A process that sets itself up once and then does one measured segment when asked.
 
     `setup(*args)` runs in the process and returns the segment: a function without arguments that
-    returns what it measured. `variables` are set in its environment before it imports anything.
+    returns what it measured. With `native` the process starts with the processor's own kernels,
+    else with those that this package pins.
     """
 
-    def __init__(self, setup: Callable, *args):
+    def __init__(self, setup: Callable, *args, native: bool = False):
+        environment = native_environment()  # imports this package, which pins the kernels
+        pinned = dict(os.environ)
+        if native:
+            os.environ.clear()
+            os.environ.update(environment)
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, setup, args), daemon=True)
         self.process.start()
+        os.environ.clear()
+        os.environ.update(pinned)
         theirs.close()
         self.connection.recv()
 
@@ -85,11 +109,11 @@ def training_segments(name: str, steps: int, directory: Path, tests: bool, **ove
     It returns the seconds that they took: acting, environment, replay, updates, logging and, with
     `tests`, the experiment's share of test episodes. The policy acts from the first step.
     """
-    import numpy as np
-    from ddpg.run import Run
     from threadpoolctl import threadpool_limits
 
-    from ddpg.training import Clock, Stop, loop
+    from ddpg.core.training import train_epochs
+    from ddpg.logger import Logger
+    from ddpg.training import make_training
 
     threadpool_limits(1)
     base = experiment(name)
@@ -100,17 +124,28 @@ def training_segments(name: str, steps: int, directory: Path, tests: bool, **ove
         "start_steps": 0,
         "num_test_episodes": share,
     }
-    run = Run(experiment(name, **settings, **overrides), 0, directory)
+    run = make_training(experiment(name, **settings, **overrides), 0)
+    logger = Logger(directory, name, 0)
     if not tests:
-        run.tests.run = lambda policy, rng: (np.zeros(1), np.zeros(1))
+        _skip_evaluation()
 
     def segment() -> float:
         start = time.process_time()
-        loop(run, Clock(run), Stop(), run.steps // steps + 1, end_of_epoch=lambda row: None)
+        for result in train_epochs(run, run.steps // steps + 1):
+            logger.add_epoch(result, 0.0)
         return time.process_time() - start
 
-    segment.run = run
+    segment.run, segment.logger = run, logger
     return segment
+
+
+def _skip_evaluation() -> None:
+    """Let this process's training loop play no test episodes."""
+    import numpy as np
+
+    from ddpg.core import training
+
+    training.evaluate_policy = lambda *_: (np.zeros(1), np.zeros(1, np.int64))
 
 
 def median_and_range(values: Iterable[float], digits: int = 2) -> str:
@@ -126,7 +161,7 @@ median = statistics.median
 def write(name: str, rows: list[dict]) -> None:
     """Write rows to benchmarks/results/`name`.csv."""
     RESULTS.mkdir(exist_ok=True)
-    with open(RESULTS / f"{name}.csv", "w", newline="") as file:
+    with open(RESULTS / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(
@@ -136,7 +171,7 @@ def write(name: str, rows: list[dict]) -> None:
 
 def read(name: str) -> list[dict[str, str]]:
     """The rows of benchmarks/results/`name`.csv, as text."""
-    with open(RESULTS / f"{name}.csv", newline="") as file:
+    with open(RESULTS / f"{name}.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

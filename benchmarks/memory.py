@@ -17,20 +17,25 @@ def main() -> None:
     """Train; write memory.csv with the resident memory at the end of each epoch."""
     # TensorFlow imports JAX where it finds it, which is in no environment but the benchmarks'.
     sys.modules["jax"] = None
-    from ddpg import provenance, training
+    from ddpg import environment, provenance, training
+    from ddpg.core.replay import bytes_needed
 
     common.pin()
     experiment = common.experiment(
         common.LARGE, epochs=EPOCHS, update_after=1_000_000, num_test_episodes=1
     )
+    env = environment.make(experiment.env)
+    replay_bytes = bytes_needed(
+        experiment.replay_size, env.observation_space.shape[0], env.action_space.shape[0]
+    )
     rows = []
 
-    def report(run, row: dict) -> None:
+    def report(steps: int, row: dict) -> None:
         rows.append(
             {
-                "env_interacts": run.steps,
-                "transitions": len(run.replay),
-                "replay_bytes": sum(array.nbytes for array in run.replay.data),
+                "env_interacts": steps,
+                "transitions": min(steps, experiment.replay_size),
+                "replay_bytes": replay_bytes,
                 "resident_bytes": resident("VmRSS"),
                 "library_bytes": resident("RssFile"),
                 "peak_bytes": provenance.peak_memory(),
@@ -53,7 +58,9 @@ def main() -> None:
 
 def resident(field: str) -> int:
     """Resident memory of this process in bytes: all (VmRSS), or mapped files (RssFile); Linux."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    fields = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text("utf-8").splitlines()
+    )
     return int(fields[field].split()[0]) * 1024
 
 

@@ -52,7 +52,7 @@ def main() -> None:
     """Time every variant; write notes_history.csv."""
     common.pin()
     with tempfile.TemporaryDirectory() as directory:
-        workers = {name: common.Worker(stepwise, v, directory) for name, v in VARIANTS.items()}
+        workers = {name: common.Worker(stepwise, v) for name, v in VARIANTS.items()}
         workers[OURS] = common.Worker(ours, directory)
         seconds = {name: [] for name in workers}
         for _, name, measured in common.take_turns(workers, rounds=EPOCH // TRAJECTORY):
@@ -80,40 +80,43 @@ def ours(directory: str):
     return common.training_segments(common.LARGE, TRAJECTORY, Path(directory), tests=False)
 
 
-def stepwise(variant: Variant, directory: str):
+def stepwise(variant: Variant):
     """Set up training with one call, or many, for each update; returns one trajectory of it."""
-    from ddpg.run import Run
-
+    from ddpg.core import agent as agent_module
     from ddpg.core.networks import actor
     from ddpg.core.replay import Batch
     from ddpg.core.tensorflow import tf
+    from ddpg.training import make_training
 
     experiment = common.experiment(common.LARGE, start_steps=0, num_test_episodes=1)
-    run = Run(experiment, 0, Path(directory))
-    agent = run.agent
-    follow = agent.follow
-    agent.follow = lambda target, network: target  # moved by a call of its own
+    run = make_training(experiment, 0)
+    agent, soft_update = run.agent, agent_module.soft_update
+    # The notes update the targets in a call of its own.
+    agent_module.soft_update = lambda target_params, params, polyak: target_params
 
     def compiled(function, wanted: bool):
         return tf.function(function) if wanted else function
 
     train_step = compiled(
-        lambda state, batch: agent.one_update(state, batch), variant.train_compiled
+        lambda state, batch: agent.update_once(state, batch), variant.train_compiled
     )
+    polyak = experiment.polyak
     target_update = compiled(
         lambda state: state._replace(
-            target_actor=follow(state.target_actor, state.actor),
-            target_critic=follow(state.target_critic, state.critic),
+            target_actor_params=soft_update(state.target_actor_params, state.actor_params, polyak),
+            target_critic_params=soft_update(
+                state.target_critic_params, state.critic_params, polyak
+            ),
         ),
         variant.target_compiled,
     )
     act = compiled(
-        lambda weights, obs: actor(weights, obs, agent.scale, agent.offset),
+        lambda params, obs: actor(params, obs, agent.scale, agent.offset),
         variant.acting_compiled,
     )
 
     def policy(obs):
-        return act(agent.state.actor, tf.constant(obs[None])).numpy()[0]
+        return act(agent.state.actor_params, tf.constant(obs[None])).numpy()[0]
 
     batch = Batch(*(array[:1] for array in agent.batches))
     kinds = {"lists": Lists, "none": Nothing, "preallocated": Preallocated}

@@ -2,10 +2,11 @@
 
 Ours, Stable-Baselines3 (PyTorch) and SBX (JAX), each in a process of its own, take turns on one
 core: the same environment, networks, batch and replay size, and after each trajectory one update
-for each of its steps. None tests its policy in between. SBX is measured twice: as it comes, and
-with the XLA flag that this package sets.
+for each of its steps. None tests its policy in between. The others run as they come, with the
+processor's own kernels: none of the variables that this package sets reaches them.
 """
 
+import dataclasses
 import tempfile
 import time
 from importlib import metadata
@@ -31,10 +32,11 @@ def main() -> None:
 
 def measure(name: str, steps: int, rounds: int, directory: str) -> list[dict]:
     """Rows of steps a second, one for each library and round."""
+    settings = dataclasses.asdict(common.experiment(name))
     workers = {
         OURS: common.Worker(ours, name, steps, directory),
-        SB3: common.Worker(peer, "stable_baselines3", name, steps),
-        SBX: common.Worker(peer, "sbx", name, steps),
+        SB3: common.Worker(peer, "stable_baselines3", settings, steps, native=True),
+        SBX: common.Worker(peer, "sbx", settings, steps, native=True),
     }
     rates = {library: [] for library in workers}
     rows = []
@@ -69,19 +71,24 @@ def ours(name: str, steps: int, directory: str):
     return common.training_segments(name, steps, Path(directory), tests=False)
 
 
-def peer(module: str, name: str, steps: int):
-    """Set up the DDPG of `module` with the values of experiment `name`."""
-    import importlib
+def peer(module: str, settings: dict, steps: int):
+    """Set up the DDPG of `module` with an experiment's settings.
 
+    Does not import this package, which would pin this process's kernels.
+    """
+    import importlib
+    import types
+
+    import gymnasium as gym
     import numpy as np
     import torch
     from stable_baselines3.common.noise import NormalActionNoise
 
-    from ddpg import environment
-
     torch.set_num_threads(1)
-    experiment = common.experiment(name)
-    env = environment.make(experiment.env, max_episode_steps=experiment.max_ep_len)
+    experiment = types.SimpleNamespace(**settings)
+    env = gym.make(
+        experiment.env, disable_env_checker=True, max_episode_steps=experiment.max_ep_len
+    )
     act_dim = env.action_space.shape[0]
     if experiment.pi_lr != experiment.q_lr:
         raise ValueError("the peers have one learning rate for actor and critic")

@@ -1,15 +1,14 @@
 """How fast is training, and what share of the processor's own matrix-product speed is that?
 
-Segments of the whole training loop alternate in one process, on one core, with the bound: the
-matrix products of its updates alone, by OpenBLAS. Each segment is compared with the bound just
+Segments of the whole training loop alternate, on one core, with matrix products alone by OpenBLAS's
+native kernels, in another process: those of the updates' shapes (the bound), and of two 512 x 512
+matrices (about the most that the processor can do). Each segment is compared with the products just
 before and just after it.
 """
 
 import tempfile
 import time
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks import bound, common
 
@@ -28,45 +27,55 @@ def main() -> None:
 
 
 def measure(name: str, steps: int, segments: int, directory: Path) -> list[dict]:
-    """Rows of whole-loop, update-loop and bound rates for one experiment."""
+    """Rows of whole-loop, update-loop and product rates for one experiment."""
     segment = common.training_segments(name, steps, directory, tests=True)
     run = segment.run
     fill(run.replay)
-    operands = bound.products(
+    shapes = bound.product_shapes(
         run.experiment.hidden_sizes,
         run.experiment.batch_size,
         run.replay.data.obs.shape[1],
         run.replay.data.action.shape[1],
     )
+    mflop = bound.flop(shapes) / 1e6
+    products = bound.NativeProducts(shapes, common.native_environment())
     segment()  # compiles
     seconds = 0.1 * segment()
-    rows, before = [], bound.updates_per_second(operands, seconds)
+    rows, before = [], products.measure(seconds)
     for _ in range(segments):
         whole = steps / segment()
-        after = bound.updates_per_second(operands, seconds)
+        after = products.measure(seconds)
         updates = update_rate(run, steps)
-        last = bound.updates_per_second(operands, seconds)
-        rows.append(
-            {
-                "experiment": name,
-                "mflop_per_update": bound.flop(operands) / 1e6,
-                "steps_per_second": whole,
-                "updates_per_second": updates,
-                "bound_per_second": (before + 2 * after + last) / 4,
-                "loop_share": whole / ((before + after) / 2),
-                "updates_share": updates / ((after + last) / 2),
-            }
-        )
+        last = products.measure(seconds)
+        row = {
+            "experiment": name,
+            "openblas_kernels": products.kernels,
+            "mflop_per_update": mflop,
+            "steps_per_second": whole,
+            "updates_per_second": updates,
+            "bound_per_second": (before[0] + 2 * after[0] + last[0]) / 4,
+            "square_gflops": (before[1] + 2 * after[1] + last[1]) / 4,
+            "loop_share": whole / ((before[0] + after[0]) / 2),
+            "updates_share": updates / ((after[0] + last[0]) / 2),
+            "loop_share_of_square": whole * mflop / 1e3 / ((before[1] + after[1]) / 2),
+            "updates_share_of_square": updates * mflop / 1e3 / ((after[1] + last[1]) / 2),
+        }
+        rows.append(row)
         before = last
+    products.close()
     print(f"{name}: medians of {segments} segments of {steps:,} steps (lowest to highest)")
+    print(f"  OpenBLAS's native kernels: {products.kernels}")
     for key, text, digits in (
         ("steps_per_second", "whole loop, steps/s", 0),
         ("updates_per_second", "updates alone, updates/s", 0),
         ("bound_per_second", "bound, updates/s", 0),
+        ("square_gflops", "512 x 512, GFLOP/s", 0),
         ("loop_share", "whole loop / bound", 2),
         ("updates_share", "updates alone / bound", 2),
+        ("loop_share_of_square", "whole loop / 512 x 512", 2),
+        ("updates_share_of_square", "updates alone / 512 x 512", 2),
     ):
-        print(f"  {text:26s}{common.median_and_range([row[key] for row in rows], digits)}")
+        print(f"  {text:27s}{common.median_and_range([row[key] for row in rows], digits)}")
     return rows
 
 
@@ -79,6 +88,8 @@ def update_rate(run, updates: int) -> float:
 
 def fill(replay) -> None:
     """Fill the replay buffer with random transitions, so that sampling reaches all its memory."""
+    import numpy as np  # after this package, which pins NumPy's kernels
+
     rng = np.random.default_rng(0)
     for array in replay.data:
         rng.standard_normal(array.shape, dtype=np.float32, out=array)

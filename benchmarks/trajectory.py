@@ -38,6 +38,9 @@ def main() -> None:
 
 def measure(name: str, directory: Path) -> list[dict]:
     """Rows of microseconds a step, by part of the loop and within the updates."""
+    from ddpg.core import training
+
+    evaluate = training.evaluate_policy
     segment = common.training_segments(name, STEPS[name], directory, tests=True)
     run = segment.run
     fill(run.replay)
@@ -47,10 +50,11 @@ def measure(name: str, directory: Path) -> list[dict]:
         "acting": (run, "noisy_action"),
         "storing transitions": (run.replay, "add"),
         "sampling batches": (run.replay, "sample"),
-        "updates": (run.agent, "_updates"),
-        "test episodes": (run.tests, "run"),
-        "statistics": (run.logger, "add_updates"),
-        "writing progress.txt": (run.logger, "end_epoch"),
+        "updates": (run.agent, "_update_loop"),
+        "test episodes": (training, "evaluate_policy"),
+        "statistics": (run.statistics, "add_updates"),
+        "digests of the state": (run, "digest"),
+        "writing the tables": (segment.logger, "add_epoch"),
         "resets": (run, "begin_episode"),
     }
     for part, (owner, method) in parts.items():
@@ -59,6 +63,7 @@ def measure(name: str, directory: Path) -> list[dict]:
     spent.clear()
     steps = STEPS[name] * REPEATS[name]
     seconds = sum(segment() for _ in range(REPEATS[name]))
+    training.evaluate_policy = evaluate  # the next experiment's is timed for itself
     spent["the loop itself"] = seconds - spent.total()
     of_step = spent.most_common()  # before the profiler's own updates are added
     operations = update_operations(run, STEPS[name], directory)
@@ -82,7 +87,7 @@ def update_operations(run, updates: int, directory: Path) -> collections.Counter
     count = min(updates, len(run.agent.batches.reward))
     options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=3)
     with tf.profiler.experimental.Profile(str(directory / "profile"), options=options):
-        run.agent._updates(tf.constant(count), run.agent.state, run.agent.batches)
+        run.agent._update_loop(tf.constant(count), run.agent.state, run.agent.batches)
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     space = xplane_pb2.XSpace()

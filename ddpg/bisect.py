@@ -1,10 +1,18 @@
-"""Where two runs diverge: the first epoch, and the first part of the state that differs."""
+"""Where two runs diverge: the first epoch, part of the state and update that differ."""
 
+import functools
 from pathlib import Path
 
+import numpy as np
+
+from ddpg import config, provenance, run_directory
+from ddpg.config import Experiment
+from ddpg.core import ARITHMETIC_VERSION
 from ddpg.core.digests import StateDigest
 from ddpg.errors import UserError
+from ddpg.files import read_json
 from ddpg.logger import DIGEST_COLUMNS, STATE_DIGESTS
+from ddpg.runs.record import RunRecord
 
 
 def read_digests(directory: Path) -> list[StateDigest]:
@@ -46,3 +54,68 @@ def describe_divergence(a: Path, b: Path, epochs: int | None = None) -> str:
         return ""
     epoch, parts = found
     return f"first after epoch {epoch}, in {', '.join(part.replace('_', ' ') for part in parts)}"
+
+
+def bisect_runs(a: Path, b: Path) -> str:
+    """Where two runs diverge, as a sentence.
+
+    If both can be retrained here, they are, up to the epoch that differs, and the sentence names
+    the first update after which the agents differ. UserError for what is not a run with digests.
+    """
+    found = find_divergence(a, b)
+    epochs = min(len(read_digests(a)), len(read_digests(b)))
+    if found is None:
+        return f"{a} and {b}: the states after all {epochs} epochs that both have are the same"
+    sentence = f"{a} and {b}: the states differ {describe_divergence(a, b)}"
+    epoch, _ = found
+    runs = [_load_retrainable(path) for path in (a, b)]
+    if None in runs:
+        return f"{sentence}; a run of another arithmetic or other packages is not retrained"
+    return f"{sentence}; {_find_first_update([a, b], runs, epoch)}"
+
+
+def _load_retrainable(directory: Path) -> tuple[Experiment, int] | None:
+    """The experiment and seed of a run that this machine can repeat byte for byte, else None."""
+    record = RunRecord.read(directory / run_directory.RUN)
+    identity, path = record.identity, directory / run_directory.CONFIG
+    here = (ARITHMETIC_VERSION, provenance.versions(provenance.EXACT_PACKAGES))
+    if (identity.arithmetic_version, identity.packages) != here:
+        return None
+    return config.recorded(read_json(path), str(path))
+
+
+def _find_first_update(
+    directories: list[Path], runs: list[tuple[Experiment, int]], epoch: int
+) -> str:
+    """The first update of `epoch` after which the retrained agents differ, as words."""
+    from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
+    from ddpg.training import make_training
+
+    updates = []
+    for directory, (experiment, seed) in zip(directories, runs, strict=True):
+        training = make_training(experiment, seed)
+        digests = [result.digest for result in train_epochs(training, epoch - 1)]
+        digests_of_updates: list[str] = []
+        training.agent.update = functools.partial(
+            _update_and_digest, training.agent, digests_of_updates
+        )
+        digests += [result.digest for result in train_epochs(training, epoch)]
+        if digests != read_digests(directory)[:epoch]:
+            return f"{directory} has other digests when it is retrained here"
+        updates.append(digests_of_updates)
+    for number, (first, second) in enumerate(zip(*updates, strict=False), start=1):
+        if first != second:
+            return f"the agents differ first after update {number} of epoch {epoch}"
+    return f"no update of epoch {epoch} that both made makes the agents differ"
+
+
+def _update_and_digest(agent, digests: list[str], replay, rng, updates: int):
+    """DDPG.update one update at a time, with a digest of the agent after each."""
+    from ddpg.core.agent import DDPG, UpdateMetrics
+    from ddpg.core.digests import digest_arrays
+
+    metrics = []
+    for _ in range(updates):
+        metrics.append(DDPG.update(agent, replay, rng, 1))
+        digests.append(digest_arrays(agent.arrays()))
+    return UpdateMetrics(*map(np.concatenate, zip(*metrics, strict=True)))

@@ -78,7 +78,7 @@ def parser() -> Parser:
     command.add_argument(
         "--restart",
         action="store_true",
-        help="start from the beginning; what is there is set aside",
+        help="train from the beginning; what is there is set aside",
     )
     command.add_argument(
         "--restart-edited",
@@ -96,6 +96,11 @@ def parser() -> Parser:
         metavar="N",
         help="train the first N epochs again",
     )
+
+    command = commands.add_parser("bisect", help="find where two runs diverge")
+    command.set_defaults(command=bisect)
+    command.add_argument("first", type=Path, metavar="RUN", help="a run directory")
+    command.add_argument("second", type=Path, metavar="RUN", help="another one")
 
     command = commands.add_parser("status", help="show what every run is doing")
     command.set_defaults(command=status)
@@ -257,6 +262,12 @@ def verify(options) -> None:
     verify_runs(options.runs, options.replay)
 
 
+def bisect(options) -> None:
+    from ddpg.bisect import bisect_runs
+
+    print(bisect_runs(options.first, options.second))
+
+
 def status(options) -> None:
     from ddpg.status import show
 
@@ -335,8 +346,10 @@ def summary(options) -> None:
     from ddpg.analysis.verdict import FAIL
 
     comparisons, verdict = _headline_first(options), _verdict(options)
-    paths = {"main figure": options.figures / comparisons[0].name / "comparison.png"}
-    paths["all figures"] = options.figures
+    paths = {"all figures": options.figures}
+    if comparisons:
+        main = options.figures / comparisons[0].name / "comparison.png"
+        paths = {"main figure": main, **paths}
     if options.page:
         paths["report"] = options.page
     summaries.show(comparisons, verdict, paths)

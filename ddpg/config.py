@@ -5,6 +5,7 @@ import difflib
 import functools
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from jsonschema import Draft202012Validator, validators
 
 from ddpg import strict_yaml
 from ddpg.errors import UserError
+
+log = logging.getLogger(__name__)
 
 SCHEMA = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -191,20 +194,22 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
 def parse_overrides(assignments: list[str]) -> dict:
     """Turn `KEY=VALUE` texts (values in YAML) into a mapping.
 
-    UserError where one has no `=` or no value in YAML, and for a key that is there twice.
+    The last one counts where a key is there twice with different values, and a warning says so.
+    UserError where one has no `=` or no value in YAML.
     """
     overrides: dict = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise UserError(f"--set {assignment}: write KEY=VALUE, for example epochs=2")
-        if key in overrides:
-            raise UserError(f"--set {assignment}: {key} is there twice; give it once")
         try:
-            overrides[key] = strict_yaml.load(value)
+            loaded = strict_yaml.load(value)
         except yaml.YAMLError as error:
             problem = getattr(error, "problem", None) or "not YAML"
             raise UserError(f"--set {assignment}: {problem}") from None
+        if key in overrides and overrides[key] != loaded:
+            log.warning("--set %s replaces %s=%s, given before it", assignment, key, overrides[key])
+        overrides[key] = loaded
     return overrides
 
 
@@ -262,7 +267,7 @@ def _definition(name: str) -> dict:
 
 
 def _is_number(checker, value) -> bool:
-    """JSON's numbers are finite, and so are the schema's; a truth value is no number."""
+    """JSON's numbers are finite, and so are the schema's; a truth value is not a number."""
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, int) and not isinstance(value, bool)
@@ -321,7 +326,7 @@ def _explain(error) -> str:
     elif kind == "type" and wanted in ("number", "integer"):
         message = _explain_number(value) or message
     elif kind == "type" and wanted == "string" and isinstance(value, int | float):
-        message = f"{value!r} is no text to YAML; put the text in quotes"
+        message = f"{value!r} is not text in YAML; put it in quotes"
     elif kind == "oneOf":
         message = f"{value!r} is neither a positive whole number nor 'episode'"
     elif kind == "not":
@@ -341,7 +346,7 @@ def _wrong_key(error) -> tuple[str, ...]:
 
 
 def _explain_number(value) -> str | None:
-    """Why a value is no number, and how YAML reads it as one; None where that does not help."""
+    """Why a value is not a number, and how YAML reads it as one; None where that does not help."""
     try:
         number = float(value) if isinstance(value, str | float) else None
     except ValueError:

@@ -14,7 +14,7 @@ MERGE, TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 def load(text: str):
     """The value of a YAML text.
 
-    Raises yaml.YAMLError: where the text is no YAML, a key stands twice in a mapping, an integer is
+    Raises yaml.YAMLError if the text is not YAML, a key is there twice in a mapping, an integer is
     octal (010) or sexagesimal (1:30), or an alias stands inside its own anchor.
     """
     try:

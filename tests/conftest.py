@@ -7,30 +7,39 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 from commands import make
-from needs import NEEDS, missing_for, needs_of
+from needs import NEEDS, missing_for
 
 import ddpg  # noqa: F401  (pins NumPy's kernels, before any test imports NumPy)
 
 IN_CI = os.environ.get("CI") == "true"
 
+# Under nohup it is ignored, and what the tests start would ignore it, too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Where pytest's cache keeps the names of the tests that passed.
+PASSED = "ddpg/passed"
+
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--only-needing-more",
+        "--not-yet-passed",
         action="store_true",
-        help="only the tests that need more than what the README asks for",
+        help="only the tests that did not pass in the last run without this option",
     )
 
 
 def pytest_configure(config):
     for name, need in NEEDS.items():
         config.addinivalue_line("markers", f"{name}: needs {need.what}")
+    one_of_several = hasattr(config, "workerinput")
+    if not one_of_several and not config.getoption("--not-yet-passed") and hasattr(config, "cache"):
+        config.pluginmanager.register(PassedTests(config))
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--only-needing-more"):
-        config.hook.pytest_deselected(items=[item for item in items if not needs_of(item)])
-        items[:] = filter(needs_of, items)
+    if config.getoption("--not-yet-passed"):
+        passed = set(config.cache.get(PASSED, []))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
+        items[:] = [item for item in items if item.nodeid not in passed]
     for item in items:
         if not IN_CI and (reason := missing_for(item)):
             item.add_marker(pytest.mark.skip(reason=reason))
@@ -50,6 +59,22 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"skipped without a marker of tests/needs.py: {report.longrepr[2]}"
     return report
+
+
+class PassedTests:
+    """Keeps the names of the tests that pass, those of all test processes."""
+
+    def __init__(self, config):
+        self.config, self.names = config, set()
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.names.discard(report.nodeid)
+        elif report.when == "call" and report.passed:
+            self.names.add(report.nodeid)
+
+    def pytest_sessionfinish(self):
+        self.config.cache.set(PASSED, sorted(self.names))
 
 
 @pytest.fixture(scope="session")

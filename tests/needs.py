@@ -99,14 +99,9 @@ NEEDS = {
 }
 
 
-def needs_of(item: pytest.Item) -> list[str]:
-    """The names of what a test needs."""
-    return [name for name in NEEDS if item.get_closest_marker(name)]
-
-
 def missing_for(item: pytest.Item) -> str:
     """One line about what a test needs and is not here, or ""."""
-    for name in needs_of(item):
-        if missing := NEEDS[name].missing():
-            return f"needs {NEEDS[name].what}; missing here: {missing}"
+    for name, need in NEEDS.items():
+        if item.get_closest_marker(name) and (missing := need.missing()):
+            return f"needs {need.what}; missing here: {missing}"
     return ""

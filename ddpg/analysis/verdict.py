@@ -82,9 +82,9 @@ class Verdict:
             PASS: f"The fresh runs {of} reproduce the published ones.",
             FAIL: f"The fresh runs {of} do NOT all reproduce the published ones.",
             TOO_FEW: f"The fresh runs {of}: too few seeds to tell whether all reproduce the "
-            "published ones. That is no failure.",
+            "published ones. That is not a failure.",
             NO_RUNS: "Nothing to compare: no experiment has both fresh and published runs. "
-            "That is no failure.",
+            "That is not a failure.",
         }[self.result]
 
 

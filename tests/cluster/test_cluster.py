@@ -75,7 +75,7 @@ class Session:
         """Take the CPU image for the GPU image."""
         self.edit(f"{PROFILE}-gpu/config.yaml", "slurm_partition: gpu", "slurm_partition: short")
         self.edit(f"{PROFILE}-gpu/config.yaml", "runtime: 360", "runtime: 3")
-        self.edit("workflow/profiles/gpu/image.yaml", "ddpg-gpu.sif", "ddpg.sif")
+        self.edit(f"{PROFILE}-gpu/config.yaml", "ddpg-gpu.sif", "ddpg.sif")
 
     def start(self, *arguments: str) -> None:
         """Start Snakemake with the cluster's commands in reach."""

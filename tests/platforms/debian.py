@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from needs import debian_release
@@ -22,13 +23,28 @@ exec chroot --userspec=user:user --groups= "$1" env -i PATH=/usr/bin:/bin "${@:3
 """
 
 
+@contextmanager
+def in_memory(directory: Path):
+    """A directory whose files are in memory, and gone at the end.
+
+    There are so many that, on a busy disk, removing them took longer than the tests.
+    """
+    directory.mkdir()
+    call("mount", "-t", "tmpfs", "-o", "size=6g,mode=755", "tmpfs", directory)
+    try:
+        yield directory
+    finally:
+        call("umount", directory)
+
+
 class Debian:
-    """The system below `root`: Debian's required packages, `packages`, and what these depend on."""
+    """The system in the empty directory `root`.
+
+    It holds Debian's required packages, `packages`, and what these depend on.
+    """
 
     def __init__(self, root: Path, packages: list[str]):
         self.root, self.home = root, root / "home/user"
-        root.mkdir()
-        root.chmod(0o755)
         archive = bootstrapped(packages)
         call("tar", "--extract", "--numeric-owner", "--file", archive, "--directory", root)
         self.variables = {k: v for k, v in os.environ.items() if SETTINGS.match(k)}

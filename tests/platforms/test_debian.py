@@ -2,11 +2,10 @@
 
 import json
 import re
-import shutil
 
 import pytest
 from checkout import ROOT
-from platforms.debian import Debian
+from platforms.debian import Debian, in_memory
 
 pytestmark = pytest.mark.debian
 
@@ -23,10 +22,10 @@ SHORTER = {
 def debian(tmp_path_factory):
     """The system, with a clone of the revision under test in the user's home."""
     packages = re.search(r"`apt-get install ([a-z0-9 -]+)`", README)[1].split()
-    system = Debian(tmp_path_factory.mktemp("debian") / "root", packages)
-    system.clone(ROOT, "ddpg")
-    yield system
-    shutil.rmtree(system.root)
+    with in_memory(tmp_path_factory.mktemp("debian") / "root") as root:
+        system = Debian(root, packages)
+        system.clone(ROOT, "ddpg")
+        yield system
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +51,10 @@ def test_the_workflow_runs(outputs, debian):
 def test_the_fast_tests_pass(outputs):
     closing = outputs["make test"].splitlines()[-1]
     assert int(re.search(r"=+ (\d+) passed(?:, \d+ warnings)? in ", closing)[1]) > 300, closing
+
+
+def test_the_golden_digests_are_the_same(outputs, debian):
+    """With another Python and another C library than the image's."""
+    test = "tests/portable/test_golden.py::test_bytes_change_only_with_the_version"
+    said = debian.run(f"cd ddpg && .venv/bin/python -m pytest -q {test}", timeout=600)
+    assert re.search(r"^1 passed", said, re.MULTILINE), said

@@ -51,10 +51,6 @@ def test_bad_input_to_train(tmp_path, capfd, arguments, message):
     [
         ([*TRAIN, "--output", "x", "--seed", "10"], "--seed is there twice; give it once"),
         ([*TRAIN, "--output", "x", "--output=x"], "--output is there twice"),
-        (
-            [*TRAIN, "--output", "x", "--set", "epochs=2", "--set", "epochs=2"],
-            "--set epochs=2: epochs is there twice",
-        ),
         (["evaluate", "x", "--episodes", "1", "--episodes", "2"], "--episodes is there twice"),
         (["train", "pendulum-demo", "--seed", "1_0", "--output", "x"], "'1_0' is not a whole"),
         (["train", "pendulum-demo", "--seed", "1.0", "--output", "x"], "'1.0' is not a whole"),

@@ -86,7 +86,7 @@ def test_a_whole_number_is_one_for_a_real_key_too(settings):
         ("epochs=True", "epochs: True is not of type 'integer'"),
         ("seeds=[0, True]", "seeds.1: True is not of type 'integer'"),
         ("seeds=[0, 0.0]", "seeds: [0, 0] has non-unique elements"),
-        ("env=no", "env: False is no text to YAML; put the text in quotes"),
+        ("env=no", "env: False is not text in YAML; put it in quotes"),
         ("epochs={a: 1, a: 2}", "--set epochs={a: 1, a: 2}: the key 'a' is there twice"),
         ("polyack=0.9", "unknown key 'polyack'; did you mean 'polyak'?"),
         ("update_every=often", "'often' is neither a positive whole number nor 'episode'"),
@@ -129,7 +129,7 @@ def test_a_step_size_is_one_of_single_precision(settings, value):
         ({"smooth": math.inf}, "smooth: inf is not a finite number"),
         ({"reach": {"return": math.nan}}, "reach.return: nan is not a finite number"),
         ({"reach": {"return": 1, "smooth": 2}}, "reach.smooth: 2 epochs have no middle one"),
-        ({"title": 2018}, "title: 2018 is no text to YAML; put the text in quotes"),
+        ({"title": 2018}, "title: 2018 is not text in YAML; put it in quotes"),
         ({"title": " "}, "title: ' ' is not allowed"),
         ({"experiments": {"pendulum-demo": "x" * 201}}, "is too long"),
         ({"experiments": {"pendulum": "x"}}, "did you mean 'pendulum-demo'"),
@@ -192,9 +192,10 @@ def test_overrides_survive_the_command_line():
     assert config.parse_overrides(config.format_overrides(overrides)) == overrides
 
 
-def test_the_same_key_twice_in_overrides_is_refused():
-    with pytest.raises(UserError, match="--set epochs=3: epochs is there twice; give it once"):
-        config.parse_overrides(["epochs=2", "pi_lr=1", "epochs=3"])
+def test_the_last_of_two_overrides_counts_and_is_said(caplog):
+    overrides = config.parse_overrides(["epochs=2", "pi_lr=1", "epochs=3", "pi_lr=1"])
+    assert overrides == {"epochs": 3, "pi_lr": 1}
+    assert caplog.messages == ["--set epochs=3 replaces epochs=2, given before it"]
 
 
 def test_comparisons_and_smoke_may_be_absent(tmp_path):

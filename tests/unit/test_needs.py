@@ -19,7 +19,7 @@ def run_pytest(path, *arguments: str, ci: bool = False) -> tuple[int, str]:
     """Run tests with only the programs in the directory `path`; the exit code and the output."""
     env = {k: v for k, v in os.environ.items() if k != "CI" and not k.startswith("PYTEST")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-o", f"cache_dir={path}/cache", *arguments],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env=env | {"PATH": str(path), "PYTHONPATH": "tests"} | ({"CI": "true"} if ci else {}),
     )  # fmt: skip
@@ -48,3 +48,18 @@ def test_a_skip_for_another_reason_fails(tmp_path):
     code, output = run_pytest(tmp_path, "-p", "conftest", str(skips))
     assert code == 1, output
     assert "skipped without a marker of tests/needs.py: Skipped: it rains" in output
+
+
+def test_what_passed_need_not_run_again(tmp_path):
+    """As in CI: first what can run, then, with the rest installed, what has not passed yet."""
+    tests = tmp_path / "test_two.py"
+    tests.write_text(
+        "import pytest\n\ndef test_one(): pass\n\n@pytest.mark.buildah\ndef test_two(): pass\n"
+    )
+    options = "-p", "conftest", str(tests)
+    assert "1 passed, 1 skipped in" in run_pytest(tmp_path, *options)[1]
+    (tmp_path / "buildah").write_text("#!/bin/sh\n")
+    (tmp_path / "buildah").chmod(0o755)
+    for _ in range(2):  # what that run adds is not kept, so that two may run side by side
+        _, output = run_pytest(tmp_path, "--not-yet-passed", *options)
+        assert "1 passed, 1 deselected in" in output

@@ -210,7 +210,7 @@ OUTCOMES = {name: verdict.Outcome(name, "none", 3, 3, "why") for name in verdict
             verdict.TOO_FEW,
             "too few seeds to tell whether all reproduce the published ones. That is",
         ),
-        (verdict.NO_RUNS, "no experiment has both fresh and published runs. That is no failure"),
+        (verdict.NO_RUNS, "no experiment has both fresh and published runs. That is not a failure"),
     ],
 )
 def test_the_sentence_for_who_reads_no_further(result, sentence):

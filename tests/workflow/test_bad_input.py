@@ -1,22 +1,67 @@
 """A wrong configuration stops the workflow before it starts, with one line."""
 
 import pytest
+import yaml
+
+from ddpg import config
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("experiments: {pendulum-demo: {pi_lr: -1}}", "pendulum-demo.pi_lr: -1 is less than"),
-        ("experiments: {pendulum-demo: {gama: 1}}", "unknown key 'gama'"),
         ("experiment: {}", "unknown key 'experiment'; did you mean 'experiments'?"),
+        ("smoke: {epochs: 1}\nsmoke: {epochs: 2}", "the key 'smoke' is there twice"),
     ],
 )
 def test_a_wrong_configuration(checkout, text, message):
     (checkout.directory / "wrong.yaml").write_text(text + "\n")
-    assert message in checkout.snakemake("-n", "demo", "--configfile", "wrong.yaml", expect=1)
+    (checkout.directory / "right.yaml").write_text("defaults: {}\n")
+    files = ("--configfile", "wrong.yaml", "right.yaml")
+    output = checkout.snakemake("-n", "demo", *files, expect=1)
+    (line,) = [line for line in output.splitlines() if message in line]
+    assert line.startswith("wrong.yaml")
     assert not (checkout.directory / "results/runs").exists()
 
 
-def test_a_value_that_only_snakemake_would_see(checkout):
-    output = checkout.snakemake("-n", "demo", "--config", "container=other.sif", expect=1)
-    assert "--configfile" in output
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--config smoke=1", "--config smoke=...: would reach Snakemake but not the training"),
+        ("--config container=a --config container=b", "--config is there 2 times"),
+        ("-C container=a -Ccontainer=b", "--config is there 2 times"),
+        ("--configfile a.yaml --configfiles=b.yaml", "--configfile is there 2 times"),
+        (
+            "--config container=a --configfile b.yaml",
+            "b.yaml: container is b, and a on the command line or in the profile; give it once",
+        ),
+        (
+            "--profile workflow/profiles/gpu --configfile b.yaml",
+            "b.yaml: container is b, and containers/ddpg-gpu.sif on the command line",
+        ),
+    ],
+)
+def test_what_would_be_ignored_is_refused(checkout, options, message):
+    for name in "ab":
+        (checkout.directory / f"{name}.yaml").write_text(f"container: {name}\n")
+    output = checkout.snakemake("-n", *options.split(), "--", "demo", expect=1)
+    assert sum(message in line for line in output.splitlines()) == 1
+
+
+def test_the_container_alone_can_be_given_on_the_command_line(checkout):
+    checkout.snakemake("-n", "demo", "--config", "container=other.sif")
+
+
+def test_without_comparisons_and_smoke(checkout):
+    path = checkout.directory / "config.yaml"
+    settings = dict(config.read(path))
+    del settings["comparisons"], settings["smoke"]
+    path.write_text(yaml.safe_dump(settings))
+    output = checkout.snakemake(
+        "-n", "figures", "plan", "results/runs/pendulum-demo/seed_0/run.json"
+    )
+    assert "rule compare" in output and "rule train" in output
+    output = checkout.snakemake("-n", "demo", expect=1)
+    assert "no comparison 'pendulum'" in output
+    output = checkout.snakemake("-n", "results/smoke/pendulum-demo/seed_0/run.json", expect=1)
+    assert "the configuration has no `smoke:`" in output

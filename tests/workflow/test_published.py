@@ -1,6 +1,7 @@
 """A fresh clone draws from published runs and trains nothing; `all` trains what has changed."""
 
 import re
+import shutil
 
 import pytest
 from checkout import Checkout
@@ -21,6 +22,21 @@ def test_figures_of_a_fresh_clone_train_nothing(checkout, options):
     assert not re.search(r"^rule train", output, re.MULTILINE)
 
 
+def test_a_directory_that_is_no_run_is_passed_over_and_named(checkout):
+    runs = checkout.directory / "results/published/pendulum-demo"
+    names = ["seed_ 5", "seed_", "seed_0_backup", "seed_05", "seed_1_0", "seed_7"]
+    for name in (*names, ".seed_1.tmp", "seed_0/set_aside_1"):
+        shutil.copytree(runs / "seed_10", runs / name)
+    (runs / "seed_30").mkdir()
+    table = "results/tables/published/pendulum/curves.csv"
+    output = checkout.snakemake("--dry-run", "--printshellcmds", table)
+    (command,) = re.findall(r"python -m ddpg aggregate --runs (.*) --manifest", output)
+    directory = "results/published/pendulum-demo"
+    assert command.split() == [f"{directory}/seed_{seed}" for seed in (0, 10, 20)]
+    named = re.findall(rf"^{directory}/(.*): passed over, for ", output, re.MULTILINE)
+    assert named == sorted([*names, "seed_30"])
+
+
 def test_all_of_a_fresh_clone_trains_every_seed(checkout):
     expected = [
         ("runs", name, str(seed)) for name in EXPERIMENTS for seed in EXPERIMENTS[name]["seeds"]
@@ -33,10 +49,12 @@ STAND_IN = """
 import sys
 from pathlib import Path
 
+if sys.argv[1] == "summary":
+    sys.exit()
 output = Path(sys.argv[sys.argv.index("--output") + 1])
 if sys.argv[1] == "plot":
     output = output / sys.argv[sys.argv.index("--only") + 1]
-if sys.argv[1] == "aggregate":
+if sys.argv[1] in ("aggregate", "page"):
     output.write_text("")
 else:
     output.mkdir(parents=True, exist_ok=True)

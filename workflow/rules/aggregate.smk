@@ -10,8 +10,8 @@ rule aggregate:
     log:
         "results/logs/aggregate/{source}/{comparison}.log",
     params:
-        manifest=lambda w, input: f"--manifest {input.manifest}" if input.manifest else "",
+        manifest=lambda w, input: ["--manifest", *input.manifest] if input.manifest else [],
         runs=lambda w, input: directories(input.runs),
     shell:
-        "python -m ddpg aggregate --runs {params.runs} {params.manifest} --output {output}"
-        " > {log} 2>&1"
+        "python -m ddpg aggregate --runs {params.runs:q} {params.manifest:q} --output {output:q}"
+        " > {log:q} 2>&1"

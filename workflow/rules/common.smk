@@ -7,6 +7,8 @@
 import contextlib
 import functools
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)
 
 import ddpg.config
+from ddpg import run_directory
 from ddpg.errors import UserError
 
 # The rules' `python` is the one that runs Snakemake, also where its environment is not activated.
@@ -25,6 +28,52 @@ os.environ |= {
 REFERENCES = sorted(str(path) for path in Path("results/reference").iterdir())
 # In the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
+if workflow.config_settings.replace_workflow_config and workflow.overwrite_configfiles:
+    del CONFIG_FILES[0]
+
+
+def check_command_line():
+    """Stop with one line where a part of the configuration would be ignored."""
+    for option, pattern in (
+        ("--configfile", "--configfiles?(=.*)?"),
+        ("--config", "--config(=.*)?|-C.*"),
+    ):
+        times = sum(bool(re.fullmatch(pattern, word, re.DOTALL)) for word in sys.argv)
+        if times > 1 and workflow.is_main_process:
+            raise WorkflowError(
+                f"{option} is there {times} times, and Snakemake takes the last alone; "
+                f"give all values to one {option}"
+            )
+
+
+def read_config():
+    """Put into `config` what the rules' commands will read from the same files.
+
+    Stops with one line if that is wrong, or if more was given than the commands would see.
+    """
+    try:
+        settings = ddpg.config.read(*CONFIG_FILES)
+        given = dict(workflow.config_settings.config)
+        for key in given:
+            if key != "container":  # which no command reads
+                raise UserError(
+                    f"--config {key}=...: would reach Snakemake but not the training; write it "
+                    "into a file and give that with --configfile FILE"
+                )
+        image = settings.get("container", given.get("container"))
+        if image != given.get("container", image):
+            raise UserError(
+                f"{settings.file_of(['container'])}: container is {image}, and {given['container']} "
+                "on the command line or in the profile; give it once"
+            )
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    config.clear()
+    config.update(settings | given)
+
+
+check_command_line()
+read_config()
 
 
 wildcard_constraints:
@@ -36,22 +85,11 @@ wildcard_constraints:
     target="all|demo|figures|smoke",
 
 
-def check_config():
-    """Stop with one line if the configuration is wrong, or is not what the rules would read."""
-    try:
-        ddpg.config.check(config)
-        if ddpg.config.read(*CONFIG_FILES) != config:
-            raise UserError(
-                "--config KEY=VALUE would reach Snakemake but not the training; write the change "
-                "into a file and give it with --configfile FILE"
-            )
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-
-
 @functools.cache  # every job asks for it, and checking a thousand seeds takes a while
 def experiment(tier, name):
     """The experiment as the runs of a tier are trained: shrunk in `smoke`."""
+    if tier == "smoke" and not config["smoke"]:
+        raise WorkflowError("the configuration has no `smoke:`, which shrinks the experiments")
     try:
         return ddpg.config.experiment(config, name, config["smoke"] if tier == "smoke" else {})
     except UserError as error:
@@ -67,9 +105,17 @@ def digest(tier, name):
 def seeds(source, name):
     """The seeds of an experiment's runs: those to train, or those that are published."""
     if source == "published":
-        runs = Path("results/published", name).glob("seed_*/run.json")
-        return sorted(int(run.parent.name.removeprefix("seed_")) for run in runs)
+        return list(published_runs(name))
     return list(experiment(source, name).seeds)
+
+
+@functools.cache
+def published_runs(name):
+    """The published runs of an experiment by seed; says which directories are none."""
+    runs, passed_over = run_directory.finished_runs(Path("results/published", name))
+    for line in passed_over:
+        logger.warning(line)
+    return runs
 
 
 def run_files(source, name):
@@ -87,10 +133,16 @@ def directories(files):
     return [str(Path(file).parent) for file in files]
 
 
+def declared(comparison):
+    """What the configuration says of a comparison."""
+    if comparison not in config["comparisons"]:
+        raise WorkflowError(f"the configuration has no comparison {comparison!r}")
+    return config["comparisons"][comparison]
+
+
 def comparison_runs(source, comparison):
     """run.json of each run on our side of a comparison."""
-    experiments = config["comparisons"][comparison]["experiments"]
-    return [run for name in experiments for run in run_files(source, name)]
+    return [run for name in declared(comparison)["experiments"] for run in run_files(source, name)]
 
 
 def manifest(source):
@@ -109,17 +161,11 @@ def outcome(source):
 
 def title(wildcards):
     """The title of a comparison, for the report."""
-    return config["comparisons"][wildcards.comparison]["title"]
+    return declared(wildcards.comparison)["title"]
 
 
 def overrides(tier):
-    """The command line's words for what a tier changes in every experiment."""
+    """The command line's words, quoted, for what a tier changes in every experiment."""
     if tier != "smoke":
         return ""
-    # Without spaces, so that each KEY=VALUE stays one word of the shell.
-    return "--set " + " ".join(
-        f"{key}={value}".replace(" ", "") for key, value in config["smoke"].items()
-    )
-
-
-check_config()
+    return shlex.join(["--set", *ddpg.config.format_overrides(config["smoke"])])

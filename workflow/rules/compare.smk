@@ -24,8 +24,8 @@ rule compare:
         curves=[f"results/tables/{{source}}/{name}/curves.csv" for name in config["comparisons"]],
         directory=lambda w, output: str(Path(output.groups).parent),
     shell:
-        "python -m ddpg compare --config {params.config} --curves {params.curves}"
-        " --output {params.directory} > {log} 2>&1"
+        "python -m ddpg compare --config {params.config:q} --curves {params.curves:q}"
+        " --output {params.directory:q} > {log:q} 2>&1"
 
 
 rule provenance:
@@ -45,7 +45,8 @@ rule provenance:
         runs=lambda w, input: directories(input),
         directory=lambda w, output: str(Path(output.csv).parent),
     shell:
-        "python -m ddpg provenance --runs {params.runs} --output {params.directory} > {log} 2>&1"
+        "python -m ddpg provenance --runs {params.runs:q} --output {params.directory:q}"
+        " > {log:q} 2>&1"
 
 
 rule verdict:
@@ -67,5 +68,5 @@ rule verdict:
         fresh=lambda w, input: directories(input.fresh),
         published=lambda w, input: directories(input.published),
     shell:
-        "python -m ddpg verdict --fresh {params.fresh} --published {params.published}"
-        " --output results > {log} 2>&1"
+        "python -m ddpg verdict --fresh {params.fresh:q} --published {params.published:q}"
+        " --output results > {log:q} 2>&1"

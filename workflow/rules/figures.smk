@@ -18,7 +18,7 @@ rule figures_of_comparison:
         "results/logs/figures/{source}/{comparison}.log",
     params:
         config=lambda w, output: CONFIG_FILES,
-        declared=lambda w: config["comparisons"][w.comparison],
+        declared=lambda w: declared(w.comparison),
     shell:
-        "python -m ddpg plot --config {params.config} --only {wildcards.comparison}"
-        " --curves {input.curves} --output results/figures/{wildcards.source} > {log} 2>&1"
+        "python -m ddpg plot --config {params.config:q} --only {wildcards.comparison:q}"
+        " --curves {input.curves:q} --output results/figures/{wildcards.source:q} > {log:q} 2>&1"

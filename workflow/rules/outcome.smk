@@ -13,7 +13,7 @@ SOURCES = {"all": "runs", "demo": "runs", "figures": "published", "smoke": "smok
 
 def shown(target):
     """The comparisons that a target is about."""
-    return ["pendulum"] if target == "demo" else list(config["comparisons"])
+    return [n for n in config["comparisons"] if target != "demo" or n == "pendulum"]
 
 
 def curves_of(target):
@@ -32,10 +32,15 @@ def verdict_of(target):
 
 
 def options(target):
-    """The command line's words for what a target is about."""
-    words = ["--config", *CONFIG_FILES, "--only", *shown(target), "--curves", *curves_of(target)]
-    words += ["--figures", f"results/figures/{SOURCES[target]}"]
-    return words + [f"--verdict {verdict}" for verdict in verdict_of(target)]
+    """The command line's words, quoted, for what a target is about."""
+    words = ["--config", *CONFIG_FILES, "--figures", f"results/figures/{SOURCES[target]}"]
+    for option, values in (
+        ("--only", shown(target)),
+        ("--curves", curves_of(target)),
+        ("--verdict", verdict_of(target)),
+    ):
+        words += [option, *values] if values else []
+    return shlex.join(words)
 
 
 # The rules of the targets have no output: they run each time, whatever else there is to do, so the
@@ -50,7 +55,7 @@ def said(target):
 def summarise(target):
     """The command of a target's rule."""
     return (
-        f"python -m ddpg summary {' '.join(options(target))} --page results/summary/{target}.html"
+        f"python -m ddpg summary {options(target)} --page results/summary/{target}.html"
         f" > {said(target)} 2> {{log}}"
     )
 
@@ -72,6 +77,6 @@ def say_summaries_last():
     def say(paths):
         with contextlib.suppress(OSError):  # who reads may have left
             for path in filter(Path.exists, paths):
-                print(f"\n{path.read_text()}", end="", flush=True)
+                print(f"\n{path.read_text(encoding='utf-8')}", end="", flush=True)
 
     atexit.register(say, [Path(said(target)).absolute() for target in targets_at_work()])

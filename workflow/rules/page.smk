@@ -21,5 +21,5 @@ rule page:
         options=lambda w, output: options(w.target),
         title=lambda w: TITLES[w.target],
     shell:
-        "python -m ddpg page {params.options} --title {params.title:q} --output {output}"
-        " > {log} 2>&1"
+        "python -m ddpg page {params.options} --title {params.title:q} --output {output:q}"
+        " > {log:q} 2>&1"

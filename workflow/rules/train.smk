@@ -1,9 +1,9 @@
 # One job per (experiment, seed).
 #
-# Snakemake deletes the declared outputs of a job that fails or is started again. What a run leaves
-# beside them it does not know: the checkpoint, from which the next try resumes, and the copy of a
-# finished run's results, from which that restores them. A run of values that were edited since is
-# set aside.
+# Snakemake deletes the declared outputs of a job that fails or is started again. A run leaves two
+# things beside them that Snakemake does not know: its checkpoint, from which the next try resumes,
+# and a copy of a finished run's results, which the next try puts back. A run whose values were
+# edited meanwhile is set aside.
 
 
 rule train:
@@ -35,9 +35,9 @@ rule train:
         # What warns a training warns every process of its job, and this shell has to outlive it.
         "trap : HUP INT TERM USR1 USR2 XCPU;"
         # Snakemake deletes the log of the try before. So each try has its own, which that points to.
-        " ln -sf seed_{wildcards.seed}.$(date +%Y%m%dT%H%M%S.%3N).log {log};"
-        " {params.time_limit} python -m ddpg train {wildcards.experiment} --seed {wildcards.seed}"
-        " --output {params.directory} --config {params.config} {params.overrides} --restart-edited"
-        " >> {log} 2>&1"
+        " ln -sf seed_{wildcards.seed:q}.$(date +%Y%m%dT%H%M%S.%3N).log {log:q};"
+        " {params.time_limit} python -m ddpg train {wildcards.experiment:q}"
+        " --seed {wildcards.seed:q} --output {params.directory:q} --config {params.config:q}"
+        " {params.overrides} --restart-edited >> {log:q} 2>&1"
         # What jobs.smk decides by whether to repeat it.
-        " || (code=$?; echo exit code $code >> {log}; exit $code)"
+        " || (code=$?; echo exit code $code >> {log:q}; exit $code)"

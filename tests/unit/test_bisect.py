@@ -1,0 +1,61 @@
+"""Where two runs diverge."""
+
+import shutil
+
+import pytest
+
+from ddpg import config
+from ddpg.cli import main
+from ddpg.training import train
+
+SETTINGS = {
+    "hidden_sizes": [8], "epochs": 3, "steps_per_epoch": 60, "start_steps": 30, "max_ep_len": 20,
+    "batch_size": 8, "replay_size": 200, "num_test_episodes": 1, "update_after": 70,
+}  # fmt: skip
+
+
+def make_run(directory, seed=0, **overrides):
+    settings = config.experiment(config.read("config.yaml"), "pendulum-demo", SETTINGS | overrides)
+    train(settings, seed, directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    return {
+        "a": make_run(root / "a"),
+        "other rate": make_run(root / "rate", pi_lr=0.002),
+        "other seed": make_run(root / "seed", seed=10),
+    }
+
+
+def bisect(capfd, first, second):
+    code = main(["bisect", str(first), str(second)])
+    out, err = capfd.readouterr()
+    return code, out + err
+
+
+def test_a_run_and_its_copy_do_not_diverge(runs, tmp_path, capfd):
+    shutil.copytree(runs["a"], tmp_path / "copy")
+    code, said = bisect(capfd, runs["a"], tmp_path / "copy")
+    assert (code, "after all 3 epochs that both have are the same" in said) == (0, True)
+
+
+def test_another_learning_rate_shows_after_the_first_update(runs, capfd):
+    """No update falls in the first epoch: 60 steps, and updates after 70."""
+    code, said = bisect(capfd, runs["a"], runs["other rate"])
+    assert code == 0
+    assert "first after epoch 2, in agent" in said
+    assert "differ first after update 1 of epoch 2" in said
+
+
+def test_another_seed_shows_in_every_part(runs, capfd):
+    _, said = bisect(capfd, runs["a"], runs["other seed"])
+    assert "first after epoch 1, in agent, random streams, replay, environment" in said
+
+
+def test_a_run_without_digests_is_refused_in_one_line(runs, capfd):
+    code, said = bisect(capfd, runs["a"], "results/published/halfcheetah-benchmark/seed_0")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "state_digests.txt: missing or unreadable" in said

@@ -1,0 +1,38 @@
+"""The shell reads no path: neither the checkout's nor a configuration file's."""
+
+import re
+
+import pytest
+from checkout import ROOT, Checkout
+
+# Words that the rules put together themselves, and quote where they hold what a user wrote.
+OWN_WORDS = {"params.options", "params.time_limit", "params.overrides"}
+
+
+def test_everything_in_the_commands_of_rules_is_quoted():
+    found = set()
+    for path in (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")):
+        for command in re.findall(r"\n    shell:\n((?: {8}.*\n)+)", path.read_text("utf-8")):
+            found |= set(re.findall(r"\{([^}]+)\}", command))
+    assert found >= OWN_WORDS
+    assert all(name.endswith(":q") for name in found - OWN_WORDS)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    directory = tmp_path / 'it\'s $(touch hit); "b" & c*'
+    directory.mkdir()
+    return Checkout(directory)
+
+
+def test_a_checkout_and_a_configuration_under_any_name(checkout, tmp_path):
+    name = "my 'own' $(touch hit); `touch hit` & [a-z]*.yaml"
+    text = "comparisons: {pendulum: {title: Mine}}\nsmoke: {pi_lr: 0.00001, seeds: [0, 1]}\n"
+    (checkout.directory / name).write_text(text)
+    figures = "results/figures/published/pendulum"
+    checkout.snakemake(figures, "--configfile", name)
+    assert (checkout.directory / figures / "comparison.svg").exists()
+    run = "results/smoke/pendulum-demo/seed_1/run.json"
+    output = checkout.snakemake("--dry-run", "--printshellcmds", run, "--configfile", name)
+    assert " --set 'seeds=[0, 1]' " in output and " pi_lr=1.0e-05" in output
+    assert not list(tmp_path.rglob("hit"))
