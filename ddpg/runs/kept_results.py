@@ -10,7 +10,6 @@ import io
 import json
 import logging
 import zipfile
-import zlib
 from pathlib import Path
 
 from ddpg.files import json_bytes, write_atomically
@@ -47,12 +46,14 @@ def read_kept(directory: Path) -> Kept | None:
     """What the copy holds; None where there is none or, with a warning, where it is damaged."""
     path = directory / COPY
     try:
-        with zipfile.ZipFile(path) as archive:
-            contents = {name: archive.read(name) for name in archive.namelist()}
-        record = from_json(RunRecord, json.loads(contents.pop(RUN)))
+        archive = io.BytesIO(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError) as error:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            contents = {name: opened.read(name) for name in opened.namelist()}
+        record = from_json(RunRecord, json.loads(contents.pop(RUN)))
+    except Exception as error:  # which of many depends on where it is damaged
         log.warning("%s: damaged, and passed over (%s)", path, error)
         return None
     if {name: hashlib.sha256(c).hexdigest() for name, c in contents.items()} != record.files:
