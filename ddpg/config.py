@@ -183,7 +183,7 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
 
     Raises UserError where a key is missing or against the schema.
     """
-    own = dict(settings)
+    own = _whole_numbers(settings)
     name, seed = own.pop("exp_name", None), own.pop("seed", None)
     if not isinstance(name, str) or type(seed) is not int:
         raise UserError(f"{where}: not a config.json of this package (no exp_name or no seed)")

@@ -21,7 +21,7 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
     is published.
     """
     rows = []
-    recorded = {run: RunRecord.read(run / RUN) for run in published}
+    recorded = run_directory.read_records(published)
     for name in config["experiments"]:
         experiment = configuration.experiment(config, name)
         own = [run for run, record in recorded.items() if record.experiment == name]

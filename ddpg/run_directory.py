@@ -24,7 +24,7 @@ from ddpg.files import (
     write_atomically,
 )
 from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
-from ddpg.runs.kept_results import COPY, Kept, keep_results, read_kept, restore_kept
+from ddpg.runs.kept_results import KEPT, keep_results
 from ddpg.runs.record import RUN, RunRecord
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,29 @@ def _why_no_run(directory: Path) -> str | None:
     return None
 
 
+def check_distinct(runs: Iterable[tuple[Path, str, int]]) -> None:
+    """UserError where two of the runs (directory, experiment, seed) are of one seed.
+
+    Also for what --restart set aside: its seed was trained again.
+    """
+    seen: dict[tuple[str, int], Path] = {}
+    for directory, experiment, seed in runs:
+        if directory.name.startswith(SET_ASIDE):
+            raise UserError(f"{directory}: set aside by --restart, so not a run; leave it out")
+        first = seen.setdefault((experiment, seed), directory)
+        if first is not directory:
+            raise UserError(
+                f"{first} and {directory}: both are seed {seed} of {experiment}; remove one"
+            )
+
+
+def read_records(directories: Iterable[Path]) -> dict[Path, RunRecord]:
+    """The record of each finished run; UserError as `check_distinct` and `RunRecord.read`."""
+    runs = [(directory, RunRecord.read(directory / RUN)) for directory in directories]
+    check_distinct((run, record.experiment, record.seed) for run, record in runs)
+    return dict(runs)
+
+
 def is_visible(path: Path, root: Path) -> bool:
     """Whether no part of a path below `root` is hidden or was set aside."""
     parts = path.relative_to(root).parts
@@ -125,7 +148,7 @@ def _refuse_strays(directory: Path) -> None:
     for path in (directory, checkpoint):
         if path.exists() and not path.is_dir():
             raise UserError(f"{path}: a file, where the run's directory belongs; move it away")
-    files = [directory / name for name in (*RESULT_FILES, RUN, COPY, LOCK)]
+    files = [directory / name for name in (*RESULT_FILES, RUN, LOCK)]
     for path in [*files, *checkpoint.glob("state_*"), *checkpoint.glob("replay_*")]:
         if path.exists() and not path.is_file():
             raise UserError(f"{path}: a directory, where the run's file belongs; move it away")
@@ -192,8 +215,9 @@ def write_results(directory: Path, contents: dict[str, bytes], record: RunRecord
     record = dataclasses.replace(record, files=files)
     if problems := mismatches(directory, record):
         raise OSError(errno.EIO, problems[0])
-    keep_results(directory, Kept(record, contents))
-    write_atomically(directory / RUN, json_bytes(record.to_json()), sync=True)
+    run = json_bytes(record.to_json())
+    keep_results(directory, {**contents, RUN: run})
+    write_atomically(directory / RUN, run, sync=True)
     return record
 
 
@@ -219,10 +243,7 @@ def set_aside(directory: Path) -> Path | None:
 
     Returns that directory, None where there is nothing to move.
     """
-    kept = read_kept(directory)
-    if kept and not (directory / RUN).exists():  # Snakemake deletes that before it trains again
-        restore_kept(directory, kept.record)
-    left = [directory / name for name in (CHECKPOINT, *RESULT_FILES, RUN, COPY)]
+    left = [directory / name for name in (CHECKPOINT, *RESULT_FILES, RUN, KEPT)]
     if not any(path.exists() for path in left):
         return None
     aside = next(p for i in itertools.count(1) if not (p := directory / f"{SET_ASIDE}{i}").exists())
@@ -230,7 +251,6 @@ def set_aside(directory: Path) -> Path | None:
     for path in left:
         if path.exists():
             path.rename(aside / path.name)
-    log.info("what was in %s is now in %s", directory, aside)
     return aside
 
 

@@ -1,7 +1,6 @@
 """What every run of a directory is doing, at a glance."""
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.logger import PROGRESS
 from ddpg.progress import console, duration
-from ddpg.runs.kept_results import COPY, read_kept
+from ddpg.runs.kept_results import KEPT
 from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
@@ -60,7 +59,7 @@ def _survey(root: Path) -> tuple[list[Status], list[str]]:
     runs = {path.parent for path in root.rglob(run_directory.CONFIG)}
     # Snakemake deletes a failed job's declared files, but neither its checkpoint nor the copy.
     runs |= {path.parent.parent for path in root.rglob(f"{run_directory.CHECKPOINT}/state_*")}
-    runs |= {path.parent for path in root.rglob(COPY)}
+    runs |= {path.parent for path in root.rglob(KEPT)}
     found, passed_over = [], []
     for run in sorted(run for run in runs if run_directory.is_visible(run, root)):
         try:
@@ -110,12 +109,10 @@ def of(directory: Path) -> Status | None:
 
 def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
     """What config.json and progress.txt say or, without the former, their copy or checkpoint."""
-    path = directory / run_directory.CONFIG
-    if path.exists():
-        return read_record(_Settings, path), run_directory.progress(directory)
-    if kept := read_kept(directory):
-        settings = from_json(_Settings, json.loads(kept.contents[run_directory.CONFIG]))
-        return settings, run_directory.rows(kept.contents[PROGRESS].decode().splitlines())
+    for place in (directory, directory / KEPT):
+        path = place / run_directory.CONFIG
+        if path.exists():
+            return read_record(_Settings, path), run_directory.progress(place)
     from ddpg.checkpoint import read_newest_state
 
     state = read_newest_state(directory / run_directory.CHECKPOINT)
@@ -180,7 +177,7 @@ def _state(directory: Path) -> str:
         return RUNNING
     if (directory / run_directory.FAILURE).exists():
         return FAILED
-    if (directory / COPY).exists():
+    if (directory / KEPT / run_directory.RUN).exists():
         return FINISHED
     resumable = any((directory / run_directory.CHECKPOINT).glob("state_*"))
     return INTERRUPTED if resumable else FAILED

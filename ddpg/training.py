@@ -23,8 +23,8 @@ from ddpg.memory import refuse_beyond_memory
 from ddpg.policy_file import policy_to_bytes
 from ddpg.portability import determine_platform
 from ddpg.probe import describe_hidden_state
-from ddpg.runs.kept_results import COPY, read_kept, restore_kept
-from ddpg.runs.record import RUN, Identity, RunRecord, Session, read_finished
+from ddpg.runs.kept_results import restore_results
+from ddpg.runs.record import Identity, RunRecord, Session, read_finished
 from ddpg.runs.run_state import RunState
 from ddpg.runs.typed_json import to_json
 from ddpg.stopping import Stop, stop_signals
@@ -58,8 +58,9 @@ def train(
             platform, kernels = determine_platform(training)
             run = _Run(experiment, seed, directory, training, platform, kernels)
             with run_directory.claim(directory):
-                if restart:
-                    run_directory.set_aside(directory)
+                restore_results(directory)
+                if restart and (aside := run_directory.set_aside(directory)):
+                    log.info("what was in %s is now in %s", directory, aside)
                 with run_directory.noting_failure(directory):
                     if record := run.find_finished_or_resume(restart_edited):
                         return record
@@ -135,11 +136,8 @@ class _Run:
         return None
 
     def _find_finished(self) -> RunRecord | None:
-        """The record in the directory if its run is finished, else None.
-
-        Results that are missing or damaged are restored from their copy.
-        """
-        record, problems = self._read_record()
+        """The record in the directory if its run is finished and undamaged, else None."""
+        record = read_finished(self.directory)
         if record is None:
             return None
         what = (record.experiment, record.seed, record.config_digest)
@@ -148,35 +146,18 @@ class _Run:
                 f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}"
                 ", of another configuration"
             )
-        problems += run_directory.mismatches(self.directory, record)
-        if problems and restore_kept(self.directory, record):
-            log.warning("%s; restored from %s, not trained again", problems[0], COPY)
-        elif problems and self.checkpoints.exist():
+        if problems := run_directory.mismatches(self.directory, record):
+            if not self.checkpoints.exist():
+                raise UserError(
+                    f"{problems[0]}; restore it, or train it again "
+                    + run_directory.say_restart(self.directory)
+                )
             log.warning("%s; finishing again from the checkpoint", problems[0])
             return None
-        elif problems:
-            raise UserError(
-                f"{problems[0]}; restore it, or train it again "
-                + run_directory.say_restart(self.directory)
-            )
         self.checkpoints.remove()  # the run may have been killed when only this was left to do
-        log.info("%s: already finished; nothing to do", self.directory)
+        again = run_directory.say_restart(self.directory)
+        log.info("%s: already finished; train it again %s", self.directory, again)
         return record
-
-    def _read_record(self) -> tuple[RunRecord | None, list[str]]:
-        """(The record of a finished run, what is wrong with run.json), the record from the copy
-        where run.json is missing or damaged. UserError where it is damaged and there is no copy.
-        """
-        path, kept = self.directory / RUN, read_kept(self.directory)
-        try:
-            record = read_finished(self.directory)
-        except UserError as error:
-            if kept is None:
-                raise
-            return kept.record, [str(error)]
-        if record is None and kept:
-            return kept.record, [f"{path}: missing"]
-        return record, []
 
     def _resume_or_begin(self) -> None:
         """Restore what was saved, if anything."""

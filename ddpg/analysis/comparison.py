@@ -14,6 +14,7 @@ import pandas as pd
 
 from ddpg.analysis import curves, statistics
 from ddpg.analysis.statistics import NAN, Estimate, Moments
+from ddpg.errors import UserError
 from ddpg.files import file_name
 
 ONE_SEED = "one seed, so no interval and no test"
@@ -181,10 +182,12 @@ def load(name: str, spec: dict, runs: pd.DataFrame, root: Path | str = ".") -> C
     ]
     if run:
         curves.check_same_steps(run)
-    references = [
-        _reference(key, reference, Path(root))
-        for key, reference in spec.get("references", {}).items()
-    ]
+    references = []
+    for key, reference in spec.get("references", {}).items():
+        try:
+            references.append(_reference(key, reference, Path(root)))
+        except UserError as error:
+            raise UserError(f"comparisons.{name}.references.{key}: {error}") from None
     reach = spec.get("reach", {})
     return Comparison(
         name=name,

@@ -114,25 +114,18 @@ def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     seed, for what --restart set aside, and for runs of one experiment that differ in evaluation
     steps or configuration.
     """
-    runs: dict[str, dict[int, tuple[Path, pd.DataFrame]]] = {}
-    for directory in map(Path, run_directories):
-        if directory.name.startswith(run_directory.SET_ASIDE):
-            raise UserError(f"{directory}: set aside by --restart, so not a run; leave it out")
-        run = read_run(directory)
-        experiment, seed = run["experiment"].iloc[0], int(run["seed"].iloc[0])
-        seeds = runs.setdefault(experiment, {})
-        if seed in seeds:
-            raise UserError(
-                f"{seeds[seed][0]} and {directory}: both are seed {seed} of {experiment}; "
-                "remove one"
-            )
-        seeds[seed] = (directory, run)
-    if not runs:
+    read = [(directory, read_run(directory)) for directory in map(Path, run_directories)]
+    if not read:
         return pd.DataFrame(columns=RUN_COLUMNS)
-    for seeds in runs.values():
-        check_same_steps(seeds.values())
-        _check_same_configuration([directory for directory, _ in seeds.values()])
-    curves = pd.concat([run for seeds in runs.values() for _, run in seeds.values()])
+    named = [(run, *curve[["experiment", "seed"]].iloc[0]) for run, curve in read]
+    run_directory.check_distinct(named)
+    runs: dict[str, list[tuple[Path, pd.DataFrame]]] = {}
+    for (_, experiment, _), (directory, curve) in zip(named, read, strict=True):
+        runs.setdefault(experiment, []).append((directory, curve))
+    for own in runs.values():
+        check_same_steps(own)
+        _check_same_configuration([directory for directory, _ in own])
+    curves = pd.concat([curve for _, curve in read])
     curves = curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True)
     return curves.astype({"seed": int, "epoch": int, "env_interacts": int})
 
@@ -193,6 +186,10 @@ def read_published(path: Path | str, environment: str, implementation: str) -> p
     curve = table.loc[rows, PUBLISHED_COLUMNS[2:]].reset_index(drop=True)
     curve.columns = ["env_interacts", "mean", "sd"]
     _check_curve(path, curve["env_interacts"], curve["mean"])
+    if not (np.isfinite(curve["sd"]) & (curve["sd"] >= 0)).all():
+        raise UserError(
+            f"{path}: a standard deviation of {implementation} is no number of 0 or more"
+        )
     return curve
 
 

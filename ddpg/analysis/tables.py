@@ -95,7 +95,7 @@ def number(value: float) -> str:
 
 def provenance(runs: Iterable[Path]) -> pd.DataFrame:
     """One row per finished run: what its run.json says of code, versions, machine and speed."""
-    records = [RunRecord.read(run / run_directory.RUN) for run in runs]
+    records = run_directory.read_records(runs).values()
     rows = [
         {
             "experiment": record.experiment,
@@ -134,5 +134,5 @@ def _cell(value: str | float) -> str:
     if not isinstance(value, str):
         return number(value)
     # An underscore between letters or digits has none.
-    escaped = re.sub(r"[\\|`*<\[&]|_(?![^\W_])|(?<![^\W_])_", r"\\\g<0>", value)
+    escaped = re.sub(r"[\\|`*<&]|\](?=\()|_(?![^\W_])|(?<![^\W_])_", r"\\\g<0>", value)
     return " ".join(escaped.split())

@@ -1,75 +1,67 @@
-"""A copy of a finished run's results in one file, from which they can be restored.
+"""A copy of a finished run's results, from which they can be restored.
 
 Snakemake deletes the results that it knows before it starts a job again: where another run of the
-job's group failed, or where a value of the configuration was edited.
+job's group failed, where a value of the configuration was edited, or where it is told to.
 """
 
-import dataclasses
-import hashlib
-import io
-import json
 import logging
-import zipfile
 from pathlib import Path
 
-from ddpg.files import json_bytes, write_atomically
-from ddpg.runs.record import RUN, RunRecord
-from ddpg.runs.typed_json import from_json
+from ddpg.errors import UserError
+from ddpg.files import sha256, write_atomically
+from ddpg.runs.record import RUN, RunRecord, read_finished
 
 log = logging.getLogger(__name__)
 
-COPY = "results.zip"
+KEPT = ".results"
 
 
-@dataclasses.dataclass(frozen=True)
-class Kept:
-    """What the copy holds: a run's record, and its result files by name."""
-
-    record: RunRecord
-    contents: dict[str, bytes]
-
-    def files(self) -> dict[str, bytes]:
-        """All files by name, run.json last."""
-        return {**self.contents, RUN: json_bytes(self.record.to_json())}
+def keep_results(directory: Path, files: dict[str, bytes]) -> None:
+    """Copy the result files and, last, run.json; all is on the disk afterwards."""
+    kept = directory / KEPT
+    kept.mkdir(exist_ok=True)
+    (kept / RUN).unlink(missing_ok=True)
+    for name in sorted(files, key=lambda name: name == RUN):
+        write_atomically(kept / name, files[name], sync=True)
 
 
-def keep_results(directory: Path, kept: Kept) -> None:
-    """Write the copy; it is on the disk afterwards."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in kept.files().items():
-            archive.writestr(name, content)
-    write_atomically(directory / COPY, buffer.getvalue(), sync=True)
+def restore_results(directory: Path) -> None:
+    """Write the results from their copy where one is missing or damaged, and say so in one line.
 
-
-def read_kept(directory: Path) -> Kept | None:
-    """What the copy holds; None where there is none or, with a warning, where it is damaged."""
-    path = directory / COPY
-    try:
-        archive = io.BytesIO(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            contents = {name: opened.read(name) for name in opened.namelist()}
-        record = from_json(RunRecord, json.loads(contents.pop(RUN)))
-    except Exception as error:  # which of many depends on where it is damaged
-        log.warning("%s: damaged, and passed over (%s)", path, error)
-        return None
-    if {name: hashlib.sha256(c).hexdigest() for name, c in contents.items()} != record.files:
-        log.warning("%s: damaged, and passed over (its checksums do not match)", path)
-        return None
-    return Kept(record, contents)
-
-
-def restore_kept(directory: Path, record: RunRecord) -> bool:
-    """Write the result files and then run.json from the copy, if it is of the run `record`.
-
-    Returns whether it is; where it is not, nothing is written.
+    Does nothing where run.json is of another run than the copy.
     """
-    kept = read_kept(directory)
-    if kept is None or kept.record != record:
-        return False
-    for name, content in kept.files().items():
-        write_atomically(directory / name, content, sync=True)
-    return True
+    kept = _read_kept(directory)
+    if kept is None:
+        return
+    try:
+        found = read_finished(directory)
+    except UserError:
+        found = None
+    if found not in (None, kept):
+        return
+    damaged = [name for name, digest in kept.files.items() if not _holds(directory / name, digest)]
+    if found is None:
+        damaged.append(RUN)
+    for name in damaged:
+        write_atomically(directory / name, (directory / KEPT / name).read_bytes(), sync=True)
+    if damaged:
+        log.warning("%s: missing or damaged, restored from %s", directory / damaged[0], KEPT)
+
+
+def _read_kept(directory: Path) -> RunRecord | None:
+    """The record in the copy; None where there is none or, with a warning, where it is damaged."""
+    kept = directory / KEPT
+    try:
+        record = read_finished(kept)
+    except UserError as error:
+        log.warning("%s; that copy is passed over", error)
+        return None
+    for name, digest in record.files.items() if record else ():
+        if not _holds(kept / name, digest):
+            log.warning("%s: missing or damaged; that copy is passed over", kept / name)
+            return None
+    return record
+
+
+def _holds(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path) == digest

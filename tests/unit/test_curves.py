@@ -172,6 +172,13 @@ def test_external_runs_by_file_and_by_directory(tmp_path):
         curves.read_external([tmp_path / "empty"])
 
 
+def test_a_standard_deviation_that_is_no_number_is_refused(tmp_path):
+    text = ",".join(curves.PUBLISHED_COLUMNS) + "\nx,y,1,2.0,1.0\nx,y,2,2.0,inf\n"
+    (tmp_path / "curve.csv").write_text(text)
+    with pytest.raises(UserError, match="a standard deviation of y is no number"):
+        curves.read_published(tmp_path / "curve.csv", "x", "y")
+
+
 def test_what_was_set_aside_and_what_is_hidden_are_no_seeds(tmp_path):
     run = make_run(tmp_path)
     for name in ("seed_0/set_aside_1", ".seed_0.tmp", ".backup/seed_0"):

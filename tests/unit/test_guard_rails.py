@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import shutil
 
 import numpy as np
@@ -13,11 +14,10 @@ from disk import Disk
 from ddpg import config, provenance, run_directory, training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
-from ddpg.runs.kept_results import read_kept
 from ddpg.runs.record import Processor, RunRecord
 from ddpg.training import train
 
-FILES = {*run_directory.RESULT_FILES, "run.json", "results.zip", ".lock"}
+FILES = {*run_directory.RESULT_FILES, "run.json", ".results", ".lock"}
 
 
 def experiment(**overrides):
@@ -46,6 +46,12 @@ def stopped(directory, **overrides):
 
 def contents(directory):
     return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+def delete_results(directory):
+    """Delete what Snakemake knows of a run, as it does before it starts the job again."""
+    for name in (*run_directory.RESULT_FILES, "run.json"):
+        (directory / name).unlink(missing_ok=True)
 
 
 def refused(directory, *messages, seed=0, restart=False, restart_edited=False, **overrides):
@@ -146,7 +152,7 @@ def test_a_finished_run_is_left_alone(tmp_path, caplog):
     before = contents(tmp_path / "run")
     train(experiment(), 0, tmp_path / "run")
     assert contents(tmp_path / "run") == before
-    assert "already finished; nothing to do" in caplog.text
+    assert "already finished; train it again with --restart" in caplog.text
     refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", seed=10)
     refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", pi_lr=0.5)
 
@@ -155,7 +161,7 @@ def test_a_finished_run_that_was_damaged(tmp_path, expected):
     run = stopped(tmp_path / "run")
     shutil.copytree(run / "checkpoint", tmp_path / "kept")
     train(experiment(), 0, run)
-    (run / "results.zip").unlink()
+    shutil.rmtree(run / ".results")
     (run / "policy.npz").write_bytes(b"damaged")
     refused(
         run,
@@ -173,46 +179,42 @@ def test_results_that_are_lost_or_damaged_are_restored(tmp_path, monkeypatch, ca
     run = tmp_path / "run"
     train(experiment(), 0, run)
     before = contents(run)
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(training, "train_epochs", None)
 
-    def restored(problem):
+    def restored(name):
         caplog.clear()
         train(experiment(), 0, run)
         assert contents(run) == before
-        assert f"{problem}; restored from results.zip, not trained again" in caplog.text
+        said = [r.getMessage() for r in caplog.records if r.name.startswith("ddpg.")]
+        assert said == [
+            f"{run / name}: missing or damaged, restored from .results",
+            f"{run}: already finished; train it again with --restart, or in Snakemake by moving "
+            f"{run} away",
+        ]
 
-    for name in (*run_directory.RESULT_FILES, "run.json"):
-        (run / name).unlink()
-    restored(f"{run / 'run.json'}: missing")
+    delete_results(run)
+    restored("progress.txt")
     (run / "policy.npz").unlink()
-    restored(f"{run / 'policy.npz'}: missing")
+    restored("policy.npz")
     (run / "policy.npz").write_bytes(b"damaged")
-    restored(f"{run / 'policy.npz'}: not the bytes that the run wrote")
+    restored("policy.npz")
     (run / "run.json").write_text("{")
-    restored("line 1 column 2 (char 1))")
+    restored("run.json")
 
 
-def test_a_damaged_copy_of_results_is_never_taken(tmp_path, caplog, expected):
+@pytest.mark.parametrize("damaged", ["policy.npz", "run.json"])
+def test_a_damaged_copy_of_results_is_not_taken(tmp_path, caplog, expected, damaged):
     run = tmp_path / "run"
     train(experiment(), 0, run)
-    good = (run / "results.zip").read_bytes()
-    kept = read_kept(run)
-    assert kept.files().keys() == {*run_directory.RESULT_FILES, "run.json"}
-    noticed = 0
-    for place in range(0, len(good), 11):
-        bad = bytearray(good)
-        bad[place] ^= 1 << place % 8
-        (run / "results.zip").write_bytes(bad)
-        caplog.clear()
-        assert read_kept(run) in (None, kept)
-        if f"{run / 'results.zip'}: damaged, and passed over" in caplog.text:
-            assert read_kept(run) is None
-            noticed += 1
-    # A few bits, such as those of a file's time in the archive, are not of what is kept.
-    assert noticed > 0.8 * len(range(0, len(good), 11))
+    copy = run / ".results" / damaged
+    copy.write_bytes(copy.read_bytes()[:-2])
+    before = contents(run)
+    train(experiment(), 0, run)
+    assert contents(run) == before
+    assert re.search(rf"^.*{copy}.*; that copy is passed over$", caplog.text, re.MULTILINE)
 
-    (run / "results.zip").write_bytes(good[:-100])
-    (run / "run.json").unlink()
+    delete_results(run)
     train(experiment(), 0, run)
     assert results(run) == expected
 
@@ -221,11 +223,12 @@ def test_a_copy_of_another_run_is_not_taken(tmp_path):
     run, other = tmp_path / "run", tmp_path / "other"
     train(experiment(), 0, run)
     train(experiment(), 10, other)
-    shutil.copy(other / "results.zip", run)
+    shutil.copytree(other / ".results", run / ".results", dirs_exist_ok=True)
     (run / "policy.npz").unlink()
     refused(run, "policy.npz: missing; restore it, or train it again")
-    (run / "run.json").unlink()
-    refused(run, "holds the finished run pendulum-demo seed 10")
+    delete_results(run)
+    with pytest.raises(UserError, match="holds the finished run pendulum-demo seed 10, of another"):
+        train(experiment(), 0, run)
 
 
 def test_damage_to_all_checkpoints_starts_the_run_again(tmp_path, expected, caplog):
@@ -246,8 +249,7 @@ def test_damage_to_all_checkpoints_starts_the_run_again(tmp_path, expected, capl
 def finished_and_deleted(run, **overrides):
     """A finished run whose results Snakemake has deleted, because a value was edited."""
     train(experiment(**overrides), 0, run)
-    for name in (*run_directory.RESULT_FILES, "run.json"):
-        (run / name).unlink()
+    delete_results(run)
     return run
 
 
@@ -255,7 +257,9 @@ def finished_and_deleted(run, **overrides):
 def test_a_run_of_other_values_is_set_aside(tmp_path, expected, caplog, before):
     run = before(tmp_path / "run", pi_lr=0.5)
     train(experiment(pi_lr=0.5), 0, tmp_path / "other")
-    refused(run, "; undo the change, give another --output, or set it aside with --restart")
+    remedy = "; undo the change, give another --output, or set it aside with --restart"
+    with pytest.raises(UserError, match=remedy):
+        train(experiment(), 0, run)
     left = contents(run)
     train(experiment(), 0, run, restart_edited=True)
     assert f"; that is now in {run / 'set_aside_1'}, and the run starts" in caplog.text
@@ -366,8 +370,8 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
     train(short, 0, tmp_path / "run")
     places, expected = disk.asked, results(tmp_path / "run")
     # To open, write, sync and name each file: three tables and two of the checkpoint an epoch,
-    # the seven results, and the directories of those that are synced.
-    assert places >= 2 * (3 * 3 + 2 * 5) + 7 * 5
+    # the six results twice, and the directories of those that are synced.
+    assert places >= 2 * (3 * 3 + 2 * 5) + 2 * 6 * 5
     for place in range(1, places + 1):
         run = tmp_path / str(place)
         disk.asked, disk.full_at = 0, place
@@ -384,12 +388,14 @@ def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatc
     disk = Disk(monkeypatch)
     train(experiment(), 0, tmp_path / "run")
     events = disk.events
-    complete = events.index(("rename", "run.json"))
-    for name in FILES - {"run.json", ".lock"}:
-        written = [i for i, event in enumerate(events) if event == ("rename", name)][-1]
-        assert events[written - 1][0] == events[written + 1][0] == "sync"
-        assert written < complete
-    assert events[complete - 1][0] == "sync"
+    copied, complete = [i for i, event in enumerate(events) if event == ("rename", "run.json")]
+    for name in FILES - {"run.json", ".lock", ".results"}:
+        *_, written, copy = [i for i, event in enumerate(events) if event == ("rename", name)]
+        for i in (written, copy):
+            assert events[i - 1][0] == events[i + 1][0] == "sync"
+        assert written < copy < copied < complete
+    for i in (copied, complete):
+        assert events[i - 1][0] == events[i + 1][0] == "sync"
     assert events[complete + 1] == ("sync", "run")
     after = events[complete + 2 :]
     assert {what for what, _ in after} == {"delete"}

@@ -8,7 +8,9 @@ import pytest
 from helpers.records import make_record
 
 from ddpg import publish, run_directory
+from ddpg.analysis import tables
 from ddpg.errors import UserError
+from ddpg.plan import costs
 
 
 @pytest.fixture
@@ -46,6 +48,18 @@ def test_only_runs_are_listed(run, tmp_path, caplog):
         str(target.with_name("seed_0_backup")),
         str(target.with_name("seed_5")),
     ]
+
+
+@pytest.mark.parametrize(
+    "count", [tables.provenance, lambda runs: costs({"experiments": {}}, runs)]
+)
+def test_the_same_run_twice_is_not_counted_twice(run, count):
+    shutil.copytree(run, run.with_name("seed_0_backup"))
+    with pytest.raises(UserError, match="both are seed 0 of pendulum-demo; remove one"):
+        count([run, run.with_name("seed_0_backup")])
+    run = run.rename(run.with_name("set_aside_1"))
+    with pytest.raises(UserError, match="set aside by --restart"):
+        count([run])
 
 
 def test_an_unfinished_run_is_not_published(run, tmp_path):

@@ -35,7 +35,7 @@ rule train:
         # What warns a training warns every process of its job, and this shell has to outlive it.
         "trap : HUP INT TERM USR1 USR2 XCPU;"
         # Snakemake deletes the log of the try before. So each try has its own, which that points to.
-        " ln -sf seed_{wildcards.seed:q}.$(date +%Y%m%dT%H%M%S.%3N).log {log:q};"
+        " ln -sf seed_{wildcards.seed:q}.$(date +%Y%m%dT%H%M%S.%N).log {log:q};"
         " {params.time_limit} python -m ddpg train {wildcards.experiment:q}"
         " --seed {wildcards.seed:q} --output {params.directory:q} --config {params.config:q}"
         " {params.overrides} --restart-edited >> {log:q} 2>&1"
