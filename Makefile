@@ -8,7 +8,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image archive clean
+.PHONY: help demo all figures report plan check docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -31,7 +31,11 @@ report: figures ## put the figures and tables in one page, results/report.html
 plan: $(VENV)/cpu ## say what training everything would cost
 	$(SNAKEMAKE) --quiet all -- plan
 
-docs: figures ## copy the README's pictures from the published runs
+check: $(VENV)/cpu ## check the published runs: files, a replay, figures, stated numbers (2 minutes)
+	$(VENV)/bin/python -m ddpg check
+
+docs: figures ## copy the README's pictures from the published runs, render the reference pages
+	$(VENV)/bin/python docs/render.py
 	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
 	cp $(PUBLISHED)/exercise-2-2/comparison.png docs/images/exercise-2-2.png
 	cp $(PUBLISHED)/halfcheetah/comparison.png docs/images/halfcheetah.png
