@@ -4,6 +4,7 @@ docs/configuration.md   every key of the configuration, from its schema and conf
 docs/artifact.md        the table of stated numbers, from docs/stated_numbers.csv
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from ddpg import api  # noqa: E402
 from ddpg.commands.check import read_stated_numbers  # noqa: E402
 from ddpg.files import write_atomically  # noqa: E402
 
@@ -36,6 +38,7 @@ _NUMBERS = {"integer": "whole number", "number": "number"}
 def main() -> None:
     """Write the rendered documents."""
     write_atomically(ROOT / "docs/configuration.md", configuration_page(ROOT).encode())
+    write_atomically(ROOT / "docs/api.md", api_page().encode())
     artifact = ROOT / "docs/artifact.md"
     write_atomically(artifact, with_stated_numbers(artifact.read_text("utf-8"), ROOT).encode())
 
@@ -54,6 +57,62 @@ def with_stated_numbers(page: str, root: Path) -> str:
     if not (begin and end):
         raise ValueError(f"the page has no lines {BEGIN} and {END}")
     return "\n".join([before + BEGIN, "", *rows, "", END + after])
+
+
+_API_INTRODUCTION = """\
+# The public Python functions
+
+`from ddpg import api` gives what reads, compares, draws and plays runs, without TensorFlow. Names
+and arguments stay as they are within a major version; what is not here may change.
+[published_runs.ipynb](published_runs.ipynb) uses them on the published runs.
+
+This page is rendered from the docstrings of [ddpg/api.py](../ddpg/api.py) by `make docs`. (B, n) is
+the shape of an array; B is any number of rows.
+
+```python
+from pathlib import Path
+from ddpg import api
+
+published = Path("results/published")
+here = api.read_runs(published.glob("spinup-exercise-2-2/seed_*"))
+there = api.read_table("results/reference/spinup_pytorch_exercise_2_2_rerun.csv")
+print(api.compare({"here": here, "Spinning Up": there}).T)
+```"""
+
+
+def api_page() -> str:
+    """docs/api.md: signature and docstring of each public function."""
+    parts = [_API_INTRODUCTION]
+    functions = [name for name in api.__all__ if inspect.isfunction(getattr(api, name))]
+    for name in functions:
+        function = getattr(api, name)
+        parts += [f"## `{name}`", _code(name, function), _docstring(function)]
+    parts += [
+        "## `Policy`",
+        _docstring(api.Policy),
+        _code("policy", api.Policy.__call__, skip=1),
+        _docstring(api.Policy.__call__),
+        "## `UserError`",
+        _docstring(api.UserError),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _code(name: str, function, skip: int = 0) -> str:
+    signature = inspect.signature(function)
+    arguments = list(signature.parameters.values())[skip:]
+    lines = [f"    {argument}," for argument in arguments]
+    text = "\n".join([f"{name}(", *lines, f") -> {_type(signature.return_annotation)}"])
+    text = re.sub(r"(pathlib(\._local)?|collections\.abc|pandas|numpy)\.", "", text)
+    return f"```python\n{text}\n```"
+
+
+def _type(annotation) -> str:
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _docstring(documented) -> str:
+    return inspect.cleandoc(documented.__doc__)
 
 
 def configuration_page(root: Path) -> str:

@@ -19,6 +19,10 @@ def test_the_reference_of_the_configuration_is_current():
     assert page == render.configuration_page(ROOT), "run `make docs`"
 
 
+def test_the_page_of_the_public_functions_is_current():
+    assert (ROOT / "docs/api.md").read_text() == render.api_page(), "run `make docs`"
+
+
 def test_it_describes_every_key_of_the_schema():
     def keys(value):
         if isinstance(value, dict):
