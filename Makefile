@@ -36,6 +36,7 @@ check: $(VENV)/cpu ## check the published runs: files, a replay, figures, stated
 
 docs: figures ## copy the README's pictures from the published runs, render the reference pages
 	$(VENV)/bin/python docs/render.py
+	$(VENV)/bin/python docs/metadata.py
 	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
 	cp $(PUBLISHED)/exercise-2-2/comparison.png docs/images/exercise-2-2.png
 	cp $(PUBLISHED)/halfcheetah/comparison.png docs/images/halfcheetah.png

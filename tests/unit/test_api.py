@@ -64,10 +64,11 @@ def test_runs_of_others_are_groups_too(exercise):
 def test_a_figure_shows_every_group(exercise):
     figure = api.draw(exercise, title="A title", smooth=3)
     assert figure.get_suptitle() == "A title" or figure.axes[0].get_title() == "A title"
-    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 10]
-    assert len(lines) == 2
-    mean = exercise["spinup-exercise-2-2"].groupby("epoch").test_return_mean.mean()
-    assert lines[0].get_ydata()[4] == pytest.approx(mean.iloc[3:6].mean())
+    drawn = [line.get_ydata() for line in figure.axes[0].lines]
+    for table in exercise.values():
+        mean = table.groupby("epoch").test_return_mean.mean().rolling(3, center=True).mean()
+        same = [np.allclose(line[1:9], mean[1:9]) for line in drawn if len(line) == 10]
+        assert same.count(True) == 1
 
 
 def test_a_policy_is_a_function_of_observations():
