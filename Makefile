@@ -8,7 +8,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan check docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image archive clean
+.PHONY: help demo all figures report plan check docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image crate archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -92,7 +92,10 @@ containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources
 	@echo "make: building $@ (minutes, and 7 GB below $${TMPDIR:-/tmp} meanwhile)"
 	containers/build.sh sif $(VARIANT) $@
 
-archive: containers/ddpg.sif ## put sources, image and published runs in one file, for a machine without network
+crate: $(VENV)/cpu ## describe the published runs as an RO-Crate, ro-crate-metadata.json
+	$(VENV)/bin/python -m ddpg crate
+
+archive: containers/ddpg.sif crate ## put sources, image and published runs in one file, for a machine without network
 	containers/archive.sh
 
 clean: ## remove the environment and what the workflow made, but no run

@@ -15,15 +15,21 @@ HELP = "describe published runs as an RO-Crate (ro-crate-metadata.json)"
 
 METADATA = "ro-crate-metadata.json"
 RO = "https://w3id.org/ro/"
+BIOSCHEMAS = "https://bioschemas.org/profiles/"
 PROFILES = {
     f"{RO}wfrun/process/0.5": ("Process Run Crate", "0.5"),
     f"{RO}wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
-CONTEXT = f"{RO}terms/workflow-run/context"
+# The terms of the profile that the context of RO-Crate 1.1 lacks.
+_TERMS = (
+    "ContainerImage", "SIFImage", "containerImage", "environment", "resourceUsage", "sha256",
+)  # fmt: skip
+TERMS = {term: f"{RO}terms/workflow-run#{term}" for term in _TERMS}
 FORMATS = {
-    ".csv": "text/csv", ".json": "application/json", ".txt": "text/tab-separated-values",
-    ".npz": "application/zip",
+    ".csv": "text/csv", ".json": "application/json", ".txt": "text/plain",
+    ".npz": "application/zip", ".yaml": "application/yaml", ".cff": "application/yaml",
+    ".md": "text/markdown",
 }  # fmt: skip
 FILES = {
     "progress.txt": "statistics of each epoch, in Spinning Up's format",
@@ -71,7 +77,7 @@ def describe(root: Path, published: Path) -> dict:
     runs = _read_runs(root, published)
     citation = _citation(root)
     crate = ROCrate(version="1.1")
-    crate.metadata.extra_contexts.append(CONTEXT)
+    crate.metadata.extra_terms.update(TERMS)
     maker = _Describer(crate, root, citation)
     for directory, record in runs.items():
         maker.add_run(directory, record)
@@ -135,6 +141,8 @@ class _Describer:
             root / "Snakefile", "Snakefile", main=True, lang="snakemake",
             lang_version=versions(["snakemake"]).get("snakemake"),
             properties={
+                "conformsTo": {"@id": f"{BIOSCHEMAS}ComputationalWorkflow/1.0-RELEASE"},
+                "encodingFormat": "text/plain",
                 "name": citation["title"], "version": citation["version"],
                 "description": crate.description, "dateCreated": str(citation["date-released"]),
                 **_size_and_digest(root / "Snakefile"),
@@ -186,10 +194,12 @@ class _Describer:
             self._measure(record, "peak memory", record.peak_memory_bytes, "bytes"),
         ]
         if record.machine.variables:
-            action["environment"] = [
-                self._property("variable", name, value)
-                for name, value in record.machine.variables.items()
-            ]
+            action["environment"] = _one_or_list(
+                [
+                    self._property("variable", name, value)
+                    for name, value in record.machine.variables.items()
+                ]
+            )
         if image := record.machine.image:
             action["containerImage"] = self._entity(
                 f"#image/{image.id}", "ContainerImage", name=image.id, version=image.version,
@@ -207,10 +217,10 @@ class _Describer:
             parameter = self._entity(
                 _parameter(name), "FormalParameter", name=name, additionalType=kind or "Text",
                 conformsTo={
-                    "@id": "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
+                    "@id": f"{BIOSCHEMAS}FormalParameter/1.0-RELEASE"
                 },
             )  # fmt: skip
-            parameter["workExample"] = examples
+            parameter["workExample"] = _one_or_list(examples)
             (outputs if is_output else inputs).append(parameter)
         self.workflow["input"], self.workflow["output"] = inputs, outputs
         root = self.crate.root_dataset
@@ -264,7 +274,7 @@ class _Describer:
         versions = {"python": record.machine.python, **record.machine.packages}
         return [
             self._entity(
-                f"#software/{name}/{version}", "SoftwareApplication",
+                _address(name, version), "SoftwareApplication",
                 name=name, softwareVersion=version,
             )
             for name, version in versions.items()
@@ -286,8 +296,19 @@ class _Describer:
                 if value != ""]  # fmt: skip
 
 
+def _one_or_list(entities: list):
+    """JSON-LD of RO-Crate writes a single value without a list."""
+    return entities[0] if len(entities) == 1 else entities
+
+
 def _parameter(name: str) -> str:
     return f"#parameter/{name}"
+
+
+def _address(package: str, version: str) -> str:
+    """An identifier of a release: its package URL, which names no server."""
+    kind = "generic" if package == "python" else "pypi"
+    return f"pkg:{kind}/{package}@{version}"
 
 
 def _size_and_digest(path: Path) -> dict:
