@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ddpg import config
+from ddpg.commands import card, check, crate, export
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
 from ddpg.options import Parser, positive_number, whole_number
 from ddpg.provenance import check_image
@@ -186,6 +187,11 @@ def parser() -> Parser:
         help="published run directories, to measure by (default: results/published/*/seed_* beside "
         "the configuration)",
     )  # fmt: skip
+
+    for name, module in {"check": check, "export": export, "card": card, "crate": crate}.items():
+        command = commands.add_parser(name, help=module.HELP)
+        command.set_defaults(command=module.run)
+        module.add_arguments(command)
     return top
 
 
