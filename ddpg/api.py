@@ -123,7 +123,7 @@ def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarra
     """
     if episodes < 1:
         raise UserError(f"episodes={episodes}: give 1 or more")
-    returns, _ = evaluation.evaluate(_trained(source), episodes, seed)
+    returns, _ = evaluation.evaluate_trained(_trained(source), episodes, seed)
     return returns
 
 
@@ -139,14 +139,14 @@ def film(
     Frames are scaled to `width` pixels where that is given; the film is at most `seconds` long.
     Raises UserError for another suffix, and where nothing can be rendered.
     """
-    return evaluation.record(_trained(source), Path(output), seed, width, seconds)
+    return evaluation.film_episode(_trained(source), Path(output), seed, width, seconds)
 
 
 _REACH_COLUMNS = ["reach", "seeds_reaching", "steps_to_return", "steps_of_mean"]
 
 
 def _trained(source: Path | str) -> evaluation.Trained:
-    return evaluation.load(Path(source))
+    return evaluation.load_trained(Path(source))
 
 
 def _comparison(

@@ -34,7 +34,7 @@ class _Settings:
     max_ep_len: int = 1000
 
 
-def load(source: Path, env: str | None = None) -> Trained:
+def load_trained(source: Path, env: str | None = None) -> Trained:
     """The policy of a run (finished, published or stopped), or of a policy.npz.
 
     `env` overrides the run's environment and must be given for a file that stands alone. UserError
@@ -61,14 +61,16 @@ def load(source: Path, env: str | None = None) -> Trained:
     return Trained(trained, name, settings.max_ep_len)
 
 
-def evaluate(trained: Trained, episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def evaluate_trained(trained: Trained, episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Play `episodes` episodes; returns (returns, lengths) as `evaluate_policy` does."""
     envs = [environment.make(trained.env) for _ in range(episodes)]
     rng = np.random.default_rng(seed)
     return evaluate_policy(trained.policy, envs, trained.max_ep_len, rng)
 
 
-def record(trained: Trained, output: Path, seed: int, width: int | None, seconds: float) -> float:
+def film_episode(
+    trained: Trained, output: Path, seed: int, width: int | None, seconds: float
+) -> float:
     """Film one episode as `output` (.gif or .mp4), at most `seconds` long; returns its return.
 
     Frames are scaled to `width` pixels where that is given. Rendering is off-screen.
@@ -83,7 +85,7 @@ def record(trained: Trained, output: Path, seed: int, width: int | None, seconds
 
     try:
         env = environment.make(trained.env, render_mode="rgb_array")
-        follow(env)
+        follow_body(env)
         obs, _ = env.reset(seed=seed)
         first = env.render()
     except EnvironmentFailed as failed:  # the renderer may fail where the environment is made
@@ -123,7 +125,7 @@ def _no_renderer(env: str, error: Exception) -> UserError:
     )
 
 
-def follow(env) -> None:
+def follow_body(env) -> None:
     """Film with the camera of a MuJoCo model that follows its body, where it has one.
 
     Gymnasium 1.4 takes a camera that stands still, and a cheetah runs out of its picture.

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def show(experiment, seed: int):
+def show_progress(experiment, seed: int):
     """Yields `report(steps, row)`, to be called after each epoch with its row of progress.txt."""
     started, steps_before = time.perf_counter(), None
     title = f"{experiment.name} seed {seed}"

@@ -1,5 +1,6 @@
 """`card`: a model card of a run's policy, with the metadata that Hugging Face's hub reads."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import yaml
@@ -53,7 +54,7 @@ The same seed and configuration give the same bytes on every processor of this p
 """
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("run", type=Path, metavar="RUN", help="a finished run's directory")
     parser.add_argument(
@@ -61,7 +62,7 @@ def add_arguments(parser) -> None:
     )
 
 
-def run(options) -> None:
+def run(options: Namespace) -> None:
     """Print or write the card; UserError for a run that is not finished, or damaged."""
     from ddpg.analysis.tables import write_text
 

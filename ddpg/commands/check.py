@@ -7,12 +7,14 @@ import csv
 import logging
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ddpg import config
+from ddpg.commands.arguments import add_config, positive_number
 from ddpg.errors import Mismatch, UserError
-from ddpg.options import positive_number
 
 HELP = "check published runs: files, a replay, figures, stated numbers"
 
@@ -52,15 +54,13 @@ class StatedNumber(NamedTuple):
     value: str
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "--published", type=Path, default=Path("results/published"), metavar="DIR",
         help="default: results/published",
     )  # fmt: skip
-    parser.add_argument(
-        "--config", nargs="+", default=["config.yaml"], metavar="FILE", help="default: config.yaml"
-    )
+    add_config(parser)
     parser.add_argument(
         "--replay", type=positive_number, default=2, metavar="N",
         help="epochs to train again, of one run an experiment (default: 2)",
@@ -71,9 +71,9 @@ def add_arguments(parser) -> None:
     )  # fmt: skip
 
 
-def run(options) -> None:
+def run(options: Namespace) -> None:
     """Run every check; Mismatch if one fails, UserError where there is nothing to check."""
-    from ddpg import config, run_directory
+    from ddpg import run_directory
 
     settings = config.read(*options.config)
     if not options.published.is_dir():
@@ -103,7 +103,9 @@ def run(options) -> None:
         raise Mismatch(f"{len(failed)} of the checks failed: {', '.join(failed)}")
 
 
-def _checks(options, settings, runs, numbers) -> Iterator[tuple[str, Callable[[], Result]]]:
+def _checks(
+    options: Namespace, settings, runs, numbers
+) -> Iterator[tuple[str, Callable[[], Result]]]:
     yield "manifest", lambda: check_files(options.published, runs)
     for name, directories in runs.items():
         if directories:
@@ -117,7 +119,7 @@ def _checks(options, settings, runs, numbers) -> Iterator[tuple[str, Callable[[]
 def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
     """Each listed file is there with its bytes, and each file of a run is listed."""
     from ddpg.files import sha256
-    from ddpg.publish import MANIFEST, check_manifest
+    from ddpg.runs.published import MANIFEST, check_manifest
 
     manifest = published / MANIFEST
     every_run = [run for directories in runs.values() for run in directories]
@@ -132,11 +134,11 @@ def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
 
 def replay_one(name: str, directories: list[Path], epochs: int) -> Result:
     """Train the first epochs of an experiment's first run that this arithmetic can replay."""
-    from ddpg import config, run_directory
+    from ddpg import run_directory
+    from ddpg.commands.verify import replay_epochs
     from ddpg.core import ARITHMETIC_VERSION
     from ddpg.files import read_json
     from ddpg.runs.record import RunRecord
-    from ddpg.verify import replay_epochs
 
     records = {run: RunRecord.read(run / run_directory.RUN) for run in directories}
     current = [run for run in directories if records[run].arithmetic_version == ARITHMETIC_VERSION]

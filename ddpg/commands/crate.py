@@ -5,6 +5,7 @@ software, machine, times, and output files with their SHA-256.
 """
 
 import json
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import yaml
@@ -43,7 +44,7 @@ CONFIG = "config.json"
 TYPES = {int: "Integer", float: "Float", str: "Text"}
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "--root", type=Path, default=Path(), metavar="DIR",
@@ -55,7 +56,7 @@ def add_arguments(parser) -> None:
     )  # fmt: skip
 
 
-def run(options) -> None:
+def run(options: Namespace) -> None:
     """Write the metadata; UserError if a run is damaged or there is none."""
     from ddpg.files import json_bytes, write_atomically
 
@@ -162,7 +163,7 @@ class _Describer:
 
     def add_run(self, directory: Path, record) -> None:
         """Add a run as an action: its parameters, its files, and what it ran on."""
-        from ddpg.publish import published_files
+        from ddpg.runs.published import published_files
 
         inputs = [self._example(self._file(directory / CONFIG, FILES[CONFIG]), CONFIG)]
         inputs.append(self._value("experiment", record.experiment))

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import tempfile
+from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ TENSORBOARD, CSV = "tensorboard", "csv"
 AXES = ("experiment", "seed", "env", "epoch", "env_interacts", "time")
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="run directories, finished or not"
@@ -31,7 +32,7 @@ def add_arguments(parser) -> None:
     )  # fmt: skip
 
 
-def run(options) -> None:
+def run(options: Namespace) -> None:
     """Export each run; UserError, before anything is written, for one that cannot be read."""
     from ddpg.analysis.curves import aggregate, read_config, read_run
 

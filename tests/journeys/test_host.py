@@ -17,8 +17,8 @@ from checkout import ROOT, Checkout
 from helpers.outcome import check_outcome, last_lines, returns_said, same_everywhere, verdict_said
 from helpers.tiny import COMPARISONS, RUNS
 
-from ddpg import publish
 from ddpg.analysis.verdict import Verdict
+from ddpg.runs import published
 
 SEEDS = {"halfcheetah-benchmark": 1, "pendulum-demo": 2}
 
@@ -119,7 +119,7 @@ def alter(run: Path) -> None:
     record = json.loads((run / "run.json").read_text())
     record["files"][path.name] = hashlib.sha256(changed.encode()).hexdigest()
     (run / "run.json").write_text(json.dumps(record))
-    publish.write_manifest(run.parents[1])
+    published.write_manifest(run.parents[1])
 
 
 def test_all_fails_where_a_published_run_is_another(checkout, trained):

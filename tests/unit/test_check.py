@@ -10,10 +10,11 @@ import yaml
 from checkout import ROOT
 from PIL import Image
 
-from ddpg import config, publish
+from ddpg import config
 from ddpg.cli import main
 from ddpg.commands import check
 from ddpg.errors import Mismatch
+from ddpg.runs import published
 
 PENDULUM = ROOT / "results/published/pendulum-demo"
 FIGURE = "pendulum-demo.png"
@@ -24,7 +25,7 @@ def project(tmp_path, monkeypatch):
     """A directory with a configuration, published runs and documents of the Pendulum demo alone."""
     (tmp_path / "results").mkdir()
     shutil.copytree(PENDULUM, tmp_path / "results/published/pendulum-demo")
-    publish.write_manifest(tmp_path / "results/published")
+    published.write_manifest(tmp_path / "results/published")
     settings = dict(config.read(ROOT / "config.yaml"))
     settings["experiments"] = {"pendulum-demo": settings["experiments"]["pendulum-demo"]}
     settings["comparisons"] = {"pendulum": settings["comparisons"]["pendulum"]}
@@ -105,7 +106,7 @@ def test_a_run_that_is_gone_and_one_that_is_not_listed(project):
     shutil.move("results/published/pendulum-demo/seed_10", "elsewhere")
     with pytest.raises(Mismatch, match="seed_10/config.json: not the bytes"):
         check_files(project)
-    publish.write_manifest(Path("results/published"))
+    published.write_manifest(Path("results/published"))
     shutil.move("elsewhere", "results/published/pendulum-demo/seed_10")
     with pytest.raises(Mismatch, match="does not list pendulum-demo/seed_10/"):
         check_files(project)

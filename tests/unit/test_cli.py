@@ -193,6 +193,6 @@ def test_record_films_an_episode(tmp_path, capfd, suffix):
 @pytest.mark.parametrize(("name", "camera"), [("HalfCheetah-v5", "track"), ("Reacher-v5", None)])
 def test_films_follow_what_moves(name, camera):
     env = environment.make(name, render_mode="rgb_array")
-    evaluation.follow(env)
+    evaluation.follow_body(env)
     chosen = env.unwrapped.mujoco_renderer.camera_id
     assert chosen == (env.unwrapped.model.camera(camera).id if camera else -1)

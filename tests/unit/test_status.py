@@ -9,14 +9,17 @@ from checkout import ROOT
 from helpers.records import make_record
 from helpers.states import make_state
 
-from ddpg import plan, run_directory, status
+from ddpg import run_directory
 from ddpg.checkpoint import Checkpoints
 from ddpg.cli import main
+from ddpg.commands import plan
+from ddpg.commands.status import print_statuses
 from ddpg.config import read
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Diverged, UserError
 from ddpg.files import json_bytes
 from ddpg.logger import COLUMNS
+from ddpg.runs import status
 from ddpg.runs.kept_results import keep_results
 from ddpg.runs.record import Identity
 
@@ -53,7 +56,7 @@ def test_the_states(tmp_path):
     with pytest.raises(Diverged), run_directory.noting_failure(diverged):
         raise Diverged("a loss is no longer finite")
     with run_directory.claim(running):
-        found = status.find(tmp_path)
+        found = status.find_statuses(tmp_path)
     assert [s.state for s in found] == ["finished", "running", "interrupted", "failed", "failed"]
     assert [s.seed for s in found] == [0, 1, 2, 3, 4]
     with run_directory.noting_failure(diverged):  # tried again
@@ -67,7 +70,7 @@ def test_a_configuration_without_what_is_shown(tmp_path, key):
     del settings[key]
     path.write_text(json.dumps(settings))
     with pytest.raises(UserError, match=f"^{path}: not a config.json .*: {key} is missing$"):
-        status.of(path.parent)
+        status.read_status(path.parent)
 
 
 def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
@@ -80,7 +83,7 @@ def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
     damaged = tmp_path / "seed_8/checkpoint/state_0000001000"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"")
-    (found,) = status.find(tmp_path)
+    (found,) = status.find_statuses(tmp_path)
     assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "interrupted")
     assert (found.epoch, found.epochs, found.test_return) == (2, 10, -2.0)
     assert (found.speed, found.seconds_left) == (500, 16)
@@ -93,7 +96,7 @@ def test_a_finished_run_of_which_only_the_copy_is_left(tmp_path):
     keep_results(run, {name: (run / name).read_bytes() for name in names})
     for name in names:
         (run / name).unlink()
-    (found,) = status.find(tmp_path)
+    (found,) = status.find_statuses(tmp_path)
     assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "finished")
     assert (found.epoch, found.test_return) == (2, -2.0)
 
@@ -107,8 +110,8 @@ def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):
     (demo / "other/config.json").write_text('{"exp_name": "[bold]"}')
     (demo / "damaged").mkdir()
     (demo / "damaged/config.json").write_text("{")
-    assert len(status.find(tmp_path)) == 2  # seed_0, and the one with a name of its own
-    status.show(tmp_path)
+    assert len(status.find_statuses(tmp_path)) == 2  # seed_0, and the one with a name of its own
+    print_statuses(tmp_path)
     shown = "".join(capsys.readouterr().out.split())
     for name in ("seed_0_backup", "seed_00", "seed_5"):
         assert f"{demo}/{name}:passedover,foritisnotnamedseed_0" in shown
@@ -118,14 +121,14 @@ def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):
 
 
 def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):
-    found = status.of(make_run(tmp_path / "run", epochs=range(1, 9)))
+    found = status.read_status(make_run(tmp_path / "run", epochs=range(1, 9)))
     assert (found.epoch, found.epochs, found.test_return) == (8, 10, -8.0)
     assert found.speed == 500
     assert found.seconds_left == 4
 
 
 def test_a_run_without_an_epoch_has_no_speed(tmp_path):
-    found = status.of(make_run(tmp_path / "run", epochs=()))
+    found = status.read_status(make_run(tmp_path / "run", epochs=()))
     assert (found.epoch, found.speed, found.test_return, found.seconds_left) == (
         0,
         None,
@@ -154,7 +157,7 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
         (directory / "run.json").write_bytes(record)
         (directory / "progress.txt").write_text("\n".join(table).ljust(len(record)))
         runs.append(directory)
-    rows = {row["experiment"]: row for row in plan.costs(read("config.yaml"), runs)}
+    rows = {row["experiment"]: row for row in plan.estimate_costs(read("config.yaml"), runs)}
     demo = rows["pendulum-demo"]
     assert demo["core_hours"] == 3 * 500_000 / 1000 / 3600
     assert (demo["memory"], demo["disk"]) == (10**9, len(record) * (len(files) + 1))

@@ -9,7 +9,8 @@ import time
 import pytest
 from checkout import training_process
 
-from ddpg import config, status
+from ddpg import config
+from ddpg.runs import status
 from ddpg.runs.record import RunRecord
 from ddpg.training import train
 
@@ -46,7 +47,7 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
     assert process.returncode != 0, output
     assert not (run / "run.json").exists()
     assert list(run.glob("checkpoint/state_*"))
-    (shown,) = status.find(run.parent)
+    (shown,) = status.find_statuses(run.parent)
     assert shown.state == status.INTERRUPTED and shown.epoch >= 15
 
     checkout.snakemake(*command)

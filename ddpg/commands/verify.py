@@ -1,26 +1,42 @@
-"""Verify runs: are their files what was written, what produced them, do they come out again?"""
+"""`verify`: check the files of runs, say what produced them, repeat their first epochs."""
 
 import contextlib
 import dataclasses
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from ddpg import config, provenance, run_directory
-from ddpg.bisect import describe_divergence
-from ddpg.checkpoint import LAST_REVISIONS
+from ddpg.commands.arguments import positive_number
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import Mismatch
 from ddpg.files import read_json
-from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES, Logger
-from ddpg.progress import duration, show
+from ddpg.progress import duration
 from ddpg.runs.record import RunRecord
 from ddpg.runs.typed_json import to_json
 
+HELP = "check a finished run; say what produced it"
 
-def verify(directories: list[Path], replay: int = 0) -> None:
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
+    parser.add_argument(
+        "--replay",
+        type=positive_number,
+        default=0,
+        metavar="N",
+        help="train the first N epochs again",
+    )
+
+
+def run(options: Namespace) -> None:
+    """Verify each run. Raises Mismatch or UserError."""
+    verify_runs(options.runs, options.replay)
+
+
+def verify_runs(directories: list[Path], replay: int = 0) -> None:
     """Print what is known about each run, and train its first `replay` epochs again.
 
     Goes through all of them, then raises Mismatch if a file is not what the run wrote, or if a
@@ -48,6 +64,7 @@ def verify(directories: list[Path], replay: int = 0) -> None:
 
 def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:
     """A readable block: whether the files are whole, and what produced them."""
+
     machine = record.machine
     stops = len(record.sessions) - 1
     how_often = {0: "never interrupted", 1: "interrupted once"}.get(
@@ -85,19 +102,26 @@ def replay_epochs(
 ) -> tuple[str, bool]:
     """Train the first epochs again: (a sentence on the outcome, whether it is as it should be)."""
     if record.arithmetic_version != ARITHMETIC_VERSION:
+        from ddpg.checkpoint import LAST_REVISIONS
+
         return (
             f"not possible: the run is of version {record.arithmetic_version} of the arithmetic, "
             f"this package computes version {ARITHMETIC_VERSION}; revision "
             f"{LAST_REVISIONS.get(record.arithmetic_version, '?')} replays it"
         ), True
+    from threadpoolctl import threadpool_limits
+
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
+    from ddpg.logger import Logger
     from ddpg.portability import determine_platform
+    from ddpg.progress import show_progress
+    from ddpg.runs.state_digests import describe_divergence
     from ddpg.training import Clock, make_training
 
     epochs = min(epochs, experiment.epochs)
     shown = contextlib.nullcontext(lambda steps, row: None)
     if show_progress:
-        shown = show(dataclasses.replace(experiment, epochs=epochs), seed)
+        shown = show_progress(dataclasses.replace(experiment, epochs=epochs), seed)
     with tempfile.TemporaryDirectory() as temporary, threadpool_limits(1), shown as report:
         training = make_training(experiment, seed)
         platform, _ = determine_platform(training)
@@ -120,6 +144,8 @@ def replay_epochs(
 
 def _differing(recorded: Path, replayed: Path, epochs: int, tests: int) -> str:
     """The names of the tables whose first `epochs` differ, each of `tests` evaluation episodes."""
+
+    from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
 
     def read(directory: Path, name: str) -> list[bytes]:
         rows = epochs * tests if name == TEST_EPISODES else epochs

@@ -1,20 +1,38 @@
-"""What training every experiment would cost, measured on the published runs."""
+"""`plan`: what training every experiment would cost, measured on the published runs."""
 
+from argparse import ArgumentParser, Namespace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from rich import box
-from rich.table import Table
-
-from ddpg import config as configuration
-from ddpg import run_directory
-from ddpg.progress import console
-from ddpg.publish import published_files
+from ddpg import config, run_directory
+from ddpg.commands.arguments import add_config
+from ddpg.config import Settings
+from ddpg.runs.published import published_files
 from ddpg.runs.record import RUN, RunRecord
 
+HELP = "what training all experiments would cost"
 
-def costs(config: dict, published: list[Path]) -> list[dict]:
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_config(parser)
+    parser.add_argument(
+        "--published", nargs="*", type=Path, metavar="RUN",
+        help="published run directories, to measure by (default: results/published/*/seed_* beside "
+        "the configuration)",
+    )  # fmt: skip
+
+
+def run(options: Namespace) -> None:
+    """Print the plan of every experiment of the configuration."""
+    published = options.published
+    if published is None:
+        published = find_published(Path(options.config[0]).parent)
+    print_plan(config.read(*options.config), published)
+
+
+def estimate_costs(settings: Settings, published: list[Path]) -> list[dict]:
     """One row per experiment: `runs`, and per experiment `core_hours`; `memory` and `disk` a run.
 
     Medians over the published runs of the experiment, in hours, bytes and bytes; None where none
@@ -22,8 +40,8 @@ def costs(config: dict, published: list[Path]) -> list[dict]:
     """
     rows = []
     recorded = run_directory.read_records(published)
-    for name in config["experiments"]:
-        experiment = configuration.experiment(config, name)
+    for name in settings["experiments"]:
+        experiment = config.experiment(settings, name)
         own = [run for run, record in recorded.items() if record.experiment == name]
         records = [recorded[run] for run in own]
         row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
@@ -58,8 +76,13 @@ def _steps_per_second(run: Path) -> float:
     )
 
 
-def show(config: dict, published: list[Path]) -> None:
+def print_plan(settings: Settings, published: list[Path]) -> None:
     """Print the costs as a table, with the processors that they were measured on."""
+    from rich import box
+    from rich.table import Table
+
+    from ddpg.progress import console
+
     table = Table(
         box=box.SIMPLE, title="What training every experiment costs", title_justify="left"
     )
@@ -72,7 +95,7 @@ def show(config: dict, published: list[Path]) -> None:
         "measured on",
     ):
         table.add_column(heading, justify="left" if heading == "experiment" else "right")
-    rows = costs(config, published)
+    rows = estimate_costs(settings, published)
     for row in rows:
         known = row["measured"] > 0
         table.add_row(

@@ -1,59 +1,27 @@
-"""Where two runs diverge: the first epoch, part of the state and update that differ."""
+"""`bisect`: the first epoch, part of the state and update in which two runs differ."""
 
 import functools
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-
-import numpy as np
 
 from ddpg import config, provenance, run_directory
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
-from ddpg.core.digests import StateDigest
-from ddpg.errors import UserError
 from ddpg.files import read_json
-from ddpg.logger import DIGEST_COLUMNS, STATE_DIGESTS
 from ddpg.runs.record import RunRecord
 
-
-def read_digests(directory: Path) -> list[StateDigest]:
-    """The digests of a run's state after each epoch; UserError if there are none."""
-    path = directory / STATE_DIGESTS
-    try:
-        header, *rows = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        raise UserError(
-            f"{path}: missing or unreadable; runs have it since version 2 of the arithmetic"
-        ) from None
-    fields = [row.split("\t") for row in rows]
-    epochs = [row[0] for row in fields]
-    if header.split("\t") != DIGEST_COLUMNS or epochs != [str(i + 1) for i in range(len(rows))]:
-        raise UserError(f"{path}: not the digests of a run; its columns are {DIGEST_COLUMNS}")
-    try:
-        return [StateDigest(*row[1:]) for row in fields]
-    except TypeError:
-        raise UserError(f"{path}: a row does not have {len(DIGEST_COLUMNS)} columns") from None
+HELP = "find where two runs diverge"
 
 
-def find_divergence(a: Path, b: Path, epochs: int | None = None) -> tuple[int, list[str]] | None:
-    """(first epoch whose states differ, the parts that differ in it); None if none differs.
-
-    Compares the epochs that both have, at most the first `epochs`.
-    """
-    pairs = list(zip(read_digests(a), read_digests(b), strict=False))[:epochs]
-    for epoch, (first, second) in enumerate(pairs, start=1):
-        parts = [n for n in StateDigest._fields if getattr(first, n) != getattr(second, n)]
-        if parts:
-            return epoch, parts
-    return None
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("first", type=Path, metavar="RUN", help="a run directory")
+    parser.add_argument("second", type=Path, metavar="RUN", help="another one")
 
 
-def describe_divergence(a: Path, b: Path, epochs: int | None = None) -> str:
-    """`find_divergence` as words; empty if nothing differs."""
-    found = find_divergence(a, b, epochs)
-    if found is None:
-        return ""
-    epoch, parts = found
-    return f"first after epoch {epoch}, in {', '.join(part.replace('_', ' ') for part in parts)}"
+def run(options: Namespace) -> None:
+    """Print where the two runs diverge."""
+    print(bisect_runs(options.first, options.second))
 
 
 def bisect_runs(a: Path, b: Path) -> str:
@@ -62,6 +30,8 @@ def bisect_runs(a: Path, b: Path) -> str:
     If both can be retrained here, they are, up to the epoch that differs, and the sentence names
     the first update after which the agents differ. UserError for what is not a run with digests.
     """
+    from ddpg.runs.state_digests import describe_divergence, find_divergence, read_digests
+
     found = find_divergence(a, b)
     epochs = min(len(read_digests(a)), len(read_digests(b)))
     if found is None:
@@ -89,6 +59,7 @@ def _find_first_update(
 ) -> str:
     """The first update of `epoch` after which the retrained agents differ, as words."""
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
+    from ddpg.runs.state_digests import read_digests
     from ddpg.training import make_training
 
     updates = []
@@ -111,6 +82,8 @@ def _find_first_update(
 
 def _update_and_digest(agent, digests: list[str], replay, rng, updates: int):
     """DDPG.update one update at a time, with a digest of the agent after each."""
+    import numpy as np
+
     from ddpg.core.agent import DDPG, UpdateMetrics
     from ddpg.core.digests import digest_arrays
 

@@ -1,24 +1,15 @@
-"""What every run of a directory is doing, at a glance."""
+"""The status of runs: how far each is, how fast, and whether a process trains it now."""
 
 import dataclasses
-import time
 from pathlib import Path
-
-from rich import box
-from rich.live import Live
-from rich.markup import escape
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 
 from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.logger import PROGRESS
-from ddpg.progress import console, duration
 from ddpg.runs.kept_results import KEPT
 from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
-STYLES = {RUNNING: "cyan", FINISHED: "green", INTERRUPTED: "yellow", FAILED: "red"}
 # Epochs over which the speed is averaged: the newest say how fast it is now.
 RECENT = 5
 
@@ -47,13 +38,13 @@ class Status:
     seconds_left: float | None
 
 
-def find(root: Path) -> list[Status]:
+def find_statuses(root: Path) -> list[Status]:
     """The status of each run below `root`, by experiment and seed."""
-    return _survey(root)[0]
+    return survey_runs(root)[0]
 
 
-def _survey(root: Path) -> tuple[list[Status], list[str]]:
-    """What `find` returns, and for each other directory with a run's files why it is none."""
+def survey_runs(root: Path) -> tuple[list[Status], list[str]]:
+    """(statuses as `find_statuses`, one line for each directory with files that is not a run)."""
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
     runs = {path.parent for path in root.rglob(run_directory.CONFIG)}
@@ -63,7 +54,7 @@ def _survey(root: Path) -> tuple[list[Status], list[str]]:
     found, passed_over = [], []
     for run in sorted(run for run in runs if run_directory.is_visible(run, root)):
         try:
-            status = of(run)
+            status = read_status(run)
         except UserError as error:
             passed_over.append(f"passed over: {error}")
             continue
@@ -74,7 +65,7 @@ def _survey(root: Path) -> tuple[list[Status], list[str]]:
     return sorted(found, key=lambda status: (status.experiment, status.seed)), passed_over
 
 
-def of(directory: Path) -> Status | None:
+def read_status(directory: Path) -> Status | None:
     """The status of the run in `directory`; None where neither files nor checkpoint can be read.
 
     UserError for a directory of another program.
@@ -121,53 +112,6 @@ def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
     identity = state.identity
     config = identity.config | {"exp_name": identity.experiment, "seed": identity.seed}
     return from_json(_Settings, config), run_directory.rows(state.tables[PROGRESS])
-
-
-def table(root: Path) -> Table:
-    """The statuses below `root` as a table for a terminal."""
-    statuses, passed_over = _survey(root)
-    counts = {state: sum(s.state == state for s in statuses) for state in STYLES}
-    summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    drawn = Table(
-        box=box.SIMPLE,
-        title=f"{escape(str(root))}: {summary or 'no runs yet'}",
-        title_justify="left",
-    )
-    for heading in ("experiment", "seed", "epoch", "progress", "steps/s", "test return", "left"):
-        drawn.add_column(
-            heading, justify="left" if heading in ("experiment", "progress") else "right"
-        )
-    drawn.add_column("state")
-    for s in statuses:
-        drawn.add_row(
-            s.experiment,
-            str(s.seed),
-            f"{s.epoch}/{s.epochs}",
-            ProgressBar(total=s.epochs, completed=s.epoch, width=12),
-            "-" if s.speed is None else f"{s.speed:,.0f}",
-            "-" if s.test_return is None else f"{s.test_return:,.1f}",
-            "-" if s.seconds_left is None else duration(s.seconds_left),
-            f"[{STYLES[s.state]}]{s.state}",
-        )
-    if passed_over:
-        drawn.caption, drawn.caption_justify = escape("\n".join(passed_over)), "left"
-    return drawn
-
-
-def show(root: Path, watch: bool = False, every: float = 2.0) -> None:
-    """Print the table; with `watch`, again every `every` seconds until Ctrl-C."""
-    if not watch:
-        console().print(table(root))
-        return
-    while not root.is_dir():  # the first run may not have begun
-        time.sleep(every)
-    try:
-        with Live(table(root), console=console(), auto_refresh=False) as live:
-            while True:
-                time.sleep(every)
-                live.update(table(root), refresh=True)
-    except KeyboardInterrupt:
-        return
 
 
 def _state(directory: Path) -> str:

@@ -15,7 +15,7 @@ MANIFEST = "MANIFEST.sha256"
 _FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
 
 
-def publish(run: Path, published: Path) -> Path:
+def publish_run(run: Path, published: Path) -> Path:
     """Copy a finished run whose checksums hold to `published`/<experiment>/seed_<seed>.
 
     Rewrites the manifest. Returns the copy's directory. UserError for a run that is not finished

@@ -1,0 +1,99 @@
+"""The parser of the command line, and the arguments that several commands have.
+
+argparse silently keeps the last of two equal options, and prints a page of usage for a wrong word.
+`Parser` refuses both with one line.
+"""
+
+import argparse
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ddpg.errors import UserError
+
+
+class Parser(ArgumentParser):
+    """A parser whose options stand once, or combine if they take lists; errors are UserErrors."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self.register("action", None, _StoreOnce)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+class _StoreOnce(argparse.Action):
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        given = vars(namespace).setdefault("given", set())
+        if self.dest not in given:
+            given.add(self.dest)
+        elif isinstance(values, list):
+            values = getattr(namespace, self.dest) + values
+        else:
+            raise UserError(f"{option_string} is there twice; give it once")
+        setattr(namespace, self.dest, values)
+
+
+def whole_number(text: str) -> int:
+    """A number of at least 0 written in digits only; int() reads 1_0 as 10, too."""
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def positive_number(text: str) -> int:
+    """A whole number of at least 1."""
+    if not re.fullmatch("[0-9]{1,18}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def add_runs(parser: ArgumentParser, name: str, what: str, nargs: str = "+") -> None:
+    """Add a list of run directories."""
+    parser.add_argument(name, nargs=nargs, type=Path, default=[], metavar="RUN", help=what)
+
+
+def add_policy(parser: ArgumentParser) -> None:
+    """Add `policy`, --env and --seed, of a command that plays a policy."""
+    parser.add_argument(
+        "policy", type=Path, metavar="RUN", help="a run directory, published or not, or policy.npz"
+    )
+    parser.add_argument("--env", help="the environment, where no config.json tells it")
+    parser.add_argument("--seed", type=whole_number, default=0, help="of the episodes (default: 0)")
+
+
+def add_comparisons(parser: ArgumentParser) -> None:
+    """Add --config, --curves and --only, which `load_comparisons` reads."""
+    add_config(parser)
+    parser.add_argument(
+        "--curves", nargs="*", type=Path, required=True, metavar="CSV", help="from `aggregate`"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="these comparisons (default: all)"
+    )
+
+
+def add_outcome(parser: ArgumentParser) -> None:
+    """Add --figures and --verdict."""
+    parser.add_argument("--figures", type=Path, required=True, metavar="DIR", help="from `plot`")
+    parser.add_argument("--verdict", type=Path, metavar="JSON", help="from `verdict`")
+
+
+def add_config(parser: ArgumentParser) -> None:
+    """Add --config: configuration files."""
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        default=["config.yaml"],
+        metavar="FILE",
+        help="configuration files, later ones overriding earlier ones (default: config.yaml)",
+    )

@@ -1,0 +1,37 @@
+"""What the commands on comparisons read: the comparisons that were asked for, and the verdict."""
+
+import logging
+from argparse import Namespace
+
+from ddpg import config
+from ddpg.analysis import comparison, curves
+from ddpg.analysis.verdict import Verdict
+from ddpg.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def load_comparisons(options: Namespace) -> list[comparison.Comparison]:
+    """The comparisons of --only (default: all) of the configuration, with the runs of --curves."""
+    settings = config.read(*options.config)
+    declared = settings["comparisons"]
+    names = list(dict.fromkeys(options.only or declared))
+    for name in names:
+        if name not in declared:
+            known = ", ".join(declared) or "none"
+            raise UserError(f"{settings.files}: no comparison {name!r}; there are: {known}")
+    if not names:
+        log.info("%s: no comparisons, so none in %s", settings.files, options.output)
+    runs = curves.read_curves(options.curves)
+    return [comparison.load(name, declared[name], runs) for name in names]
+
+
+def load_headline_first(options: Namespace) -> list[comparison.Comparison]:
+    """The comparisons as `load_comparisons`, the configuration's `headline` before the others."""
+    headline = config.read(*options.config).get("headline")
+    return sorted(load_comparisons(options), key=lambda comparison: comparison.name != headline)
+
+
+def read_verdict(options: Namespace) -> Verdict | None:
+    """The verdict of --verdict, if that is given."""
+    return Verdict.read(options.verdict) if options.verdict else None

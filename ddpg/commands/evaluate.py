@@ -1,0 +1,26 @@
+"""`evaluate`: returns of a trained policy."""
+
+from argparse import ArgumentParser, Namespace
+
+from ddpg.commands.arguments import add_policy, positive_number
+
+HELP = "evaluate a trained policy: mean return over episodes, without noise"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_policy(parser)
+    parser.add_argument("--episodes", type=positive_number, default=100, help="default: 100")
+
+
+def run(options: Namespace) -> None:
+    """Evaluate the policy and print the distribution of its returns."""
+    from ddpg.evaluation import evaluate_trained, load_trained
+
+    trained = load_trained(options.policy, options.env)
+    returns, lengths = evaluate_trained(trained, options.episodes, options.seed)
+    print(
+        f"{options.policy} on {trained.env}, {options.episodes} episodes: mean return "
+        f"{returns.mean():.1f}, standard deviation {returns.std():.1f}, from {returns.min():.1f} "
+        f"to {returns.max():.1f}; mean length {lengths.mean():.1f} steps"
+    )

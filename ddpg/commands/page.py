@@ -1,0 +1,26 @@
+"""`page`: one HTML page with the outcome."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ddpg.commands.arguments import add_comparisons, add_outcome
+
+HELP = "one page with the outcome: figures, results, claims"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_comparisons(parser)
+    add_outcome(parser)
+    parser.add_argument("--title", default="DDPG, trained and compared", metavar="TEXT")
+    parser.add_argument("--output", type=Path, required=True, metavar="HTML")
+
+
+def run(options: Namespace) -> None:
+    """Write the page, the headline comparison first."""
+    from ddpg.analysis import page, tables
+    from ddpg.commands.comparisons import load_headline_first, read_verdict
+
+    comparisons, verdict = load_headline_first(options), read_verdict(options)
+    text = page.render(options.title, comparisons, options.figures, verdict)
+    tables.write_text(options.output, text)

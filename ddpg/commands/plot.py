@@ -1,0 +1,22 @@
+"""`plot`: the figures of the comparisons."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ddpg.commands.arguments import add_comparisons
+
+HELP = "the figures of the comparisons"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_comparisons(parser)
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+
+def run(options: Namespace) -> None:
+    """Draw every figure of the comparisons into the output directory."""
+    from ddpg.analysis import figures
+    from ddpg.commands.comparisons import load_comparisons
+
+    figures.draw_all(load_comparisons(options), options.output)

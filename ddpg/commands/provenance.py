@@ -1,0 +1,24 @@
+"""`provenance`: what produced runs, as a table."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ddpg.commands.arguments import add_runs
+
+HELP = "what produced runs, as a table"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_runs(parser, "--runs", "finished run directories", nargs="*")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+
+def run(options: Namespace) -> None:
+    """Write provenance.csv and provenance.md into the output directory."""
+    from ddpg.analysis import tables
+
+    table = tables.provenance(options.runs)
+    tables.write_csv(options.output / "provenance.csv", table)
+    text = "# What produced the runs\n\n" + tables.markdown(table)
+    tables.write_document(options.output / "provenance", text)

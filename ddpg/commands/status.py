@@ -1,0 +1,85 @@
+"""`status`: what every run below a directory is doing."""
+
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HELP = "show what every run is doing"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "directory", nargs="?", type=Path, default=Path("results/runs"), metavar="DIR",
+        help="where to look for runs (default: results/runs)",
+    )  # fmt: skip
+    parser.add_argument("--watch", action="store_true", help="refresh until Ctrl-C")
+
+
+def run(options: Namespace) -> None:
+    """Print the status of each run, with --watch until Ctrl-C."""
+    print_statuses(options.directory, options.watch)
+
+
+def make_table(root: Path) -> "Table":
+    """The statuses below `root` as a table for a terminal."""
+    from rich import box
+    from rich.markup import escape
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    from ddpg.progress import duration
+    from ddpg.runs.status import FAILED, FINISHED, INTERRUPTED, RUNNING, survey_runs
+
+    styles = {RUNNING: "cyan", FINISHED: "green", INTERRUPTED: "yellow", FAILED: "red"}
+    statuses, passed_over = survey_runs(root)
+    counts = {state: sum(s.state == state for s in statuses) for state in styles}
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    drawn = Table(
+        box=box.SIMPLE,
+        title=f"{escape(str(root))}: {summary or 'no runs yet'}",
+        title_justify="left",
+    )
+    for heading in ("experiment", "seed", "epoch", "progress", "steps/s", "test return", "left"):
+        drawn.add_column(
+            heading, justify="left" if heading in ("experiment", "progress") else "right"
+        )
+    drawn.add_column("state")
+    for s in statuses:
+        drawn.add_row(
+            s.experiment,
+            str(s.seed),
+            f"{s.epoch}/{s.epochs}",
+            ProgressBar(total=s.epochs, completed=s.epoch, width=12),
+            "-" if s.speed is None else f"{s.speed:,.0f}",
+            "-" if s.test_return is None else f"{s.test_return:,.1f}",
+            "-" if s.seconds_left is None else duration(s.seconds_left),
+            f"[{styles[s.state]}]{s.state}",
+        )
+    if passed_over:
+        drawn.caption, drawn.caption_justify = escape("\n".join(passed_over)), "left"
+    return drawn
+
+
+def print_statuses(root: Path, watch: bool = False, every: float = 2.0) -> None:
+    """Print the table; with `watch`, again every `every` seconds until Ctrl-C."""
+    from rich.live import Live
+
+    from ddpg.progress import console
+
+    if not watch:
+        console().print(make_table(root))
+        return
+    while not root.is_dir():  # the first run may not have begun
+        time.sleep(every)
+    try:
+        with Live(make_table(root), console=console(), auto_refresh=False) as live:
+            while True:
+                time.sleep(every)
+                live.update(make_table(root), refresh=True)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,35 @@
+"""`summary`: the outcome in a few lines, and in the exit code."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ddpg.commands.arguments import add_comparisons, add_outcome
+from ddpg.errors import Mismatch
+
+HELP = "the outcome in a few lines; fails where the verdict does"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_comparisons(parser)
+    add_outcome(parser)
+    parser.add_argument("--page", type=Path, metavar="HTML", help="from `page`")
+
+
+def run(options: Namespace) -> None:
+    """Print the outcome; Mismatch if the verdict is that an experiment was not reproduced."""
+    from ddpg.analysis import summary
+    from ddpg.analysis.verdict import FAIL
+    from ddpg.commands.comparisons import load_headline_first, read_verdict
+
+    comparisons, verdict = load_headline_first(options), read_verdict(options)
+    paths = {"all figures": options.figures}
+    if comparisons:
+        main = options.figures / comparisons[0].name / "comparison.png"
+        paths = {"main figure": main, **paths}
+    if options.page:
+        paths["report"] = options.page
+    summary.show(comparisons, verdict, paths)
+    if verdict and verdict.result == FAIL:
+        failed = [name for name, found in verdict.experiments.items() if found.result == FAIL]
+        raise Mismatch(f"{options.verdict}: not reproduced: {', '.join(failed)}")

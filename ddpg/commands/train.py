@@ -1,0 +1,72 @@
+"""`train`: train one seed of an experiment, or resume it."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ddpg import config
+from ddpg.commands.arguments import add_config, positive_number, whole_number
+from ddpg.config import Experiment
+from ddpg.errors import UserError
+
+HELP = "train one seed of an experiment, or resume it"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("experiment", help="a name under `experiments:` of the configuration")
+    parser.add_argument(
+        "--seed", required=True, type=whole_number, help="one of the experiment's seeds"
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="run directory")
+    add_config(parser)
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys, as epochs=2"
+    )
+    parser.add_argument(
+        "--checkpoint-every", type=positive_number, default=1, metavar="EPOCHS", help="default: 1"
+    )
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="train from the beginning; what is there is set aside",
+    )
+    parser.add_argument(
+        "--restart-edited",
+        action="store_true",
+        help="the same, only where what is there was begun with other values",
+    )
+
+
+def run(options: Namespace) -> None:
+    """Train the run to its end. Raises UserError, Diverged or Interrupted."""
+    experiment = _read_experiment(options)
+    from ddpg.progress import show_progress
+    from ddpg.training import train  # TensorFlow takes seconds to import
+
+    with show_progress(experiment, options.seed) as report:
+        record = train(
+            experiment,
+            options.seed,
+            options.output,
+            checkpoint_every=options.checkpoint_every,
+            restart=options.restart,
+            restart_edited=options.restart_edited,
+            report=report,
+        )
+    print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} a second")
+
+
+def _read_experiment(options: Namespace) -> Experiment:
+    """The experiment with the overrides of --set; UserError if it does not have the seed."""
+    settings = config.read(*options.config)
+    overrides = config.parse_overrides(options.set)
+    experiment = config.experiment(settings, options.experiment, overrides)
+    if options.seed not in experiment.seeds:
+        path = ("experiments", experiment.name, "seeds")
+        where = "--set" if "seeds" in overrides else settings.file_of(path)
+        raise UserError(
+            f"{where}: seed {options.seed} is not among {experiment.name}'s seeds "
+            f"({', '.join(map(str, experiment.seeds))}); add it to `seeds:` or give --set "
+            f"seeds=[{options.seed}]"
+        )
+    return experiment

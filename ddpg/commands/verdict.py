@@ -1,0 +1,26 @@
+"""`verdict`: do fresh runs reproduce the published ones?"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ddpg.commands.arguments import add_runs
+
+HELP = "do fresh runs reproduce the published ones?"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_runs(parser, "--fresh", "fresh run directories")
+    add_runs(parser, "--published", "published run directories", nargs="*")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+
+
+def run(options: Namespace) -> None:
+    """Write verdict.json and verdict.md into the output directory and print the result."""
+    from ddpg.analysis import tables, verdict
+    from ddpg.runs.typed_json import to_json
+
+    result = verdict.verdict(options.fresh, options.published)
+    tables.write_json(options.output / "verdict.json", to_json(result))
+    tables.write_document(options.output / "verdict", verdict.markdown(result))
+    print(f"{options.output / 'verdict.json'}: {result.result}")
