@@ -187,6 +187,9 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
     name, seed = own.pop("exp_name", None), own.pop("seed", None)
     if not isinstance(name, str) or type(seed) is not int:
         raise UserError(f"{where}: not a config.json of this package (no exp_name or no seed)")
+    # The name becomes a directory's, so it may not lead out of where results go.
+    names = {"propertyNames": _schema()["properties"]["experiments"]["propertyNames"]}
+    _validate({name: {}}, names, lambda path: where, prefix=("exp_name",))
     config = {"defaults": {}, "experiments": {name: {**own, "seeds": [seed]}}}
     return experiment(Settings(config, [(where, config)]), name), seed
 

@@ -16,9 +16,9 @@ TASK = "reinforcement-learning"
 _CARD = """\
 # DDPG on {env}
 
-The policy of one run of DDPG ([Lillicrap et al., 2016](https://arxiv.org/abs/1509.02971)): experiment
-`{experiment}`, seed {seed}, {steps:,} environment steps. It is one seed of {experiment}; seeds differ, so
-judge the algorithm by all of them.
+The policy of one run of DDPG ([Lillicrap et al., 2016](https://arxiv.org/abs/1509.02971)):
+experiment `{experiment}`, seed {seed}, {steps:,} environment steps. It is one seed of this
+experiment; seeds differ, so judge the algorithm by all of them.
 
 | | |
 | --- | --- |
@@ -30,8 +30,8 @@ judge the algorithm by all of them.
 
 ## Use
 
-`policy.npz` holds the weights and biases of each layer (`weight_0`, `bias_0`, ...: relu between layers) and
-`scale` and `offset`, which map the last layer's tanh to the bounds of the actions.
+`policy.npz` holds the weights and biases of each layer (`weight_0`, `bias_0`, ...; relu between
+layers), and `scale` and `offset`, which map the last layer's tanh to the bounds of the actions.
 
 ```python
 from ddpg import api
@@ -49,9 +49,16 @@ returns = api.evaluate("policy.npz", episodes=10)
 
 {provenance}
 
-The same seed and configuration give the same bytes on every processor of this platform:
-`python -m ddpg verify RUN --replay 2` trains the first epochs again and compares them.
+{again}
 """
+
+_REPLAY = """\
+The same seed and configuration give the same bytes on every processor of the platform
+`{platform}`: `python -m ddpg verify RUN --replay 2` trains the first epochs again and compares
+them."""
+_OLD = """\
+This package computes version {current} of the arithmetic. `python -m ddpg verify RUN --replay 2`
+names the revision that trains this run again."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -97,7 +104,7 @@ def model_card(directory: Path) -> str:
         obs_dim=len(policy.weights[0]), act_dim=len(policy.scale),
         hidden=", ".join(str(len(bias)) for bias in policy.biases[:-1]),
         configuration=_table({f"`{key}`": f"`{value}`" for key, value in settings.items()}),
-        provenance=_table(_provenance(record)),
+        provenance=_table(_provenance(record)), again=_again(record),
     )  # fmt: skip
     metadata = yaml.safe_dump(_metadata(env, mean, sd), sort_keys=False, allow_unicode=True)
     return f"---\n{metadata}---\n\n{body}"
@@ -144,6 +151,14 @@ def _provenance(record) -> dict[str, str]:
         "SHA-256 of the weights": f"`{record.weights_sha256}`",
         "SHA-256 of policy.npz": f"`{record.files['policy.npz']}`",
     }
+
+
+def _again(record) -> str:
+    from ddpg.core import ARITHMETIC_VERSION
+
+    if record.arithmetic_version == ARITHMETIC_VERSION:
+        return _REPLAY.format(platform=record.identity.platform)
+    return _OLD.format(current=ARITHMETIC_VERSION)
 
 
 def _table(rows: dict[str, str]) -> str:

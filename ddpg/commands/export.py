@@ -34,13 +34,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Export each run; UserError, before anything is written, for one that cannot be read."""
+    from ddpg import config
     from ddpg.analysis.curves import aggregate, read_config, read_run
 
     aggregate(options.runs)  # refuses what is there twice, or does not fit together
     write = {TENSORBOARD: write_events, CSV: write_csv}[options.format]
-    read = [(directory, read_run(directory), read_config(directory)) for directory in options.runs]
-    for directory, curve, settings in read:
-        target = options.output / str(settings["exp_name"]) / f"seed_{settings['seed']}"
+    read = []
+    for directory in options.runs:
+        settings = read_config(directory)
+        experiment, seed = config.recorded(settings, str(directory / "config.json"))
+        target = options.output / experiment.name / f"seed_{seed}"
+        read.append((directory, read_run(directory), settings, target))
+    for directory, curve, settings, target in read:
         target.mkdir(parents=True, exist_ok=True)
         print(write(directory, curve, settings, target))
 
