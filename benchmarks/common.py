@@ -112,7 +112,7 @@ def training_segments(name: str, steps: int, directory: Path, tests: bool, **ove
     from threadpoolctl import threadpool_limits
 
     from ddpg.core.training import train_epochs
-    from ddpg.logger import Logger
+    from ddpg.runs.logger import Logger
     from ddpg.training import make_training
 
     threadpool_limits(1)

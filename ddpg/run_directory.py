@@ -23,8 +23,8 @@ from ddpg.files import (
     sync_directory,
     write_atomically,
 )
-from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
 from ddpg.runs.kept_results import KEPT, keep_results
+from ddpg.runs.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
 from ddpg.runs.record import RUN, RunRecord
 
 log = logging.getLogger(__name__)

@@ -112,9 +112,9 @@ def replay_epochs(
     from threadpoolctl import threadpool_limits
 
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
-    from ddpg.logger import Logger
     from ddpg.portability import determine_platform
     from ddpg.progress import show_progress
+    from ddpg.runs.logger import Logger
     from ddpg.runs.state_digests import describe_divergence
     from ddpg.training import Clock, make_training
 
@@ -145,7 +145,7 @@ def replay_epochs(
 def _differing(recorded: Path, replayed: Path, epochs: int, tests: int) -> str:
     """The names of the tables whose first `epochs` differ, each of `tests` evaluation episodes."""
 
-    from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
+    from ddpg.runs.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
 
     def read(directory: Path, name: str) -> list[bytes]:
         rows = epochs * tests if name == TEST_EPISODES else epochs

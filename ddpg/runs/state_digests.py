@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ddpg.core.digests import StateDigest
 from ddpg.errors import UserError
-from ddpg.logger import DIGEST_COLUMNS, STATE_DIGESTS
+from ddpg.runs.logger import DIGEST_COLUMNS, STATE_DIGESTS
 
 
 def read_digests(directory: Path) -> list[StateDigest]:

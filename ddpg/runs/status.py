@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ddpg import run_directory
 from ddpg.errors import UserError
-from ddpg.logger import PROGRESS
 from ddpg.runs.kept_results import KEPT
+from ddpg.runs.logger import PROGRESS
 from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"

@@ -18,9 +18,9 @@ from ddpg.config import read
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Diverged, UserError
 from ddpg.files import json_bytes
-from ddpg.logger import COLUMNS
 from ddpg.runs import status
 from ddpg.runs.kept_results import keep_results
+from ddpg.runs.logger import COLUMNS
 from ddpg.runs.record import Identity
 
 
