@@ -13,7 +13,7 @@ from ddpg.core.evaluation import evaluate_policy
 from ddpg.core.policy import Policy
 from ddpg.errors import EnvironmentFailed, UserError
 from ddpg.files import write_atomically
-from ddpg.policy_file import load_policy
+from ddpg.runs.policy_file import load_policy
 from ddpg.runs.typed_json import read_record
 
 

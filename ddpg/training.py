@@ -19,11 +19,11 @@ from ddpg.core.training import NonFinite, NotRestored, Training, check_weights, 
 from ddpg.errors import Diverged, Interrupted, OtherRun, UserError
 from ddpg.files import DISK_ERRORS, json_bytes, read_json, write_atomically
 from ddpg.memory import refuse_beyond_memory
-from ddpg.policy_file import policy_to_bytes
 from ddpg.portability import determine_platform
 from ddpg.probe import describe_hidden_state
 from ddpg.runs.kept_results import restore_results
 from ddpg.runs.logger import PROGRESS, Logger
+from ddpg.runs.policy_file import policy_to_bytes
 from ddpg.runs.record import Identity, RunRecord, Session, read_finished
 from ddpg.runs.run_state import RunState
 from ddpg.runs.typed_json import to_json

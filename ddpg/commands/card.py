@@ -85,7 +85,7 @@ def model_card(directory: Path) -> str:
     """The card of the run in `directory`: metadata in YAML, then Markdown."""
     from ddpg import run_directory
     from ddpg.analysis import curves
-    from ddpg.policy_file import load_policy
+    from ddpg.runs.policy_file import load_policy
     from ddpg.runs.record import RunRecord
 
     record = RunRecord.read(directory / run_directory.RUN)

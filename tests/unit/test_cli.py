@@ -13,7 +13,7 @@ import yaml
 from ddpg import config, environment, evaluation
 from ddpg.cli import main, parser
 from ddpg.core.policy import Policy
-from ddpg.policy_file import policy_to_bytes
+from ddpg.runs.policy_file import policy_to_bytes
 
 TRAIN = ["train", "pendulum-demo", "--seed", "0"]
 PUBLISHED = "results/published/pendulum-demo/seed_0"

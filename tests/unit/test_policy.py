@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ddpg.policy_file import load_policy, policy_to_bytes
+from ddpg.runs.policy_file import load_policy, policy_to_bytes
 
 PUBLISHED = Path("results/published/pendulum-demo/seed_0/policy.npz")
 
