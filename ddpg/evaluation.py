@@ -139,7 +139,7 @@ def follow_body(env) -> None:
 
 
 def _of_checkpoint(directory: Path, hidden_layers: int, space) -> Policy:
-    from ddpg.checkpoint import read_newest_state
+    from ddpg.runs.checkpoint import read_newest_state
 
     state = read_newest_state(directory / run_directory.CHECKPOINT)
     if state is None:

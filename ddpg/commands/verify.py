@@ -102,7 +102,7 @@ def replay_epochs(
 ) -> tuple[str, bool]:
     """Train the first epochs again: (a sentence on the outcome, whether it is as it should be)."""
     if record.arithmetic_version != ARITHMETIC_VERSION:
-        from ddpg.checkpoint import LAST_REVISIONS
+        from ddpg.runs.checkpoint import LAST_REVISIONS
 
         return (
             f"not possible: the run is of version {record.arithmetic_version} of the arithmetic, "

@@ -104,7 +104,7 @@ def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
         path = place / run_directory.CONFIG
         if path.exists():
             return read_record(_Settings, path), run_directory.progress(place)
-    from ddpg.checkpoint import read_newest_state
+    from ddpg.runs.checkpoint import read_newest_state
 
     state = read_newest_state(directory / run_directory.CHECKPOINT)
     if state is None:

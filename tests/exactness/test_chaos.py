@@ -87,7 +87,7 @@ def test_killed_at_every_kind_of_moment(small, tmp_path):
         "in the random phase": Call("ddpg.core.training:Training.random_action", 40),
         "in a test": IN_THE_FIRST_TEST,
         "when the first checkpoint has its directory only": Call("os:fsync", 3),
-        "when progress.txt is ahead of the checkpoint": Call("ddpg.checkpoint:_write", 1),
+        "when progress.txt is ahead of the checkpoint": Call("ddpg.runs.checkpoint:_write", 1),
         "when the replay buffer's part is half-written": Call("os:fsync", 3),
         "when the replay buffer's part is saved and the state is not": Call("os:fsync", 5),
         "when the state is written and not renamed": Call("pathlib:Path.replace", 7),
@@ -96,7 +96,7 @@ def test_killed_at_every_kind_of_moment(small, tmp_path):
         "between sampling and updating": Call("ddpg.core.replay:ReplayBuffer.sample", 4),
         "when the results are being written": Call("ddpg.training:policy_to_bytes"),
         "when run.json is not yet written": Call("ddpg.run_directory:mismatches"),
-        "when the checkpoint is being removed": Call("ddpg.checkpoint:Checkpoints.remove"),
+        "when the checkpoint is being removed": Call("ddpg.runs.checkpoint:Checkpoints.remove"),
     }
     for what, moment in moments.items():
         assert small.train(tmp_path / "run", moment) == -9, f"{what}: {small.said()}"

@@ -13,10 +13,10 @@ import pytest
 from disk import Disk
 from helpers.states import IDENTITY, make_state
 
-from ddpg import checkpoint
-from ddpg.checkpoint import Checkpoints, Damaged
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Interrupted, UserError
+from ddpg.runs import checkpoint
+from ddpg.runs.checkpoint import Checkpoints, Damaged
 
 SIZE = 50
 

@@ -10,7 +10,6 @@ from helpers.records import make_record
 from helpers.states import make_state
 
 from ddpg import run_directory
-from ddpg.checkpoint import Checkpoints
 from ddpg.cli import main
 from ddpg.commands import plan
 from ddpg.commands.status import print_statuses
@@ -19,6 +18,7 @@ from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Diverged, UserError
 from ddpg.files import json_bytes
 from ddpg.runs import status
+from ddpg.runs.checkpoint import Checkpoints
 from ddpg.runs.kept_results import keep_results
 from ddpg.runs.logger import COLUMNS
 from ddpg.runs.record import Identity
