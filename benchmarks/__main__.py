@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 
 from benchmarks import common
-from ddpg import provenance
+from ddpg.runs import provenance
 
 BENCHMARKS = (
     "throughput portable side_by_side notes_history scale memory startup trajectory container"

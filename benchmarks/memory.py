@@ -17,8 +17,9 @@ def main() -> None:
     """Train; write memory.csv with the resident memory at the end of each epoch."""
     # TensorFlow imports JAX where it finds it, which is in no environment but the benchmarks'.
     sys.modules["jax"] = None
-    from ddpg import environment, provenance, training
+    from ddpg import environment, training
     from ddpg.core.replay import bytes_needed
+    from ddpg.runs import provenance
 
     common.pin()
     experiment = common.experiment(

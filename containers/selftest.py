@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ddpg import config, provenance, training
+from ddpg import config, training
+from ddpg.runs import provenance
 from ddpg.runs.typed_json import to_json
 
 print(json.dumps(to_json(provenance.image()) or "not in an image", indent=2))

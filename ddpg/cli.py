@@ -28,7 +28,7 @@ from ddpg.commands import (
 )
 from ddpg.commands.arguments import Parser
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
-from ddpg.provenance import check_image
+from ddpg.runs.provenance import check_image
 
 # In the order of --help. A command has its module's name.
 COMMANDS = (

@@ -3,10 +3,11 @@
 import logging
 import sys
 
-from ddpg import kernels, provenance
+from ddpg import kernels
 from ddpg.core.selfcheck import find_differing_functions, find_differing_products
 from ddpg.core.training import Training
 from ddpg.errors import UserError
+from ddpg.runs import provenance
 
 log = logging.getLogger(__name__)
 

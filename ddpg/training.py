@@ -9,7 +9,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from ddpg import environment, provenance, run_directory
+from ddpg import environment, run_directory
 from ddpg.config import Experiment
 from ddpg.core.digests import digest_arrays
 from ddpg.core.replay import bytes_needed
@@ -20,6 +20,7 @@ from ddpg.files import DISK_ERRORS, json_bytes, read_json, write_atomically
 from ddpg.memory import refuse_beyond_memory
 from ddpg.portability import determine_platform
 from ddpg.probe import describe_hidden_state
+from ddpg.runs import provenance
 from ddpg.runs.checkpoint import Checkpoints, Damaged
 from ddpg.runs.kept_results import restore_results
 from ddpg.runs.logger import PROGRESS, Logger

@@ -4,10 +4,11 @@ import functools
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ddpg import config, provenance, run_directory
+from ddpg import config, run_directory
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.files import read_json
+from ddpg.runs import provenance
 from ddpg.runs.record import RunRecord
 
 HELP = "find where two runs diverge"

@@ -119,7 +119,7 @@ class _Describer:
     """Adds entities to a crate; equal values are one entity."""
 
     def __init__(self, crate, root: Path, citation: dict):
-        from ddpg.provenance import versions
+        from ddpg.runs.provenance import versions
 
         self.crate, self.root = crate, root
         self.actions, self.examples = [], {}

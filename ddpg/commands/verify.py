@@ -6,13 +6,14 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ddpg import config, provenance, run_directory
+from ddpg import config, run_directory
 from ddpg.commands.arguments import positive_number
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import Mismatch
 from ddpg.files import read_json
 from ddpg.progress import duration
+from ddpg.runs import provenance
 from ddpg.runs.record import RunRecord
 from ddpg.runs.typed_json import to_json
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from ddpg import provenance
 from ddpg.errors import UserError
+from ddpg.runs import provenance
 from ddpg.runs.record import Image
 
 

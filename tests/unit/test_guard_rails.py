@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from disk import Disk
 
-from ddpg import config, provenance, run_directory, training
+from ddpg import config, run_directory, training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.runs import provenance
 from ddpg.runs.record import Processor, RunRecord
 from ddpg.training import train
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ddpg import provenance
+from ddpg.runs import provenance
 from ddpg.runs.record import Revision
 
 

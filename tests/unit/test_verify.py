@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from ddpg import config, provenance
+from ddpg import config
 from ddpg.cli import main
+from ddpg.runs import provenance
 from ddpg.training import train
 
 

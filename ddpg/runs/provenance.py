@@ -22,7 +22,7 @@ from ddpg.runs.typed_json import from_json
 
 log = logging.getLogger(__name__)
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parent.parent
 
 # The packages whose versions do. The others are recorded, not compared.
 EXACT_PACKAGES = "gymnasium mujoco numpy tensorflow".split()
