@@ -95,7 +95,7 @@ def test_killed_at_every_kind_of_moment(small, tmp_path):
         "in the middle of an episode": Call("ddpg.core.training:Training.noisy_action", 50),
         "between sampling and updating": Call("ddpg.core.replay:ReplayBuffer.sample", 4),
         "when the results are being written": Call("ddpg.training:policy_to_bytes"),
-        "when run.json is not yet written": Call("ddpg.run_directory:mismatches"),
+        "when run.json is not written": Call("ddpg.runs.directory:RunDirectory.find_mismatches"),
         "when the checkpoint is being removed": Call("ddpg.runs.checkpoint:Checkpoints.remove"),
     }
     for what, moment in moments.items():
