@@ -111,9 +111,9 @@ def replay_epochs(
         ), True
     from threadpoolctl import threadpool_limits
 
+    from ddpg import progress
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
     from ddpg.portability import determine_platform
-    from ddpg.progress import show_progress
     from ddpg.runs.logger import Logger
     from ddpg.runs.state_digests import describe_divergence
     from ddpg.training import Clock, make_training
@@ -121,7 +121,7 @@ def replay_epochs(
     epochs = min(epochs, experiment.epochs)
     shown = contextlib.nullcontext(lambda steps, row: None)
     if show_progress:
-        shown = show_progress(dataclasses.replace(experiment, epochs=epochs), seed)
+        shown = progress.show_progress(dataclasses.replace(experiment, epochs=epochs), seed)
     with tempfile.TemporaryDirectory() as temporary, threadpool_limits(1), shown as report:
         training = make_training(experiment, seed)
         platform, _ = determine_platform(training)
