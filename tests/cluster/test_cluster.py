@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import Checkout, environment, training_process
-from exactness.lives import results
-from helpers.outcome import check_outcome, returns_said, same_everywhere
+from helpers.check_outcome import check_outcome, returns_said, same_everywhere
+from helpers.checkout import Checkout, environment, training_process
+from helpers.run_files import read_results
 
 from ddpg.runs.record import RunRecord
 
@@ -236,7 +236,7 @@ def test_a_job_that_needs_more_memory_than_it_asked_for(sessions):
     assert re.search("exceeded (job )?memory limit", memory.logs()), memory.logs()
     sessions["local"].finish()
     name = f"{RUNS}/seed_0"
-    assert results(memory.directory / name) == results(sessions["local"].directory / name)
+    assert read_results(memory.directory / name) == read_results(sessions["local"].directory / name)
 
 
 def test_seeds_share_a_gpu(sessions):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 # While TensorFlow computes a product, a signal's frame once overwrote memory on the heap. That
 # shows at random, or never; the C library's checks find it at once.

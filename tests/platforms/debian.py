@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from needs import debian_release
+from helpers.needs import debian_release
 
 SUITE = "trixie"
 # A machine behind a mirror or a proxy has these variables: where Python's packages come from, and

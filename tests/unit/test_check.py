@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import ROOT
+from helpers.checkout import ROOT
 from PIL import Image
 
 from ddpg import config

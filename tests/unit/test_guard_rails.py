@@ -9,7 +9,8 @@ import shutil
 
 import numpy as np
 import pytest
-from disk import Disk
+from helpers.fake_disk import FakeDisk
+from helpers.run_files import read_results
 
 from ddpg import config, training
 from ddpg.core import agent
@@ -78,16 +79,11 @@ def expected(tmp_path_factory):
 
 
 def results(directory):
+    """The results of a run, which must be complete and match its record."""
     assert {path.name for path in directory.iterdir()} == FILES
-    lines = (directory / "progress.txt").read_text().splitlines()
     record = RunRecord.read(directory / "run.json")
     assert RunDirectory(directory).find_mismatches(record) == []
-    return [
-        record.weights_sha256,
-        [line.rpartition("\t")[0] for line in lines],
-        (directory / "test_episodes.csv").read_bytes(),
-        (directory / "policy.npz").read_bytes(),
-    ]
+    return read_results(directory)
 
 
 def test_another_configuration_is_refused(tmp_path):
@@ -368,7 +364,7 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
     produced = {"identity": provenance.identity(short, 0, "test"), "machine": provenance.machine()}
     for name, value in produced.items():
         monkeypatch.setattr(provenance, name, lambda *_, value=value: value)  # a third of the time
-    disk = Disk(monkeypatch)
+    disk = FakeDisk(monkeypatch)
     train(short, 0, tmp_path / "run")
     places, expected = disk.asked, results(tmp_path / "run")
     # To open, write, sync and name each file: three tables and two of the checkpoint an epoch,
@@ -387,7 +383,7 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
 
 def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatch):
     """In the order that a loss of power at any moment survives."""
-    disk = Disk(monkeypatch)
+    disk = FakeDisk(monkeypatch)
     train(experiment(), 0, tmp_path / "run")
     events = disk.events
     copied, complete = [i for i, event in enumerate(events) if event == ("rename", "run.json")]

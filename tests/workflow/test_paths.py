@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from checkout import ROOT, Checkout
+from helpers.checkout import ROOT, Checkout
 
 # Words that the rules put together themselves, and quote where they hold what a user wrote.
 OWN_WORDS = {"params.options", "params.time_limit", "params.overrides"}

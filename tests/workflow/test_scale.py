@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from checkout import environment
+from helpers.checkout import environment
 
 # In a process between: Linux counts the memory of who starts a process as the process's own, and
 # the one that runs the tests may have trained.
