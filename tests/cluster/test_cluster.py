@@ -212,9 +212,9 @@ def test_smoke_though_no_seed_is_left_in_peace(sessions):
     output = main.finish()
     assert re.search(r"Submitted array job with Snakemake IDs (\d+,){3}\d+ and", output)
     for seed in SEEDS:
-        about = json.loads((main.directory / RUNS / f"seed_{seed}/run.json").read_text())
-        starts = [session["from_step"] for session in about["sessions"]]
-        assert about["machine"]["image"], "trained in the container"
+        record = json.loads((main.directory / RUNS / f"seed_{seed}/run.json").read_text())
+        starts = [session["from_step"] for session in record["sessions"]]
+        assert record["machine"]["image"], "trained in the container"
         assert len(starts) > 1 and starts == sorted({0, *starts}), starts
     local = sessions["local"]
     local_output = local.finish()

@@ -109,8 +109,10 @@ def test_another_experiment_is_refused(tmp_path):
 
 def test_another_version_of_a_package_is_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
-    versions = provenance.versions
-    monkeypatch.setattr(provenance, "versions", lambda names: versions(names) | {"numpy": "9.9"})
+    versions = provenance.find_versions
+    monkeypatch.setattr(
+        provenance, "find_versions", lambda names: versions(names) | {"numpy": "9.9"}
+    )
     message = f"packages.numpy: {np.__version__} -> 9.9. Undo the change, or start it from its "
     refused(run, message, f"--restart, or in Snakemake by moving {run} away", restart_edited=True)
 
@@ -136,8 +138,8 @@ def test_another_platform_is_refused(tmp_path, monkeypatch):
 def test_a_run_is_resumed_on_another_processor(tmp_path, monkeypatch, expected):
     run = stopped(tmp_path / "run")
     other = Processor("Other", "Other-1-2-3", ("avx2", "fma"))
-    first = provenance.cpu().type
-    monkeypatch.setattr(provenance, "cpu", lambda: other)
+    first = provenance.read_processor().type
+    monkeypatch.setattr(provenance, "read_processor", lambda: other)
     train(experiment(), 0, run)
     assert results(run) == expected
     sessions = RunRecord.read(run / "run.json").sessions
@@ -361,7 +363,10 @@ def test_an_actor_that_is_not_finite_never_acts(tmp_path, monkeypatch):
 def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
     """At each place in turn: "resume me", and with room again the run's own bytes."""
     short = experiment(epochs=2)
-    produced = {"identity": provenance.identity(short, 0, "test"), "machine": provenance.machine()}
+    produced = {
+        "make_identity": provenance.make_identity(short, 0, "test"),
+        "describe_machine": provenance.describe_machine(),
+    }
     for name, value in produced.items():
         monkeypatch.setattr(provenance, name, lambda *_, value=value: value)  # a third of the time
     disk = FakeDisk(monkeypatch)
