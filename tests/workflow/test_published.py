@@ -33,7 +33,7 @@ def test_a_directory_that_is_no_run_is_passed_over_and_named(checkout):
     (command,) = re.findall(r"python -m ddpg aggregate --runs (.*) --manifest", output)
     directory = "results/published/pendulum-demo"
     assert command.split() == [f"{directory}/seed_{seed}" for seed in (0, 10, 20)]
-    named = re.findall(rf"^{directory}/(.*): passed over, for ", output, re.MULTILINE)
+    named = re.findall(rf"^{directory}/(.*): skipped: ", output, re.MULTILINE)
     assert named == sorted([*names, "seed_30"])
 
 

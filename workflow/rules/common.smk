@@ -112,8 +112,8 @@ def seeds(source, name):
 @functools.cache
 def published_runs(name):
     """The published runs of an experiment by seed; says which directories are none."""
-    runs, passed_over = find_finished_runs(Path("results/published", name))
-    for line in passed_over:
+    runs, skipped = find_finished_runs(Path("results/published", name))
+    for line in skipped:
         logger.warning(line)
     return runs
 
