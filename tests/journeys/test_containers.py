@@ -66,7 +66,7 @@ def test_snakemake_on_the_host(from_host, identity, smoke_on_host):
     check(checkout.directory, output, identity, smoke_on_host)
 
 
-def test_the_image_switched_on_or_off_trains_nothing_again(from_host, smoke_on_host):
+def test_switching_the_image_on_or_off_retrains_nothing(from_host, smoke_on_host):
     checkout, _ = from_host
     assert checkout.planned("smoke") == []
     host, _ = smoke_on_host
@@ -74,9 +74,7 @@ def test_the_image_switched_on_or_off_trains_nothing_again(from_host, smoke_on_h
     assert host.planned("smoke", "--sdm", "apptainer") == []
 
 
-def test_the_profile_leaves_the_host_s_variables_outside(
-    from_host, smoke_on_host, identity, monkeypatch
-):
+def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkeypatch):
     checkout, _ = from_host
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")  # one that a run records
     run_json = f"results/runs/{RUNS[1]}/run.json"

@@ -58,7 +58,7 @@ def test_smoke(docker_run, empty, smoke_on_host):
 
 @pytest.mark.buildah
 @pytest.mark.container
-def test_it_holds_what_the_apptainer_image_holds(docker_run, sif):
+def test_docker_image_has_the_apptainer_image_s_content(docker_run, sif):
     """Debian's packages, every file of the Python packages and of the workflow: one digest."""
     note = ["apptainer", "--silent", "exec", sif, "cat", "/opt/venv/image.json"]
     ours = json.loads((docker_run.root / "opt/venv/image.json").read_text())

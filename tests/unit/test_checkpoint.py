@@ -72,7 +72,7 @@ def files(checkpoints):
 
 
 @pytest.mark.parametrize("parts", [[10], [10, 7, 20], [30, 30, 30], [50, 50], [49, 1, 1], [20, 90]])
-def test_what_is_saved_is_loaded_whatever_the_ring_does(checkpoints, parts):
+def test_save_and_load_round_trip_with_a_wrapping_replay_buffer(checkpoints, parts):
     replay = buffer()
     for part in parts:
         add(replay, part)
@@ -80,7 +80,7 @@ def test_what_is_saved_is_loaded_whatever_the_ring_does(checkpoints, parts):
         assert load(checkpoints) == replay.added
 
 
-def test_a_resumed_run_saves_on(checkpoints):
+def test_resumed_run_saves_further_checkpoints(checkpoints):
     replay = buffer()
     for _ in range(12):
         add(replay, 13)
@@ -90,7 +90,7 @@ def test_a_resumed_run_saves_on(checkpoints):
     assert load(checkpoints) == 12 * 13
 
 
-def test_only_what_is_new_is_written(checkpoints):
+def test_save_writes_only_new_transitions(checkpoints):
     replay, before = buffer(), {}
     for _ in range(20):
         add(replay, 10)
@@ -108,7 +108,7 @@ def test_only_what_is_new_is_written(checkpoints):
     assert sum(name.startswith("replay_") for name in now) == SIZE // 10 + 1
 
 
-def test_the_same_step_saved_twice_leaves_the_checkpoint_before_it(checkpoints):
+def test_saving_a_step_twice_keeps_the_previous_checkpoint(checkpoints):
     replay = buffer(10)
     save(checkpoints, replay)
     add(replay, 10)
@@ -128,7 +128,7 @@ def two(checkpoints):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_flipped_bit_anywhere_is_noticed(checkpoints, caplog, which):
+def test_any_flipped_bit_is_detected(checkpoints, caplog, which):
     path = two(checkpoints)[which]
     good = path.read_bytes()
     for place in range(0, len(good), 7):
@@ -144,7 +144,7 @@ def test_a_flipped_bit_anywhere_is_noticed(checkpoints, caplog, which):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_lost_end_is_noticed(checkpoints, which):
+def test_truncated_file_is_detected(checkpoints, which):
     path = two(checkpoints)[which]
     good = path.read_bytes()
     for length in range(0, len(good), 19):
@@ -155,7 +155,7 @@ def test_a_lost_end_is_noticed(checkpoints, which):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_missing_file_is_noticed(checkpoints, caplog, which):
+def test_missing_file_is_detected(checkpoints, caplog, which):
     path = two(checkpoints)[which]
     path.unlink()
     assert load(checkpoints) == 10
@@ -163,7 +163,7 @@ def test_a_missing_file_is_noticed(checkpoints, caplog, which):
         assert f"{path.name} is missing" in caplog.text
 
 
-def test_a_part_of_another_run_is_noticed(checkpoints, tmp_path, caplog):
+def test_replay_file_of_another_run_is_detected(checkpoints, tmp_path, caplog):
     """Whole, with a checksum that matches, of the same name, but not the one saved with it."""
     _, part = two(checkpoints)
     other, replay = Checkpoints(tmp_path / "other"), buffer()
@@ -177,7 +177,7 @@ def test_a_part_of_another_run_is_noticed(checkpoints, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"ddpg checkpoint", None, "part"])
-def test_what_is_no_checkpoint_is_passed_over(checkpoints, caplog, content):
+def test_files_that_are_not_checkpoints_are_skipped(checkpoints, caplog, content):
     _, part = two(checkpoints)
     stray = checkpoints.directory / "state_9999999999"
     if content is None:
@@ -188,7 +188,7 @@ def test_what_is_no_checkpoint_is_passed_over(checkpoints, caplog, content):
     assert str(stray) in caplog.text
 
 
-def test_damage_to_what_both_checkpoints_need(checkpoints):
+def test_damage_to_a_file_that_both_checkpoints_need(checkpoints):
     two(checkpoints)
     (checkpoints.directory / "replay_0000000000_0000000010").write_bytes(b"both need this part")
     replay = buffer()
@@ -197,7 +197,7 @@ def test_damage_to_what_both_checkpoints_need(checkpoints):
     assert len(replay) == 0
 
 
-def test_damage_behind_a_part_that_was_restored_leaves_the_buffer_empty(checkpoints):
+def test_damage_after_a_restored_part_leaves_the_buffer_empty(checkpoints):
     _, part = two(checkpoints)
     part.write_bytes(b"")
     (checkpoints.directory / "state_0000000010").unlink()
@@ -207,7 +207,7 @@ def test_damage_behind_a_part_that_was_restored_leaves_the_buffer_empty(checkpoi
     assert len(replay) == 0
 
 
-def test_a_disk_that_does_not_read_is_not_a_damaged_checkpoint(checkpoints, monkeypatch):
+def test_unreadable_disk_is_not_treated_as_damage(checkpoints, monkeypatch):
     """It may read another time: that must not be the reason to start from the beginning."""
     two(checkpoints)
     read = Path.read_bytes
@@ -237,7 +237,7 @@ def test_a_newer_format_is_refused(checkpoints, monkeypatch):
     assert files(checkpoints) == before
 
 
-def test_a_checkpoint_of_the_first_arithmetic_is_refused_and_kept(checkpoints, monkeypatch):
+def test_checkpoint_of_arithmetic_version_1_is_refused_and_kept(checkpoints, monkeypatch):
     monkeypatch.setattr(checkpoint, "FORMAT", 1)
     save(checkpoints, buffer(10))
     monkeypatch.undo()
@@ -247,7 +247,7 @@ def test_a_checkpoint_of_the_first_arithmetic_is_refused_and_kept(checkpoints, m
     assert files(checkpoints) == before
 
 
-def test_a_refused_checkpoint_leaves_the_replay_buffer_alone(checkpoints):
+def test_refused_checkpoint_does_not_change_the_replay_buffer(checkpoints):
     """Another experiment's transitions may not even fit into it."""
     two(checkpoints)
     replay, seen = ReplayBuffer(5, 3, 2), []
@@ -262,7 +262,7 @@ def test_a_refused_checkpoint_leaves_the_replay_buffer_alone(checkpoints):
     assert replay.added == 0
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_and_nothing_else(checkpoints, monkeypatch):
+def test_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
     two(checkpoints)
     before, disk, failures = files(checkpoints), FakeDisk(monkeypatch), 0
     replay = buffer(20)
@@ -285,7 +285,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_nothing_else(checkpoints, mo
     assert load(checkpoints) == 30
 
 
-def test_everything_is_on_the_disk_before_anything_needs_it(checkpoints, monkeypatch):
+def test_files_are_synced_before_others_refer_to_them(checkpoints, monkeypatch):
     """Written, then named, then referred to; and what it replaces goes last."""
     disk, replay = FakeDisk(monkeypatch), buffer()
     expected = [("sync", checkpoints.directory.parent.name)]
@@ -298,7 +298,7 @@ def test_everything_is_on_the_disk_before_anything_needs_it(checkpoints, monkeyp
     assert [(what, re.sub(r"\.\d+\.tmp", ".tmp", name)) for what, name in disk.events] == expected
 
 
-def test_removing_leaves_what_is_not_ours(checkpoints):
+def test_remove_keeps_foreign_files(checkpoints):
     two(checkpoints)
     (checkpoints.directory / ".state_0000000030.123.tmp").write_bytes(b"a killed save's")
     (checkpoints.directory / "notes.txt").write_text("mine")
@@ -310,7 +310,7 @@ def test_removing_leaves_what_is_not_ours(checkpoints):
     assert not checkpoints.directory.exists()
 
 
-def test_the_format_is_what_it_says(checkpoints):
+def test_file_format_matches_its_description(checkpoints):
     """A header with the SHA-256 of the NumPy archive after it, as a stranger would read it."""
     state, _ = two(checkpoints)
     header, _, payload = state.read_bytes().partition(b"\n")

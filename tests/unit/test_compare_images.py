@@ -31,7 +31,7 @@ def different(one: Path, two: Path) -> list[str]:
     return compare["different"](compare["contents"](one), compare["contents"](two))
 
 
-def test_times_do_not_count(trees):
+def test_file_times_are_ignored(trees):
     os.utime(trees[1] / "bin/python", (0, 0))
     assert different(*trees) == []
 
@@ -50,12 +50,12 @@ def test_times_do_not_count(trees):
         ),
     ],
 )
-def test_all_else_does(trees, change, path):
+def test_everything_else_is_compared(trees, change, path):
     change(trees[1])
     assert different(*trees) == [path]
 
 
-def test_a_link_counts_by_where_it_leads(trees):
+def test_links_are_compared_by_target(trees):
     link = trees[1] / "bin/python3"
     link.unlink()
     link.symlink_to("python3.11")

@@ -53,7 +53,7 @@ def test_only_runs_are_listed(run, tmp_path, caplog):
 @pytest.mark.parametrize(
     "count", [tables.provenance, lambda runs: estimate_costs({"experiments": {}}, runs)]
 )
-def test_the_same_run_twice_is_not_counted_twice(run, count):
+def test_duplicate_run_is_refused(run, count):
     shutil.copytree(run, run.with_name("seed_0_backup"))
     with pytest.raises(UserError, match="both are seed 0 of pendulum-demo; remove one"):
         count([run, run.with_name("seed_0_backup")])
@@ -84,7 +84,7 @@ def test_another_run_of_the_seed_is_not_overwritten(run, tmp_path):
         publish_run(run, tmp_path / "published")
 
 
-def test_a_copy_that_was_cut_off_is_made_anew(run, tmp_path, monkeypatch):
+def test_interrupted_copy_is_repeated(run, tmp_path, monkeypatch):
     copyfile, copied = shutil.copyfile, []
 
     def full_disk(source, target):

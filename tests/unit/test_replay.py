@@ -36,7 +36,7 @@ def test_the_newest_transitions_are_kept(added, kept):
     np.testing.assert_array_equal(newest.reward, 0.5 * np.array(kept))
 
 
-def test_a_sampled_row_is_one_transition_whole():
+def test_sampled_rows_are_whole_transitions():
     batches = empty_batches(capacity=4, batch_size=50)
 
     filled(7, 10).sample(np.random.default_rng(0), batches, updates=4)
@@ -50,7 +50,7 @@ def test_a_sampled_row_is_one_transition_whole():
     np.testing.assert_array_equal(batches.terminated, i % 2)
 
 
-def test_only_what_was_added_is_sampled():
+def test_only_added_transitions_are_sampled():
     batches = empty_batches(capacity=1, batch_size=200)
 
     filled(1000, 3).sample(np.random.default_rng(0), batches, updates=1)
@@ -90,7 +90,7 @@ def test_the_same_generator_samples_the_same():
 
 
 @pytest.mark.parametrize("added", [3, 8])
-def test_what_last_gave_can_be_restored(added):
+def test_last_transitions_can_be_restored(added):
     original = filled(5, added)
     count = len(original)
     restored = ReplayBuffer(5, OBS_DIM, ACT_DIM)
@@ -110,7 +110,7 @@ def test_last_gives_copies():
     assert buffer.data.obs.max() < 99
 
 
-def test_a_buffer_takes_the_memory_that_it_says():
+def test_buffer_uses_the_stated_memory():
     buffer = ReplayBuffer(100, OBS_DIM, ACT_DIM)
 
     assert sum(array.nbytes for array in buffer.data) == bytes_needed(100, OBS_DIM, ACT_DIM)

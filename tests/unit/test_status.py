@@ -43,7 +43,7 @@ def progress(epochs):
     return rows
 
 
-def test_the_states(tmp_path):
+def test_states_of_runs(tmp_path):
     make_run(tmp_path / "finished").joinpath("run.json").write_text("{}")
     running = make_run(tmp_path / "running", seed=1)
     stopped = make_run(tmp_path / "stopped", seed=2)
@@ -64,7 +64,7 @@ def test_the_states(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["exp_name", "seed", "epochs", "steps_per_epoch"])
-def test_a_configuration_without_what_is_shown(tmp_path, key):
+def test_configuration_without_a_shown_key_is_refused(tmp_path, key):
     path = make_run(tmp_path / "run") / "config.json"
     settings = json.loads(path.read_text())
     del settings[key]
@@ -73,7 +73,7 @@ def test_a_configuration_without_what_is_shown(tmp_path, key):
         status.read_status(path.parent)
 
 
-def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
+def test_status_of_a_run_with_only_the_checkpoint(tmp_path):
     config = {"epochs": 10, "steps_per_epoch": 1000}
     identity = Identity("pendulum-demo", 7, config, {}, arithmetic_version=2)
     state = make_state(identity, tables={"progress.txt": progress((1, 2))})
@@ -89,7 +89,7 @@ def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
     assert (found.speed, found.seconds_left) == (500, 16)
 
 
-def test_a_finished_run_of_which_only_the_copy_is_left(tmp_path):
+def test_status_of_a_finished_run_with_only_the_copy(tmp_path):
     run = make_run(tmp_path / "seed_7", seed=7)
     names = ("config.json", "progress.txt", "run.json")
     (run / "run.json").write_text("{}")
@@ -101,7 +101,7 @@ def test_a_finished_run_of_which_only_the_copy_is_left(tmp_path):
     assert (found.epoch, found.test_return) == (2, -2.0)
 
 
-def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):
+def test_directories_that_are_not_runs_are_skipped_and_named(tmp_path, capsys):
     demo = tmp_path / "pendulum-demo"
     for name in ("seed_0", "seed_0_backup", "seed_00", ".seed_0.tmp", "seed_0/set_aside_1", "mine"):
         make_run(demo / name)
@@ -137,7 +137,7 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
     )
 
 
-def test_a_plan_is_what_the_published_runs_cost(tmp_path):
+def test_plan_uses_the_cost_of_published_runs(tmp_path):
     runs = []
     files = RESULT_FILES
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):

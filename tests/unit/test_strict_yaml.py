@@ -23,7 +23,7 @@ from ddpg import strict_yaml
         ("a: " + "9" * 5000, 1, "9" * 40 + " cannot be read as a number"),
     ],
 )
-def test_what_would_get_lost_or_change_is_refused_with_its_line(text, line, problem):
+def test_ambiguous_yaml_is_refused_with_its_line(text, line, problem):
     with pytest.raises(yaml.YAMLError) as error:
         strict_yaml.load(text)
     assert (error.value.problem_mark.line + 1, error.value.problem) == (line, problem)
@@ -58,6 +58,6 @@ def test_names_and_dates_are_text_as_written():
     }  # fmt: skip
 
 
-def test_nesting_without_end_is_no_traceback():
+def test_infinite_nesting_is_refused():
     with pytest.raises(yaml.YAMLError, match="nested too deep"):
         strict_yaml.load("[" * 5000)

@@ -92,7 +92,7 @@ def test_statistics_are_those_of_the_epoch(tmp_path, monkeypatch):
     np.testing.assert_allclose(tested, expected, rtol=1e-8)
 
 
-def test_an_epoch_without_an_episode_or_an_update_says_so(tmp_path):
+def test_statistics_without_data_are_nan(tmp_path):
     train(small(epochs=2, steps_per_epoch=150), 0, tmp_path)
     first, second = read(tmp_path)
     assert np.isnan([first["AverageEpRet"], first["LossQ"]]).all()

@@ -54,7 +54,7 @@ def edit_record(run, change):
     (run / "run.json").write_text(json.dumps(record))
 
 
-def test_a_whole_run_says_what_produced_it(run, capfd):
+def test_undamaged_run_prints_its_provenance(run, capfd):
     code, out, _ = verify(capfd, run)
     assert code == 0
     record = json.loads((run / "run.json").read_text())
@@ -115,7 +115,7 @@ def test_files_of_two_runs(run, capfd):
         ("config.json", '{"exp_name": "x", "seed": 0}', "config.json: experiments.x: 'env' is mis"),
     ],
 )
-def test_what_is_no_run(run, capfd, name, content, message):
+def test_directory_that_is_not_a_run(run, capfd, name, content, message):
     (run / name).write_text(content)
     code, _, err = verify(capfd, run)
     assert (code, err.count("\n")) == (2, 1)
@@ -128,7 +128,7 @@ def test_an_unfinished_run(run, capfd):
     assert (code, f"is {run} a finished run?" in err) == (2, True)
 
 
-def test_every_run_is_looked_at(run, finished, capfd):
+def test_every_run_is_checked(run, finished, capfd):
     (run / "policy.npz").unlink()
     code, out, _ = verify(capfd, run, finished)
     assert code == 1
@@ -176,7 +176,7 @@ def test_a_replay_that_differs_names_other_versions(run, capfd):
     assert (code, f"packages.numpy: 1.0 -> {now}" in out) == (1, True)
 
 
-def test_it_loads_no_tensorflow(run):
+def test_tensorflow_is_not_imported(run):
     """Unless it replays: a thousand runs are verified in seconds."""
     program = (
         "import sys; from ddpg.cli import main; assert main(['verify', sys.argv[1]]) == 0; "

@@ -41,7 +41,7 @@ def test_a_wrong_configuration(checkout, text, message):
         ),
     ],
 )
-def test_what_would_be_ignored_is_refused(checkout, options, message):
+def test_ignored_options_are_refused(checkout, options, message):
     for name in "ab":
         (checkout.directory / f"{name}.yaml").write_text(f"container: {name}\n")
     output = checkout.snakemake("-n", *options.split(), "--", "demo", expect=1)

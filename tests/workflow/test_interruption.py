@@ -64,7 +64,7 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
         assert interrupted.files[name] == in_one_piece.files[name]
 
 
-def test_every_usual_end_of_snakemake(checkout):
+def test_snakemake_ended_by_each_signal(checkout):
     """It ends when the training has saved, and the same command continues without --unlock."""
     long = SHORT | {"epochs": 4000}
     (checkout.directory / "long.yaml").write_text(f"experiments: {{pendulum-demo: {long}}}\n")
@@ -89,7 +89,7 @@ def test_every_usual_end_of_snakemake(checkout):
         log.unlink()
 
 
-def test_nohup_lets_snakemake_and_the_training_live(checkout):
+def test_nohup_keeps_snakemake_and_training_running(checkout):
     (checkout.directory / "short.yaml").write_text(f"experiments: {{pendulum-demo: {SHORT}}}\n")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
