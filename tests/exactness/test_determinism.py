@@ -1,4 +1,4 @@
-"""One seed, the same bytes: again, elsewhere, beside another, on one core or on all."""
+"""One seed gives the same bytes: repeated, in parallel, on one core or on all."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Checkpoints of made-up arrays: exact, incremental, and never fooled by what happens to files."""
+"""Checkpoints of synthetic arrays: exact, incremental, and safe against damaged files."""
 
 import dataclasses
 import errno
@@ -27,7 +27,7 @@ def checkpoints(tmp_path):
 
 
 def add(replay, count):
-    """Add transitions whose every number is their own."""
+    """Add transitions in which every number is unique."""
     for i in range(replay.added, replay.added + count):
         replay.add([i, i + 0.1], [i + 0.2], i + 0.3, [i + 0.4, i + 0.5], i % 2)
 
@@ -48,7 +48,7 @@ def accept(identity):
 
 
 def load(checkpoints):
-    """The steps of the newest good checkpoint, once everything in it was found to be right."""
+    """The steps of the newest undamaged checkpoint, after checking its whole content."""
     replay = buffer()
     state = Checkpoints(checkpoints.directory).load(replay, accept)
     steps = state.snapshot.steps

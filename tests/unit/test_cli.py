@@ -1,4 +1,4 @@
-"""What a person sees: one clear line and exit code 2 for bad input, and quick commands."""
+"""The command line: one clear line and exit code 2 for bad input, and fast commands."""
 
 import json
 import os
@@ -145,7 +145,7 @@ def test_commands_without_training_do_not_import_tensorflow(command):
 
 
 def make_run(directory, **config):
-    """A run directory with a policy for Pendulum that pushes nowhere."""
+    """A run directory with a policy for Pendulum whose actions are 0."""
     directory.mkdir(parents=True)
     still = Policy(
         weights=[np.zeros((3, 4), np.float32), np.zeros((4, 1), np.float32)],

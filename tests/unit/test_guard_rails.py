@@ -1,4 +1,4 @@
-"""What training refuses, survives and stops at. Mostly without updates: nothing is compiled."""
+"""What training refuses, survives and stops at; mostly without updates, so nothing is compiled."""
 
 import dataclasses
 import json
@@ -37,7 +37,7 @@ class Stopped(Exception):
 
 
 def stop(steps, row):
-    raise Stopped  # as good as a kill: nothing is saved on the way out
+    raise Stopped  # like a kill: nothing is saved
 
 
 def stopped(directory, **overrides):
@@ -168,7 +168,7 @@ def test_damaged_finished_run_is_refused_without_a_checkpoint(tmp_path, expected
         "policy.npz: not the bytes that the run wrote; restore it, or train it again with --restart"
         f", or in Snakemake by moving {run} away",
     )
-    # Where the checkpoint is still there, as after a crash, it comes out of that.
+    # With its checkpoint, as after a crash, the run is finished again from that.
     shutil.copytree(tmp_path / "kept", run / "checkpoint")
     train(experiment(), 0, run)
     assert results(run) == expected

@@ -1,4 +1,4 @@
-"""Published runs: copied only when finished and whole, and held against their manifest."""
+"""Published runs: only finished and undamaged runs are copied, and their manifest is checked."""
 
 import errno
 import shutil

@@ -1,4 +1,4 @@
-"""The run directory: one process at a time, and nothing of another kind in the way."""
+"""The run directory: one process at a time, and no directory where a file belongs."""
 
 import errno
 import fcntl
@@ -46,7 +46,7 @@ def test_is_claimed_creates_nothing(tmp_path):
 
 
 def test_is_claimed_does_not_block_a_claim(tmp_path):
-    """Neither of another that asks, nor, as it takes an instant, of a run that starts."""
+    """Neither another `is_claimed` nor a starting run fails because of it."""
     RunDirectory(tmp_path).claim().close()
     asking = open(tmp_path / ".lock")  # noqa: SIM115
     fcntl.flock(asking, fcntl.LOCK_SH)

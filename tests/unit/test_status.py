@@ -1,4 +1,4 @@
-"""The state of runs, read from their directories."""
+"""The status of runs, read from their directories."""
 
 import json
 import re

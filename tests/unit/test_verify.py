@@ -1,4 +1,4 @@
-"""`verify`: whole or damaged, what produced it, and whether it comes out again."""
+"""`verify`: damage, provenance, and replays of a run."""
 
 import hashlib
 import json

@@ -27,7 +27,7 @@ def test_a_wrong_configuration(checkout, text, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--config smoke=1", "--config smoke=...: would reach Snakemake but not the training"),
+        ("--config smoke=1", "--config smoke=...: is seen by Snakemake but not by the training"),
         ("--config container=a --config container=b", "--config is there 2 times"),
         ("-C container=a -Ccontainer=b", "--config is there 2 times"),
         ("--configfile a.yaml --configfiles=b.yaml", "--configfile is there 2 times"),

@@ -9,7 +9,7 @@ SECONDS_TO_SAVE = 120
 
 
 def time_limit(resources):
-    """The words before a command that warn it before a SLURM job's run time is over; else none.
+    """The prefix of a command that warns it before a SLURM job's time limit; empty without one.
 
     SLURM's own `--signal` would warn Snakemake too, which then fails a run that ends just in time.
     """
@@ -20,15 +20,15 @@ def time_limit(resources):
 
 
 def check_cluster():
-    """Before anything is submitted, stop with one line where SLURM would not take the jobs."""
+    """Before submitting anything, stop with one line if SLURM would refuse the jobs."""
     jobs = [job for job in workflow.dag.ready_jobs if "train" in job.rules]
     if workflow.executor_plugin.name != "slurm" or not jobs:
         return
     most = workflow.resource_settings.nodes
     if workflow.executor_settings.array_jobs and most < len(jobs):
         raise WorkflowError(
-            f"--jobs {most}: less than the {len(jobs)} jobs to submit, which the array jobs of "
-            f"Snakemake's SLURM plugin would wait for for ever; give --jobs {len(jobs)}"
+            f"--jobs {most}: less than the {len(jobs)} jobs to submit, for which the array jobs "
+            f"of Snakemake's SLURM plugin would wait forever; give --jobs {len(jobs)}"
         )
     for options in dict.fromkeys(map(sbatch_options, jobs)):
         if reason := ask_slurm(options):
@@ -53,12 +53,12 @@ def sbatch_options(job):
     executor = workflow.scheduler._executor
     try:
         validate_slurm_extra(job)
-        about = {
+        parameters = {
             "account": next(executor.get_account_arg(job)),
             "partition": executor.get_partition_arg(job),
             **dict.fromkeys(("run_uuid", "slurm_logfile", "comment_str", "workdir"), ""),
         }
-        command = get_submit_command(job, about, workflow.executor_settings)
+        command = get_submit_command(job, parameters, workflow.executor_settings)
         command += set_gres_string(job)
     except WorkflowError as error:  # of several lines
         raise WorkflowError(
@@ -78,7 +78,7 @@ def sbatch_options(job):
 
 
 def ask_slurm(options):
-    """Why SLURM would refuse a job with these options of `sbatch`; empty where it would not."""
+    """Why SLURM would refuse a job with these options of `sbatch`; empty if it would not."""
     try:
         answer = subprocess.run(
             ["sbatch", "--test-only", *options, "--wrap", "true"],

@@ -33,7 +33,7 @@ if workflow.config_settings.replace_workflow_config and workflow.overwrite_confi
 
 
 def check_command_line():
-    """Stop with one line where a part of the configuration would be ignored."""
+    """Stop with one line if a part of the configuration would be ignored."""
     for option, pattern in (
         ("--configfile", "--configfiles?(=.*)?"),
         ("--config", "--config(=.*)?|-C.*"),
@@ -47,9 +47,9 @@ def check_command_line():
 
 
 def read_config():
-    """Put into `config` what the rules' commands will read from the same files.
+    """Put into `config` what the commands of the rules will read from the same files.
 
-    Stops with one line if that is wrong, or if more was given than the commands would see.
+    Stops with one line if that is invalid, or if values were given that the commands would not see.
     """
     try:
         settings = ddpg.config.read(*CONFIG_FILES)
@@ -57,7 +57,7 @@ def read_config():
         for key in given:
             if key != "container":  # which no command reads
                 raise UserError(
-                    f"--config {key}=...: would reach Snakemake but not the training; write it "
+                    f"--config {key}=...: is seen by Snakemake but not by the training; write it "
                     "into a file and give that with --configfile FILE"
                 )
         image = settings.get("container", given.get("container"))
@@ -111,7 +111,7 @@ def seeds(source, name):
 
 @functools.cache
 def published_runs(name):
-    """The published runs of an experiment by seed; says which directories are none."""
+    """The published runs of an experiment by seed; warns of directories that are not runs."""
     runs, skipped = find_finished_runs(Path("results/published", name))
     for line in skipped:
         logger.warning(line)
@@ -141,12 +141,12 @@ def declared(comparison):
 
 
 def comparison_runs(source, comparison):
-    """run.json of each run on our side of a comparison."""
+    """run.json of each of our runs in a comparison."""
     return [run for name in declared(comparison)["experiments"] for run in run_files(source, name)]
 
 
 def manifest(source):
-    """The list of checksums that published runs are held against."""
+    """The list of checksums that published runs must match."""
     return ["results/published/MANIFEST.sha256"] if source == "published" else []
 
 
