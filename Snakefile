@@ -53,10 +53,12 @@ onstart:
 
 
 onsuccess:
+    say_news()
     say_summaries_last()
 
 
 onerror:
+    say_news()
     say_summaries_last()
 
 

@@ -80,6 +80,11 @@ def parser() -> Parser:
         action="store_true",
         help="train from the beginning; what is there is set aside",
     )
+    command.add_argument(
+        "--restart-edited",
+        action="store_true",
+        help="the same, only where what is there was begun with other values",
+    )
 
     command = commands.add_parser("verify", help="check a finished run; say what produced it")
     command.set_defaults(command=verify)
@@ -245,6 +250,7 @@ def train(options) -> None:
             options.output,
             checkpoint_every=options.checkpoint_every,
             restart=options.restart,
+            restart_edited=options.restart_edited,
             report=report,
         )
     print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} a second")
