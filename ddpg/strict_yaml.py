@@ -11,6 +11,9 @@ from yaml.constructor import ConstructorError
 # More values than any configuration has. Aliases of aliases can make more than a computer can hold.
 MOST_VALUES = 1_000_000
 
+# Brackets within brackets; PyYAML's time grows with the square of their number.
+DEEPEST = 100
+
 MERGE, TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
 
@@ -44,6 +47,11 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, stream):
         super().__init__(stream)
         self.unfinished = []  # anchors whose value is being read
+
+    def fetch_flow_collection_start(self, TokenClass):  # noqa: N803  (named by PyYAML)
+        if self.flow_level >= DEEPEST:
+            raise yaml.YAMLError("nested too deep")
+        super().fetch_flow_collection_start(TokenClass)
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
