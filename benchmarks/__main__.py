@@ -32,9 +32,9 @@ def machine() -> dict[str, str]:
     """What the numbers depend on: the processor, the system, the versions."""
     cpu = provenance.cpu()
     return {
-        "processor": cpu["model"],
-        "type": cpu["type"],
-        "instruction sets": " ".join(f for f in cpu["flags"] if f.startswith(("avx", "fma"))),
+        "processor": cpu.model,
+        "type": cpu.type,
+        "instruction sets": " ".join(f for f in cpu.flags if f.startswith(("avx", "fma"))),
         "system": platform.platform(),
         "python": platform.python_version(),
     } | {package: metadata.version(package) for package in PACKAGES}

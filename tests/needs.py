@@ -82,6 +82,12 @@ def debian() -> str:
     return missing or ("" if debian_release()[0] else "a Debian mirror that answers")
 
 
+def latin_1_locale() -> str:
+    """What a locale of another encoding than UTF-8 is made of, where it is missing."""
+    sources = Path("/usr/share/i18n/locales/en_US")
+    return programs("localedef") or ("" if sources.exists() else str(sources))
+
+
 def any_browser() -> str:
     """A browser, where there is none."""
     return "" if browser() else PROGRAMS[0]
@@ -95,6 +101,7 @@ NEEDS = {
     "mount": Need("root's right to mount", mount),
     "index": Need("an index of Python packages", index),
     "qemu": Need("QEMU's user-mode emulation (Debian: qemu-user)", lambda: programs("qemu-x86_64")),
+    "latin_1": Need("the sources of locales (Debian: locales)", latin_1_locale),
     "debian": Need("root, debootstrap and a Debian mirror", debian),
 }
 

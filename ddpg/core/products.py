@@ -54,11 +54,25 @@ def _product(a: tf.Tensor, b: tf.Tensor, transpose_a: bool = False) -> tf.Tensor
     if more_columns:
         b = tf.pad(b, [[0, 0], [0, more_columns]])
     total = None
-    for first, end in pieces(terms):
-        part = a[first:end] if transpose_a else a[:, first:end]
-        y = tf.matmul(part, b[first:end], transpose_a=transpose_a)
+    for y in _piece_products(a, b, transpose_a, pieces(terms)):
         total = y if total is None else total + y
     return total[:rows, :columns] if more_rows or more_columns else total
+
+
+def _piece_products(
+    a: tf.Tensor, b: tf.Tensor, transpose_a: bool, ranges: list[tuple[int, int]]
+) -> list[tf.Tensor]:
+    """The products of each range of terms."""
+    lengths = {end - first for first, end in ranges}
+    if len(ranges) > 1 and len(lengths) == 1 and not transpose_a:
+        # As one batch, which reads the pieces of b where they are; slices would be copied.
+        (length,) = lengths
+        a = tf.transpose(tf.reshape(a, [a.shape[0], len(ranges), length]), [1, 0, 2])
+        return tf.unstack(tf.matmul(a, tf.reshape(b, [len(ranges), length, b.shape[1]])))
+    return [
+        tf.matmul(a[i:j] if transpose_a else a[:, i:j], b[i:j], transpose_a=transpose_a)
+        for i, j in ranges
+    ]
 
 
 def _is_single_column(rows: int, columns: int, transpose_a: bool) -> bool:

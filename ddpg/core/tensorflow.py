@@ -7,6 +7,7 @@ has set XLA's flags before.
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import sys
 
@@ -15,6 +16,11 @@ from ddpg import kernels
 kernels.require_pinned()
 kernels.check_xla_flags()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# While oneDNN computes a product, the stack pointer of its thread points into the heap. If a signal
+# arrives then, its frame is written over other data there, unless its handler has a stack of its
+# own. Python's handlers use one where there is one; faulthandler makes it.
+if not faulthandler.is_enabled():
+    faulthandler.enable(file=2)
 # Keras is not used and costs 80 MB and 2 s. TensorFlow imports none if the legacy one is asked for
 # and is not installed.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"

@@ -39,7 +39,7 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
     os.kill(training_process(run), signal.SIGKILL)  # `retries:` starts it again
     wait_for(checkout.directory / LOG, r"resuming[^$]*epoch 15/40", process)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches Snakemake and the job alike
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode != 0, output
     assert not (run / "run.json").exists()
     assert list(run.glob("checkpoint/state_*"))
@@ -77,7 +77,7 @@ def test_every_usual_end_of_snakemake(checkout):
         process = checkout.start(*command)
         wait_for(log, begun, process)
         end(process.pid, number)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=240)
         assert process.returncode == 1, output
         assert re.search(r"stopped and saved at step [\d,]+; the same command", log.read_text())
         assert not [*(checkout.directory / ".snakemake/locks").glob("*")]
