@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ddpg import config
+from ddpg.commands import card, check, completion, crate, export
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
 from ddpg.options import Parser, positive_number, whole_number
 from ddpg.provenance import check_image
@@ -56,9 +57,9 @@ def _let_print_anything() -> None:
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-def parser() -> Parser:
+def parser(prog: str = "python -m ddpg") -> Parser:
     """The parser of every command, each with `command` set to its function."""
-    top = Parser(prog="python -m ddpg", description=__doc__)
+    top = Parser(prog=prog, description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("train", help="train one seed of an experiment, or resume it")
@@ -186,6 +187,17 @@ def parser() -> Parser:
         help="published run directories, to measure by (default: results/published/*/seed_* beside "
         "the configuration)",
     )  # fmt: skip
+
+    for name, module in {
+        "check": check,
+        "export": export,
+        "card": card,
+        "crate": crate,
+        "completion": completion,
+    }.items():
+        command = commands.add_parser(name, help=module.HELP)
+        command.set_defaults(command=module.run)
+        module.add_arguments(command)
     return top
 
 
