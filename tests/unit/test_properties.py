@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 import yaml
 from helpers.checkout import ROOT
+from helpers.make_state import IDENTITY, make_state
 from helpers.mangling import mangled
-from helpers.states import IDENTITY, make_state
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
