@@ -83,8 +83,8 @@ def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkey
     assert record.machine.image == identity
     assert "NVIDIA_TF32_OVERRIDE" not in record.machine.variables
     trained, smoke = (
-        read_results(directory / tier / RUNS[1])
-        for directory, tier in (
+        read_results(directory / collection / RUNS[1])
+        for directory, collection in (
             (checkout.directory / "results", "runs"),
             (smoke_on_host[0].directory / "results", "smoke"),
         )
