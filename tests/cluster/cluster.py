@@ -47,7 +47,7 @@ GPUS = "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
 
 
 class Cluster:
-    """The daemons, with all that is theirs below `directory`, and their clients."""
+    """The daemons, with all their files below `directory`, and their clients."""
 
     def __init__(self, directory: Path):
         self.directory = directory
@@ -106,7 +106,7 @@ class Cluster:
                 time.sleep(0.1)
 
     def ask(self, *command: str, check: bool = True) -> str:
-        """Run one of SLURM's programs; what it prints."""
+        """Run one of SLURM's programs; returns its output."""
         done = subprocess.run(
             command, env={**os.environ, **self.environment}, timeout=20, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -115,5 +115,5 @@ class Cluster:
         return done.stdout
 
     def logs(self) -> str:
-        """What the daemons have said."""
+        """The logs of the daemons."""
         return "".join(path.read_text() for path in self.directory.glob("*.log"))

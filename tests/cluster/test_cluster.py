@@ -1,7 +1,7 @@
-"""The workflow on a SLURM of its own, as docs/cluster.md says: cancelled, pre-empted, out of
+"""The workflow on a private SLURM, as in docs/cluster.md: cancelled, pre-empted, out of
 time, out of memory, and with the bytes of a local run.
 
-What has to wait for the cluster runs side by side, each in a checkout of its own.
+Commands that wait for the cluster run in parallel, each in a separate checkout.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ for name in names.split():
 
 
 class Session:
-    """A checkout as a user of the cluster has it, and what Snakemake does in it."""
+    """A checkout of a cluster's user, and the Snakemake that runs in it."""
 
     def __init__(self, directory: Path, slurm, sif: Path):
         self.slurm, self.directory = slurm, Checkout(directory).directory
@@ -78,7 +78,7 @@ class Session:
         self.edit(f"{PROFILE}-gpu/config.yaml", "ddpg-gpu.sif", "ddpg.sif")
 
     def start(self, *arguments: str) -> None:
-        """Start Snakemake with the cluster's commands in reach."""
+        """Start Snakemake with the cluster's commands on PATH."""
         with open(self.directory / "said", "w") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *arguments], cwd=self.directory,
@@ -87,7 +87,7 @@ class Session:
             )  # fmt: skip
 
     def finish(self, expect: int = 0, timeout: float = 600) -> str:
-        """Wait for Snakemake; what it said."""
+        """Wait for Snakemake; returns its output."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout)
         assert self.process.poll() == expect, self.logs()
@@ -100,7 +100,7 @@ class Session:
             self.process.wait()
 
     def logs(self) -> str:
-        """What Snakemake has said, SLURM of the jobs, and the jobs of themselves."""
+        """The output of Snakemake, SLURM's logs of the jobs, and the jobs' own logs."""
         files = [self.directory / "said", *self.directory.glob(".snakemake/slurm_logs/**/*.log")]
         files += self.directory.glob("results/logs/**/*.log")
         return "".join(f"\n== {file}\n{file.read_text()}" for file in files)
@@ -115,7 +115,7 @@ class Session:
         raise AssertionError(self.logs())
 
     def wait_until_said(self, seed: int, text: str) -> None:
-        """Wait until the training of a seed has said this."""
+        """Wait until the log of a seed's training has this text."""
         log = self.directory / LOGS / f"seed_{seed}.log"
         self.wait_for(lambda: log.exists() and text in log.read_text())
 
@@ -161,7 +161,7 @@ def end_orphans(sif: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sessions(slurm, sif, tmp_path_factory):
-    """Everything that takes its time, started together."""
+    """All slow commands, started in parallel."""
     names = ("main", "memory", "gpu", "group", "refused", "local")
     found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "smoke")
@@ -292,7 +292,7 @@ def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
 
 
 def test_a_group_of_seeds_of_which_one_fails(sessions):
-    """It is repeated, and the seeds that were finished are not trained again."""
+    """It is repeated, and finished seeds are not retrained."""
     group = sessions["group"]
     failing, *others = SEEDS
     group.wait_until_said(failing, "epoch 1/")

@@ -1,4 +1,4 @@
-"""The image: what is in it, and what it says of itself; ../journeys run the workflow in it."""
+"""The image: its content and its labels; ../journeys run the workflow in it."""
 
 import json
 import re
@@ -19,7 +19,7 @@ IN_THE_IMAGE = {"python_version": "3.11", "python_full_version": "3.11.2"}
 
 @pytest.fixture(scope="module")
 def identity(sif) -> dict:
-    """What the image says it is."""
+    """The image's description of itself."""
     return json.loads(run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT))
 
 

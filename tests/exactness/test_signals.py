@@ -1,4 +1,4 @@
-"""A signal that arrives in the middle of an update leaves the memory of the process alone."""
+"""A signal during an update does not corrupt the memory of the process."""
 
 import os
 import signal

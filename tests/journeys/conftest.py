@@ -1,4 +1,4 @@
-"""What several journeys start from."""
+"""Fixtures that several journeys share."""
 
 import fcntl
 import os

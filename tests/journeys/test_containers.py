@@ -1,4 +1,4 @@
-"""The README's ways into Apptainer's image, each whole and to the bytes of the host."""
+"""Every way of the README to use Apptainer's image, with the bytes of the host."""
 
 import json
 import os
@@ -31,13 +31,13 @@ JOBS += ["compare", "provenance", "page", "smoke"]
 
 @pytest.fixture(scope="module")
 def identity(sif) -> Image:
-    """What the image says it is."""
+    """The image's description of itself."""
     note = run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT)
     return from_json(Image, json.loads(note))
 
 
 def check(directory: Path, output: str, identity: Image, smoke_on_host) -> None:
-    """Assert that `smoke` is done, all of it in the image and to the host's bytes."""
+    """Assert that `smoke` ran entirely in the image, with the host's bytes."""
     said = check_outcome(directory, output, "smoke", "smoke", COMPARISONS, RUNS)
     host, host_output = smoke_on_host
     assert said == last_lines(host_output)

@@ -1,4 +1,4 @@
-"""The Dockerfile's image, built once: the workflow in it, and what it holds.
+"""The image of the Dockerfile, built once: the workflow in it, and its content.
 
 It is built and run by Buildah, which needs no server.
 """
@@ -41,7 +41,7 @@ def docker_run():
 
 @pytest.mark.buildah
 def test_smoke(docker_run, empty, smoke_on_host):
-    """In an empty directory, all of it, to the host's bytes; and from there nothing again."""
+    """All of it in an empty directory, with the host's bytes; repeated, it runs nothing."""
     output = docker_run(empty, "--cores", 2, "smoke")
     said = check_outcome(empty, output, "smoke", "smoke", COMPARISONS, RUNS)
     host, host_output = smoke_on_host

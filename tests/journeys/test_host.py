@@ -1,4 +1,4 @@
-"""The README's ways without an image, one after the other in one checkout of tiny experiments.
+"""The README's commands without an image, in sequence in one checkout of tiny experiments.
 
 Their published runs are those that `smoke` has made there. So `figures` draws them, and `all`,
 which trains them from scratch, must come to the same bytes.
@@ -43,13 +43,13 @@ def checkout(smoke_on_host, tmp_path_factory) -> Checkout:
 
 @pytest.fixture(scope="module")
 def demo(checkout) -> str:
-    """What `make demo` says."""
+    """The output of `make demo`."""
     return checkout.make("demo")
 
 
 @pytest.fixture(scope="module")
 def trained(checkout, demo) -> str:
-    """What `make all` says, after the demo."""
+    """The output of `make all`, after the demo."""
     return checkout.make("all")
 
 
@@ -118,7 +118,7 @@ def test_repeated_all_trains_nothing_and_prints_the_same(checkout, trained):
 
 
 def alter(run: Path) -> None:
-    """Publish another test return than the run had, as if by mistake."""
+    """Publish another test return than the run had."""
     path = run / "test_episodes.csv"
     text = path.read_text()
     changed = re.sub(r"(\d)(\D*)\Z", lambda m: f"{(int(m[1]) + 1) % 10}{m[2]}", text)

@@ -50,7 +50,7 @@ def test_page_makes_no_requests_and_logs_nothing(seen):
 
 
 def test_incomplete_page_is_detected(page, tmp_path):
-    """What the tests above would say of a damaged figure, of a script's error and of a request."""
+    """The tests above fail for a damaged figure, a script's error and a request."""
     text = page.read_text()
     figure = re.search(r"base64,([^\"]+)", text)[1]
     damaged = base64.b64encode(base64.b64decode(figure)[:500]).decode()

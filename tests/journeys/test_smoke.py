@@ -1,4 +1,4 @@
-"""`make smoke`: the whole workflow on the project's own experiments, and what it plans then."""
+"""`make smoke`: the whole workflow on shrunk experiments, and what a dry run plans afterwards."""
 
 import pytest
 from helpers.check_outcome import check_outcome, last_lines, returns_said

@@ -1,4 +1,4 @@
-"""An action is one number for the agent, the buffer and the environment, inside the box."""
+"""Actions have the same value for agent, replay buffer and environment, within the bounds."""
 
 import gymnasium as gym
 import numpy as np

@@ -1,4 +1,4 @@
-"""`card`: the metadata that Hugging Face's hub reads, and numbers that are the run's."""
+"""`card`: the metadata of Hugging Face's hub, and the run's numbers."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`check`: one line a check, and each kind of damage to what is published fails one."""
+"""`check`: one line per check; each kind of damage to published results fails one."""
 
 import json
 import re
@@ -95,7 +95,7 @@ def test_a_changed_or_missing_file(project, name):
 
 
 def check_files(project):
-    """As the command does, a UserError is a failure of the check, too."""
+    """Like the command, count a UserError as a failed check."""
     try:
         return check.check_files(Path("results/published"), runs_of(project))
     except check.UserError as error:

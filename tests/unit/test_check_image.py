@@ -1,4 +1,4 @@
-"""What a run says of its image, and which images are refused."""
+"""The image that a run records, and which images are refused."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from ddpg.runs.record import Image
 
 @pytest.fixture
 def image(tmp_path, monkeypatch):
-    """Pretends that this Python is an image's; returns what its build wrote down."""
+    """Pretends that this Python is in an image; returns the image's description."""
     sources = tmp_path / "sources"
     lock = sources / "containers/locks/gpu.txt"
     lock.parent.mkdir(parents=True)

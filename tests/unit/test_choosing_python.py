@@ -1,4 +1,4 @@
-"""Which Python `make` takes for its environment, and what it says where none will do."""
+"""Which Python `make` uses for its environment, and the message if none is suitable."""
 
 import re
 import shutil
@@ -68,7 +68,7 @@ class Machine:
         return done.stdout
 
     def make_environment(self, *arguments: str, expect: int = 0) -> str:
-        """Run environment.sh; what it says."""
+        """Run environment.sh; returns its output."""
         script = ROOT / "containers/environment.sh"
         return self.run(script, self.environment, *arguments, expect=expect)
 

@@ -1,4 +1,4 @@
-"""The configuration: what it resolves to, and one line for whatever is wrong in it."""
+"""The configuration: how it resolves, and one line for each error in it."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The RO-Crate of published runs: what it says, and that RO-Crate's own validator accepts it."""
+"""The RO-Crate of published runs: its content, and that RO-Crate's validator accepts it."""
 
 import json
 import re

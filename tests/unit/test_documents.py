@@ -1,4 +1,4 @@
-"""The documents: what is rendered is current, links lead somewhere, every key is described."""
+"""The documents: rendered pages are current, links resolve, every key is described."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""Which environments are accepted, and what the loop makes of their time limits."""
+"""Which environments are accepted, and how their time limits are handled."""
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +11,7 @@ from ddpg.errors import UserError
 
 
 class Stub(gym.Env):
-    """An environment with whatever spaces a test needs."""
+    """An environment with the spaces that a test needs."""
 
     def __init__(self, observation_space, action_space):
         self.observation_space, self.action_space = observation_space, action_space

@@ -1,4 +1,4 @@
-"""`export`: what trackers read is what the run wrote; bad input writes nothing."""
+"""`export`: exported values equal the run's; bad input writes nothing."""
 
 import json
 import os

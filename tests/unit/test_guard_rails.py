@@ -55,13 +55,13 @@ def contents(directory):
 
 
 def delete_results(directory):
-    """Delete what Snakemake knows of a run, as it does before it starts the job again."""
+    """Delete a run's declared outputs, as Snakemake does before it repeats a job."""
     for name in (*RESULT_FILES, "run.json"):
         (directory / name).unlink(missing_ok=True)
 
 
 def refused(directory, *messages, seed=0, restart=False, restart_edited=False, **overrides):
-    """Training is refused with one line that holds the messages, and leaves all as it was."""
+    """Training is refused with one line that has the messages, and changes no file."""
     before = contents(directory)
     with pytest.raises(UserError) as error:
         train(
@@ -178,7 +178,7 @@ def test_damaged_finished_run_is_refused_without_a_checkpoint(tmp_path, expected
 
 
 def test_lost_or_damaged_results_are_restored(tmp_path, monkeypatch, caplog):
-    """Also all of them, as Snakemake deletes them. To the byte, so nothing was trained."""
+    """Also if all are lost, as Snakemake deletes them. The bytes are equal: nothing was trained."""
     run = tmp_path / "run"
     train(experiment(), 0, run)
     before = contents(run)
@@ -335,7 +335,7 @@ def test_nonfinite_loss_stops_the_run(tmp_path):
 
 @pytest.mark.parametrize("every", [1, 2])
 def test_nonfinite_weight_is_never_saved(tmp_path, monkeypatch, every):
-    """Neither in a checkpoint nor, where no checkpoint fell on the last epoch, in a policy."""
+    """Neither in a checkpoint nor in the policy of a run without a checkpoint at its end."""
     arrays = agent.DDPG.arrays
     calls = []  # one for the digest of each epoch, one for a checkpoint
 
@@ -364,7 +364,7 @@ def test_nonfinite_actor_never_acts(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
-    """At each place in turn: "resume me", and with room again the run's own bytes."""
+    """At each write in turn: exit code 75, and the same bytes once there is space again."""
     short = experiment(epochs=2)
     produced = {
         "make_identity": provenance.make_identity(short, 0, "test"),
@@ -390,7 +390,7 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
 
 
 def test_results_are_synced_before_the_checkpoint_is_removed(tmp_path, monkeypatch):
-    """In the order that a loss of power at any moment survives."""
+    """In an order that survives a power loss at any moment."""
     disk = FakeDisk(monkeypatch)
     train(experiment(), 0, tmp_path / "run")
     events = disk.events

@@ -1,4 +1,4 @@
-"""Which kernels compute: pinned by the package, checked when a run starts."""
+"""Numerical kernels: pinned by the package, checked when a run starts."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Files are UTF-8 and are named in UTF-8, whatever the locale; nothing that is printed fails."""
+"""Files and their names are UTF-8 in every locale; printing never fails."""
 
 import os
 import shutil

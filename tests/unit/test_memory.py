@@ -1,4 +1,4 @@
-"""Memory that may still be taken: page cache counts as free, and every limit above counts."""
+"""Available memory: page cache counts as free, and every limit counts."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ def v1(name, limit, used, stat=""):
 
 
 def of_process(group, *mounts, root="/"):
-    """What /proc says of the process's own control groups."""
+    """The content of /proc on the process's control groups."""
     mountinfo = "".join(mounts).format(root=root)
     return {"/proc/self/cgroup": group + "\n", "/proc/self/mountinfo": mountinfo}
 
@@ -123,7 +123,7 @@ def test_a_path_with_a_space(monkeypatch):
 
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
 def test_a_limit_of_the_process(limit):
-    """As `ulimit` sets it and the kernel keeps it: half of what is left can be had, twice not."""
+    """With a real `ulimit`: half of the available memory can be allocated, twice as much cannot."""
     program = (
         "import mmap, resource; from ddpg.memory import available_memory\n"
         f"resource.setrlimit(resource.{limit}, ({G}, {G})); rest = available_memory()\n"

@@ -1,4 +1,4 @@
-"""One version and one source for what describes the package."""
+"""The package's metadata has one version and one origin."""
 
 import importlib.util
 import json

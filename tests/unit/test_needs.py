@@ -1,4 +1,4 @@
-"""What a test run does where something is missing that a test needs; see tests/helpers/needs.py."""
+"""Tests whose requirements are missing are skipped or fail; see tests/helpers/needs.py."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def test_skip_without_a_marker_fails(tmp_path):
 
 
 def test_passed_tests_are_not_repeated(tmp_path):
-    """As in CI: first what can run, then, with the rest installed, what has not passed yet."""
+    """As in CI: first the tests that can run, then, with everything installed, the rest."""
     tests = tmp_path / "test_two.py"
     tests.write_text(
         "import pytest\n\ndef test_one(): pass\n\n@pytest.mark.buildah\ndef test_two(): pass\n"

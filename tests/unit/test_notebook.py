@@ -1,4 +1,4 @@
-"""The notebook runs as it stands, without TensorFlow, and shows what it says."""
+"""The notebook runs without TensorFlow, and its outputs are the committed ones."""
 
 import nbformat
 from helpers.checkout import ROOT

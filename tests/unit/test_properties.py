@@ -1,4 +1,4 @@
-"""What reads files, on any content: a right answer or one line, never a traceback or a hang.
+"""Readers of files, on any content: a right answer or one line, never a traceback or a hang.
 
 Hypothesis looks for content that breaks this. It draws the same examples each time;
 HYPOTHESIS_EXAMPLES=N looks at N other ones of each property.
@@ -51,7 +51,7 @@ SHORT_PROGRESS = b"\n".join(PROGRESS[:6]) + b"\n"
 
 
 def answer(read, *arguments):
-    """What `read` returns, or None where it refuses, which it does with one line."""
+    """The result of `read`, or None if it refuses with one line."""
     try:
         return read(*arguments)
     except UserError as error:

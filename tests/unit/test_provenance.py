@@ -1,4 +1,4 @@
-"""The recorded revision is that of the sources, or none."""
+"""The recorded revision is that of the sources, or None."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def git(directory: Path, *arguments) -> str:
 
 @pytest.fixture(autouse=True)
 def no_variables_of_git(monkeypatch):
-    """As under a hook of git, these tests would write to the repository of the hook."""
+    """Without git's variables: under a hook, these tests would write to the hook's repository."""
     for name in provenance.GIT_VARIABLES & os.environ.keys():
         monkeypatch.delenv(name)
 

@@ -1,4 +1,4 @@
-"""run.json: read and written to the same record; what is missing or mistyped is named."""
+"""run.json: round trip, and messages for missing and mistyped values."""
 
 import copy
 import dataclasses

@@ -1,4 +1,4 @@
-"""Every signal that usually ends a process asks a run to save; a closed terminal ends nothing."""
+"""Stop signals make a run save and end; a closed terminal does not crash it."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""YAML in which nothing that is written gets lost or changes its meaning."""
+"""The YAML loader refuses duplicate keys and ambiguous numbers."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""The loop on real environments: what it stores, what it logs, and that it learns."""
+"""The training loop on real environments: stored transitions, statistics, and learning."""
 
 import csv
 

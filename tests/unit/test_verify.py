@@ -177,7 +177,7 @@ def test_a_replay_that_differs_names_other_versions(run, capfd):
 
 
 def test_tensorflow_is_not_imported(run):
-    """Unless it replays: a thousand runs are verified in seconds."""
+    """Without --replay, a thousand runs are verified in seconds."""
     program = (
         "import sys; from ddpg.cli import main; assert main(['verify', sys.argv[1]]) == 0; "
         "sys.exit('tensorflow' in sys.modules)"

@@ -1,5 +1,5 @@
-"""Killed jobs, Ctrl-C, closed terminals and schedulers' warnings under Snakemake: the next try
-continues, to the same bytes."""
+"""Killed jobs, Ctrl-C, closed terminals and schedulers' warnings under Snakemake: the next
+attempt resumes, with the same bytes."""
 
 import os
 import re
@@ -104,7 +104,7 @@ def test_nohup_keeps_snakemake_and_training_running(checkout):
 
 
 def test_a_value_is_edited_while_the_run_is_interrupted(checkout):
-    """The same command trains with the new value, and what there was is kept."""
+    """The same command trains with the new value, and the old run is set aside."""
     command = ("--configfile", "edited.yaml", "--", f"{RUN}/run.json")
     run, log = checkout.directory / RUN, checkout.directory / LOG
 

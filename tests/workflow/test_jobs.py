@@ -1,4 +1,4 @@
-"""How Snakemake repeats the training jobs, keeps what they said, and holds them by memory."""
+"""How Snakemake retries training jobs, keeps their logs, and limits them by memory."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Another workflow imports this one: its experiments, this project's data, nothing written here."""
+"""Another workflow imports this one: its experiments, our data, and no files written here."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The shell reads no path: neither the checkout's nor a configuration file's."""
+"""Paths of the checkout and of configuration files are quoted in shell commands."""
 
 import re
 
