@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from helpers.states import IDENTITY, make_state
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ddpg import bisect, config, publish, run_directory, strict_yaml
+from ddpg import bisect, config, publish, strict_yaml
 from ddpg.analysis import curves
 from ddpg.checkpoint import Checkpoints, read_newest_state
 from ddpg.commands.check import read_stated_numbers
@@ -318,22 +319,10 @@ MANIFEST = b"".join(
 )  # fmt: skip
 
 
-@pytest.fixture
-def published(tmp_path):
-    (tmp_path / "pendulum-demo").mkdir()
-    (tmp_path / "pendulum-demo/seed_0").symlink_to(SEED)
-    return tmp_path
-
-
 @given(content=mangled(MANIFEST))
 def test_a_mangled_manifest_vouches_for_no_other_bytes(tmp_path_factory, content):
     directory = tmp_path_factory.mktemp("published")
-    run = directory / "pendulum-demo/seed_0"
-    run.mkdir(parents=True)
-    for name in (*run_directory.RESULT_FILES, run_directory.RUN):
-        (run / name).hardlink_to(SEED / name) if False else (run / name).write_bytes(
-            (SEED / name).read_bytes()
-        )
+    run = shutil.copytree(SEED, directory / "pendulum-demo/seed_0")
     (directory / publish.MANIFEST).write_bytes(content)
     try:
         publish.check_manifest(directory / publish.MANIFEST, [run])
