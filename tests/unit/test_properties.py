@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,8 +29,7 @@ from ddpg.commands.check import read_stated_numbers
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import UserError
 from ddpg.evaluation import load_trained
-from ddpg.runs.checkpoint import Checkpoints, read_newest_state
-from ddpg.runs.directory import RESULT_FILES
+from ddpg.runs.checkpoint import Checkpoints, Damaged, read_newest_state
 from ddpg.runs.policy_file import load_policy
 from ddpg.runs.published import MANIFEST as MANIFEST_FILE
 from ddpg.runs.published import check_manifest
@@ -54,7 +54,7 @@ def answer(read, *arguments):
     """The result of `read`, or None if it refuses with one line."""
     try:
         return read(*arguments)
-    except UserError as error:
+    except (UserError, Damaged) as error:
         assert str(error).strip()
         return None
 
@@ -322,22 +322,10 @@ MANIFEST = b"".join(
 )  # fmt: skip
 
 
-@pytest.fixture
-def published(tmp_path):
-    (tmp_path / "pendulum-demo").mkdir()
-    (tmp_path / "pendulum-demo/seed_0").symlink_to(SEED)
-    return tmp_path
-
-
 @given(content=mangled(MANIFEST))
 def test_a_mangled_manifest_vouches_for_no_other_bytes(tmp_path_factory, content):
     directory = tmp_path_factory.mktemp("published")
-    run = directory / "pendulum-demo/seed_0"
-    run.mkdir(parents=True)
-    for name in (*RESULT_FILES, "run.json"):
-        (run / name).hardlink_to(SEED / name) if False else (run / name).write_bytes(
-            (SEED / name).read_bytes()
-        )
+    run = shutil.copytree(SEED, directory / "pendulum-demo/seed_0")
     (directory / MANIFEST_FILE).write_bytes(content)
     try:
         check_manifest(directory / MANIFEST_FILE, [run])
