@@ -63,3 +63,13 @@ def test_links_between_documents_resolve(page):
             headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
             slugs = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
             assert anchor in slugs, f"{page.name}: {link}"
+
+
+def test_functions_named_by_the_architecture_page_exist():
+    page = (ROOT / "docs/architecture.md").read_text()
+    named = re.findall(r"`([\w.]+)` (?:in|of) `((?:ddpg|workflow)/[\w/.]+|Snakefile)`", page)
+    assert len(named) > 20
+    for name, file in named:
+        last = name.rpartition(".")[2]
+        defined = rf"^\s*(?:def {last}\(|class {last}\b|{last}(?:: \w+)? = |{last}: )"
+        assert re.search(defined, (ROOT / file).read_text(), re.MULTILINE), f"{name} in {file}"
