@@ -31,7 +31,7 @@ from ddpg.commands.arguments import Parser
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
 from ddpg.runs.provenance import check_image
 
-# In the order of --help. A command has its module's name.
+# In the order of --help. A command has the name of its module, with hyphens.
 COMMANDS = (
     train,
     verify,
@@ -102,7 +102,7 @@ def parser(prog: str = "python -m ddpg") -> Parser:
     top = Parser(prog=prog, description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:
-        name = module.__name__.rpartition(".")[2]
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
         command = commands.add_parser(name, help=module.HELP)
         command.set_defaults(command=module.run)
         module.add_arguments(command)
