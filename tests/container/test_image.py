@@ -1,4 +1,4 @@
-"""The image: what is in it, and what it says of itself; ../journeys run the workflow in it."""
+"""The image's contents and labels; ../journeys run the workflow in it."""
 
 import json
 import re
@@ -13,23 +13,23 @@ from ddpg.files import sha256
 
 pytestmark = pytest.mark.container
 
-# The image's Python, for the lock file's markers.
+# The image's Python, to evaluate the markers in the lock file.
 IN_THE_IMAGE = {"python_version": "3.11", "python_full_version": "3.11.2"}
 
 
 @pytest.fixture(scope="module")
 def identity(sif) -> dict:
-    """What the image says it is."""
+    """The image's own description, image.json."""
     return json.loads(run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT))
 
 
-def test_the_image_tests_itself(sif, tmp_path):
+def test_the_images_self_test_passes(sif, tmp_path):
     output = run("apptainer", "test", "--containall", "--no-home", sif, cwd=tmp_path)
     for line in (r"^Python 3\.11\.\d+ .*tensorflow 2\.", r"^trained 300 steps", r"^drew 480 480 3"):
         assert re.search(line, output, re.MULTILINE), output
 
 
-def test_the_labels(sif, identity):
+def test_the_labels_name_lock_version_and_revision(sif, identity):
     labels = json.loads(run("apptainer", "inspect", "--json", "--labels", sif, cwd=ROOT))
     labels = labels["data"]["attributes"]["labels"]
     assert labels["ddpg.lock"] == identity["lock"] == sha256(ROOT / "containers/locks/cpu.txt")
@@ -38,7 +38,7 @@ def test_the_labels(sif, identity):
         assert labels[f"org.opencontainers.image.{key}"] == identity[key]
 
 
-def test_an_image_older_than_the_lock_is_refused(sif, tmp_path):
+def test_an_image_built_from_another_lock_is_refused(sif, tmp_path):
     checkout = Checkout(tmp_path)
     lock = checkout.directory / "containers/locks/cpu.txt"
     lock.write_text(lock.read_text().replace("numpy==", "numpy==9"))
@@ -48,7 +48,7 @@ def test_an_image_older_than_the_lock_is_refused(sif, tmp_path):
     assert "`make image`" in message
 
 
-def test_without_apptainer_one_line_says_so(tmp_path):
+def test_building_without_apptainer_fails_with_one_line(tmp_path):
     for program in ("dirname", "find", "sort", "make", "bash", "sh"):
         (tmp_path / program).symlink_to(shutil.which(program))
     command = ["bash", ROOT / "containers/build.sh", "sif", "cpu", tmp_path / "x.sif"]
@@ -58,12 +58,12 @@ def test_without_apptainer_one_line_says_so(tmp_path):
 
 
 def test_the_bill_of_materials_lists_every_package(sif):
-    """Debian's packages and Python's, in the versions that are in the image."""
+    """The Debian and Python packages, with their installed versions."""
     listed = json.loads(sif.with_suffix(".cdx.json").read_text())["components"]
     found = {part.get("purl", "").split("?")[0] for part in listed}
     lock = (ROOT / "containers/locks/cpu.txt").read_text()
     pinned = map(Requirement, re.findall(r"^(\w.*==.*) \\$", lock, re.MULTILINE))
-    # Some packages are for other systems or for another Python than the image's.
+    # Some packages are only for other systems or other Python versions.
     pinned = [need for need in pinned if not need.marker or need.marker.evaluate(IN_THE_IMAGE)]
     assert len(pinned) > 50
     assert {f"pkg:pypi/{need.name}@{str(need.specifier)[2:]}" for need in pinned} - found == set()

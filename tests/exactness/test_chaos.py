@@ -1,6 +1,6 @@
-"""Killed, stopped, damaged and out of disk: a run that went on has an uninterrupted one's bytes.
+"""After a kill, a stop, damage or a full disk, a resumed run has the bytes of an uninterrupted run.
 
-The kills at random run on any experiment of config.yaml, as often as wanted:
+To kill any experiment of config.yaml at random steps:
 
     CHAOS_EXPERIMENT=spinup-exercise-2-2 python -m pytest -s -k at_random tests/exactness
 """
@@ -17,19 +17,19 @@ from lives import Call, Step, live, results, times
 
 from ddpg.stopping import SIGNALS
 
-# Episodes that divide no epoch, a replay buffer that wraps, and updates in the second half only:
-# the compilation before the first one is most of what a life costs.
+# The episode length does not divide the epoch, the replay buffer wraps around, and updates start in
+# the second half: compiling the first update takes most of a process's time.
 SMALL = (
     "epochs=30 steps_per_epoch=150 max_ep_len=70 start_steps=2250 update_after=2250 "
     "replay_size=1000 hidden_sizes=[16,16] batch_size=8 num_test_episodes=2"
 ).split()
 
-# A fresh life's first test begins after 150 steps of the environment, and has 2 * 70.
-IN_THE_FIRST_TEST = Call("gymnasium.envs.classic_control.pendulum:PendulumEnv.step", 150 + 77)
+# In a new process, the first evaluation begins after 150 environment steps and takes 2 * 70.
+IN_THE_FIRST_EVALUATION = Call("gymnasium.envs.classic_control.pendulum:PendulumEnv.step", 150 + 77)
 
 
 class Runs:
-    """An experiment, what an uninterrupted run of it gives, and runs that are not left in peace."""
+    """An experiment, the results of an uninterrupted run of it, and runs to interrupt."""
 
     def __init__(self, directory, experiment, settings):
         self.log = directory / "log"
@@ -40,7 +40,7 @@ class Runs:
         self.total_steps = json.loads((directory / "uninterrupted/run.json").read_text())["steps"]
 
     def train(self, directory, moment=None, number=signal.SIGKILL):
-        """Start or resume a run; returns the exit code. `said` tells what it printed."""
+        """Start or resume a run; returns its exit code. `said` returns its output."""
         self.log.unlink(missing_ok=True)
         return live(
             [*self.arguments, "--output", str(directory), *self.settings], self.log, moment, number
@@ -50,7 +50,7 @@ class Runs:
         return self.log.read_text()
 
     def finish(self, directory):
-        """Let the run come to its end, and compare it."""
+        """Resume the run to its end, and compare its results with the expected ones."""
         assert self.train(directory) == 0, self.said()
         got = results(directory)
         assert got.keys() == self.expected.keys()
@@ -67,7 +67,7 @@ def small(tmp_path_factory):
 
 
 def test_killed_at_random(small, tmp_path):
-    """SIGKILL at random moments, each a little after a random step."""
+    """SIGKILL shortly after random steps."""
     runs, slowest, kills = small, 0.02, int(os.environ.get("CHAOS_KILLS", 20))
     if experiment := os.environ.get("CHAOS_EXPERIMENT"):
         runs, slowest = Runs(tmp_path, experiment, []), 2.0
@@ -82,21 +82,21 @@ def test_killed_at_random(small, tmp_path):
     runs.finish(tmp_path / "run")
 
 
-def test_killed_at_every_kind_of_moment(small, tmp_path):
+def test_killed_at_each_stage_of_a_run(small, tmp_path):
     moments = {
-        "in the random phase": Call("ddpg.core.training:Training.random_action", 40),
-        "in a test": IN_THE_FIRST_TEST,
-        "when the first checkpoint has its directory only": Call("os:fsync", 3),
+        "during random actions": Call("ddpg.core.training:Training.random_action", 40),
+        "during an evaluation": IN_THE_FIRST_EVALUATION,
+        "when the first checkpoint's directory is still empty": Call("os:fsync", 3),
         "when progress.txt is ahead of the checkpoint": Call("ddpg.runs.checkpoint:_write", 1),
-        "when the replay buffer's part is half-written": Call("os:fsync", 3),
-        "when the replay buffer's part is saved and the state is not": Call("os:fsync", 5),
-        "when the state is written and not renamed": Call("pathlib:Path.replace", 7),
-        "when older checkpoints are not yet removed": Call("pathlib:Path.unlink", 2),
+        "when the replay segment is half-written": Call("os:fsync", 3),
+        "when the replay segment is saved but the state is not": Call("os:fsync", 5),
+        "when the state is written but not renamed": Call("pathlib:Path.replace", 7),
+        "before older checkpoints are removed": Call("pathlib:Path.unlink", 2),
         "in the middle of an episode": Call("ddpg.core.training:Training.noisy_action", 50),
         "between sampling and updating": Call("ddpg.core.replay:ReplayBuffer.sample", 4),
-        "when the results are being written": Call("ddpg.training:policy_to_bytes"),
-        "when run.json is not yet written": Call("ddpg.run_directory:mismatches"),
-        "when the checkpoint is being removed": Call("ddpg.runs.checkpoint:Checkpoints.remove"),
+        "while the results are written": Call("ddpg.training:policy_to_bytes"),
+        "before run.json is written": Call("ddpg.run_directory:mismatches"),
+        "while the checkpoint is removed": Call("ddpg.runs.checkpoint:Checkpoints.remove"),
     }
     for what, moment in moments.items():
         assert small.train(tmp_path / "run", moment) == -9, f"{what}: {small.said()}"
@@ -104,14 +104,14 @@ def test_killed_at_every_kind_of_moment(small, tmp_path):
     assert "already finished" in small.said()
 
 
-def test_asked_to_stop(small, tmp_path):
-    """Every usual signal lets it finish what is under way, save, and exit with "resume me"."""
+def test_signals_save_and_exit_with_the_code_to_resume(small, tmp_path):
+    """On every usual signal a run finishes the step or update, saves and exits with code 75."""
     moments = {
-        "in the random phase": Call("ddpg.core.training:Training.random_action", 40),
-        "in a test": IN_THE_FIRST_TEST,
-        "in a save": Call("os:fsync", 3),
+        "during random actions": Call("ddpg.core.training:Training.random_action", 40),
+        "during an evaluation": IN_THE_FIRST_EVALUATION,
+        "while saving": Call("os:fsync", 3),
         "in the middle of an episode": Call("ddpg.core.training:Training.noisy_action", 50),
-        "in an update": Call("ddpg.core.replay:ReplayBuffer.sample", 5),
+        "during an update": Call("ddpg.core.replay:ReplayBuffer.sample", 5),
         "at any time": Step(2900, 0.01),
     }
     steps = []
@@ -120,17 +120,17 @@ def test_asked_to_stop(small, tmp_path):
         (step,) = re.findall(r"stopped and saved at step ([\d,]+); the same", small.said())
         steps.append(int(step.replace(",", "")))
     assert steps == sorted(steps)
-    assert steps[0] == 40, "saved at the step itself, within an episode of the random phase"
+    assert steps[0] == 40, "must save at that step, within an episode of random actions"
     small.finish(tmp_path / "run")
     sessions = json.loads((tmp_path / "run" / "run.json").read_text())["sessions"]
     assert [session["from_step"] for session in sessions] == [0, *steps]
 
 
-def test_damage_to_the_newest_checkpoint(small, tmp_path):
-    """A bit flipped in it, then its end lost: both are noticed, and the one before it serves."""
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(small, tmp_path):
+    """Both a flipped bit and a truncated file are detected by their checksum."""
     chance = random.Random(0)
     assert small.train(tmp_path / "run", Step(600, 0)) == -9
-    for damage in ("a flipped bit", "a lost end"):
+    for damage in ("a flipped bit", "truncated"):
         newest = max((tmp_path / "run" / "checkpoint").glob("state_*"))
         content = bytearray(newest.read_bytes())
         if damage == "a flipped bit":
@@ -156,8 +156,8 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.mount
-def test_the_disk_is_full(small, small_disk):
-    """Each time some room is made, and the run goes on until that is used up."""
+def test_a_full_disk_keeps_the_last_checkpoint(small, small_disk):
+    """Each time some space is freed, the run resumes until that is used up."""
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(512 << 10))
     for room in (0, 20, 120, 200):
@@ -165,6 +165,6 @@ def test_the_disk_is_full(small, small_disk):
         assert small.train(small_disk / "run") == 75, small.said()
         assert "No space left on device" in small.said()
         assert not [*small_disk.rglob("*.tmp")], "half-written files"
-    assert [*small_disk.glob("run/checkpoint/state_*")], "it came to a checkpoint"
+    assert [*small_disk.glob("run/checkpoint/state_*")], "no checkpoint was written"
     ballast.unlink()
     small.finish(small_disk / "run")

@@ -1,4 +1,4 @@
-"""One seed, the same bytes: again, elsewhere, beside another, on one core or on all."""
+"""One seed gives the same bytes: repeated, in another directory, on any cores, in parallel."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 from lives import ROOT, live, results
 
-# Networks and batches of the benchmark's size: smaller ones would not be split over threads.
+# Networks and batches of the benchmark's size: libraries do not parallelize smaller ones.
 SETTINGS = "epochs=2 steps_per_epoch=250 max_ep_len=100 start_steps=100".split()
 THREADS = (
     "OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS TF_NUM_INTRAOP_THREADS "
@@ -30,7 +30,7 @@ def expected(tmp_path_factory):
 
 
 def start(directory, seed=0, cores=None, **variables):
-    """A process that trains, in another working directory, on `cores` (default: all)."""
+    """Start a process that trains in another working directory, on `cores` (default: all)."""
     cores = cores or os.sched_getaffinity(0)
     process = subprocess.Popen(
         [sys.executable, "-m", "ddpg", *arguments(directory, seed)],
@@ -41,7 +41,7 @@ def start(directory, seed=0, cores=None, **variables):
     return process
 
 
-def test_twice_in_one_process(expected, tmp_path):
+def test_two_runs_in_one_process_are_equal(expected, tmp_path):
     both = "; ".join(f"main({arguments(tmp_path / name)})" for name in ("first", "second"))
     subprocess.run(
         [sys.executable, "-c", f"from ddpg.cli import main; {both}"], cwd=ROOT, check=True
@@ -49,7 +49,7 @@ def test_twice_in_one_process(expected, tmp_path):
     assert results(tmp_path / "first") == results(tmp_path / "second") == expected
 
 
-def test_beside_another_seed_on_one_core_or_more_with_other_threads(expected, tmp_path):
+def test_cores_threads_and_parallel_runs_do_not_change_bytes(expected, tmp_path):
     core = {min(os.sched_getaffinity(0))}
     processes = [
         start(tmp_path / "one_core", cores=core, **dict.fromkeys(THREADS, "1")),
@@ -63,4 +63,4 @@ def test_beside_another_seed_on_one_core_or_more_with_other_threads(expected, tm
     assert results(tmp_path / "more") == expected
     other = results(tmp_path / "other_seed")
     for name in ("progress.txt", "test_episodes.csv", "state_digests.txt", "policy.npz", "weights"):
-        assert other[name] != expected[name], "the seed must matter"
+        assert other[name] != expected[name], "another seed must give another run"

@@ -1,6 +1,6 @@
-"""The Dockerfile's image, built once: the workflow in it, and what it holds.
+"""The Dockerfile's image, built once: its contents, and the workflow in it.
 
-It is built and run by Buildah, which needs no server.
+Buildah builds and runs it, without a server.
 """
 
 import json
@@ -19,10 +19,10 @@ from ddpg.runs.typed_json import from_json
 
 @pytest.fixture(scope="module")
 def docker_run():
-    """`docker run` for the image: a function of the directory that stands at /work, and arguments.
+    """`docker run` for the image: a function of the directory to mount at /work, and arguments.
 
-    The image's user, variables, working directory and command are in force. It returns the output;
-    its attribute `root` is the directory that holds the image's files.
+    It uses the image's user, variables, working directory and entry point, and returns the output.
+    Its attribute `root` is a directory with the image's files.
     """
     make("docker-image")
     settings = json.loads(run("buildah", "inspect", "--type=image", "ddpg", cwd=ROOT))
@@ -41,7 +41,7 @@ def docker_run():
 
 @pytest.mark.buildah
 def test_smoke(docker_run, empty, smoke_on_host):
-    """In an empty directory, all of it, to the host's bytes; and from there nothing again."""
+    """In an empty directory, to the host's bytes; a second run trains nothing."""
     output = docker_run(empty, "--cores", 2, "smoke")
     said = check_outcome(empty, output, "smoke", "smoke", COMPARISONS, RUNS)
     host, host_output = smoke_on_host
@@ -58,8 +58,8 @@ def test_smoke(docker_run, empty, smoke_on_host):
 
 @pytest.mark.buildah
 @pytest.mark.container
-def test_it_holds_what_the_apptainer_image_holds(docker_run, sif):
-    """Debian's packages, every file of the Python packages and of the workflow: one digest."""
+def test_docker_and_apptainer_images_have_equal_contents(docker_run, sif):
+    """By one digest of the Debian packages and all files of the Python packages and workflow."""
     note = ["apptainer", "--silent", "exec", sif, "cat", "/opt/venv/image.json"]
     ours = json.loads((docker_run.root / "opt/venv/image.json").read_text())
     assert ours == json.loads(run(*note, cwd=ROOT))

@@ -1,7 +1,7 @@
-"""The README's ways without an image, one after the other in one checkout of tiny experiments.
+"""The README's commands without an image, one after the other in one checkout of tiny experiments.
 
-Their published runs are those that `smoke` has made there. So `figures` draws them, and `all`,
-which trains them from scratch, must come to the same bytes.
+The published runs of this checkout are those that `smoke` trained. So `figures` draws them, and
+`all`, which trains from scratch, must reproduce their bytes.
 """
 
 import hashlib
@@ -37,18 +37,18 @@ def checkout(smoke_on_host, tmp_path_factory) -> Checkout:
 
 @pytest.fixture(scope="module")
 def demo(checkout) -> str:
-    """What `make demo` says."""
+    """The output of `make demo`."""
     return checkout.make("demo")
 
 
 @pytest.fixture(scope="module")
 def trained(checkout, demo) -> str:
-    """What `make all` says, after the demo."""
+    """The output of `make all`, after the demo."""
     return checkout.make("all")
 
 
 def trained_by(output: str) -> list[str]:
-    """The runs that Snakemake has trained."""
+    """The runs that Snakemake trained, from its output."""
     pattern = r"^(?:local)?rule train:(?:\n .*)*?wildcards: tier=\w+, experiment=(.*), seed=(\d+)"
     return sorted(f"{name}/seed_{seed}" for name, seed in re.findall(pattern, output, re.MULTILINE))
 
@@ -75,7 +75,7 @@ def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
     assert list(drawn.values()) == list(smoke.values())
 
 
-def test_the_report_holds_all_of_it(checkout):
+def test_the_report_contains_figures_and_tables(checkout):
     output = checkout.make("report")
     assert "report       results/summary/figures.html\n" in output
     report = (checkout.directory / "results/report.html").read_text()
@@ -93,7 +93,7 @@ def test_the_demo(checkout, demo):
 
 def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
     said = check_outcome(checkout.directory, trained, "all", "runs", COMPARISONS, RUNS)
-    assert trained_by(trained) == RUNS[:1], "the demo's runs were there"
+    assert trained_by(trained) == RUNS[:1], "the demo had trained the other runs"
     assert said[:2] == [
         "Verdict: pass",
         "The fresh runs of 2 experiments reproduce the published ones.",
@@ -103,14 +103,14 @@ def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
     assert {outcome.test for outcome in verdict.experiments.values()} == {"bytes"}
 
 
-def test_all_again_trains_nothing_and_says_the_same(checkout, trained):
+def test_running_all_again_trains_nothing_and_prints_the_same_summary(checkout, trained):
     again = checkout.snakemake("all")
     assert trained_by(again) == []
     assert last_lines(again) == last_lines(trained)
 
 
 def alter(run: Path) -> None:
-    """Publish another test return than the run had, as if by mistake."""
+    """Change one return in a published run, and its checksums with it."""
     path = run / "test_episodes.csv"
     text = path.read_text()
     changed = re.sub(r"(\d)(\D*)\Z", lambda m: f"{(int(m[1]) + 1) % 10}{m[2]}", text)
@@ -122,7 +122,7 @@ def alter(run: Path) -> None:
     published.write_manifest(run.parents[1])
 
 
-def test_all_fails_where_a_published_run_is_another(checkout, trained):
+def test_all_fails_if_a_published_run_differs(checkout, trained):
     alter(checkout.directory / "results/published/pendulum-demo/seed_10")
     for command in ([], ["--quiet", "all", "--"]):
         output = checkout.snakemake(*command, "all", expect=1)
@@ -140,14 +140,14 @@ def test_all_fails_where_a_published_run_is_another(checkout, trained):
     assert checkout.make("all", expect=2)
 
 
-def test_nothing_published_is_said_and_is_no_failure(checkout, trained):
+def test_without_published_runs_the_verdict_is_no_runs(checkout, trained):
     shutil.rmtree(checkout.directory / "results/published")
     said = last_lines(checkout.snakemake("all"))
     assert said[0] == "Verdict: no runs"
     assert verdict_said(said) == dict.fromkeys(SEEDS, "no runs")
 
 
-def test_the_readme_promises_these_commands():
+def test_the_readme_lists_these_commands():
     readme = (ROOT / "README.md").read_text()
     for command in ("make demo", "make report", "snakemake figures", "snakemake all"):
         assert command in readme

@@ -1,4 +1,4 @@
-"""The first page and the report in a real browser."""
+"""The summary page and the report in a real browser."""
 
 import base64
 import re
@@ -23,7 +23,7 @@ def seen(page):
     return look_at(page)
 
 
-def test_one_look_shows_the_central_figure_its_results_and_the_claims(seen):
+def test_the_first_screen_shows_the_main_figure_results_and_claims(seen):
     settings = config.read("config.yaml")["comparisons"]
     shown = [image["text"] for image in seen.page["images"]]
     assert shown == [settings[name]["title"] for name in COMPARISONS]
@@ -36,7 +36,7 @@ def test_one_look_shows_the_central_figure_its_results_and_the_claims(seen):
     for part in (seen.page["images"][0], results, claims):
         top, bottom, width = part["place"]
         assert 0 < top < bottom <= HEIGHT and width > 400, part
-    assert seen.page["overflow"] <= 0, "nothing lies beside the window"
+    assert seen.page["overflow"] <= 0, "the page must not be wider than the window"
 
 
 def test_every_figure_is_drawn(seen):
@@ -45,12 +45,12 @@ def test_every_figure_is_drawn(seen):
         assert min(image["natural"]) > 200, image
 
 
-def test_it_asks_for_nothing_and_complains_of_nothing(seen):
+def test_the_page_makes_no_request_and_logs_no_error(seen):
     assert (seen.page["requests"], seen.console) == ([], [])
 
 
-def test_a_page_that_is_not_whole_is_noticed(page, tmp_path):
-    """What the tests above would say of a damaged figure, of a script's error and of a request."""
+def test_a_damaged_page_is_detected(page, tmp_path):
+    """The checks above must detect a damaged figure, a script error and a network request."""
     text = page.read_text()
     figure = re.search(r"base64,([^\"]+)", text)[1]
     damaged = base64.b64encode(base64.b64decode(figure)[:500]).decode()
@@ -62,7 +62,7 @@ def test_a_page_that_is_not_whole_is_noticed(page, tmp_path):
     assert any("nothing is not defined" in line for line in seen.console)
 
 
-def test_the_report_leads_to_it(smoke_on_host, tmp_path):
+def test_the_report_links_to_the_page(smoke_on_host, tmp_path):
     checkout, _ = smoke_on_host
     report = tmp_path / "report.html"
     checkout.snakemake("smoke", "--report", str(report))
@@ -70,4 +70,4 @@ def test_the_report_leads_to_it(smoke_on_host, tmp_path):
     assert seen.page["requests"] == []
     shown = seen.page["text"]
     assert "Begin with Summary: the central figure" in shown
-    assert re.search(r"^\s*Summary\s*$", shown, re.MULTILINE), "the entry to click on"
+    assert re.search(r"^\s*Summary\s*$", shown, re.MULTILINE), "no menu entry Summary"

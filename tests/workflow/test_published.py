@@ -1,4 +1,4 @@
-"""A fresh clone draws from published runs and trains nothing; `all` trains what has changed."""
+"""A fresh clone draws figures from published runs without training; `all` trains what changed."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ from checkout import Checkout
 
 from ddpg import config
 
-# Snakemake asks for Apptainer's version, also where it only plans.
+# Snakemake runs `apptainer --version` even in a dry run.
 IN_AND_OUT_OF_THE_IMAGE = [[], pytest.param(["--use-singularity"], marks=pytest.mark.container)]
 
 EXPERIMENTS = config.read("config.yaml")["experiments"]
@@ -22,7 +22,7 @@ def test_figures_of_a_fresh_clone_train_nothing(checkout, options):
     assert not re.search(r"^rule train", output, re.MULTILINE)
 
 
-def test_a_directory_that_is_no_run_is_passed_over_and_named(checkout):
+def test_directories_that_are_not_runs_are_skipped_and_named(checkout):
     runs = checkout.directory / "results/published/pendulum-demo"
     names = ["seed_ 5", "seed_", "seed_0_backup", "seed_05", "seed_1_0", "seed_7"]
     for name in (*names, ".seed_1.tmp", "seed_0/set_aside_1"):
@@ -44,7 +44,7 @@ def test_all_of_a_fresh_clone_trains_every_seed(checkout):
     assert checkout.planned("all") == sorted(expected)
 
 
-# In place of ddpg/__main__.py: planning is what is tested here, so nothing is computed.
+# Replaces ddpg/__main__.py: only Snakemake's planning is tested here, so nothing is computed.
 STAND_IN = """
 import sys
 from pathlib import Path
@@ -71,7 +71,7 @@ else:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A checkout in which `all` has run, with nothing in its results."""
+    """A checkout in which `all` has run, with empty result files."""
     checkout = Checkout(tmp_path_factory.mktemp("done"))
     (checkout.directory / "ddpg/__main__.py").write_text(STAND_IN)
     checkout.snakemake("all")
@@ -79,21 +79,20 @@ def done(tmp_path_factory):
 
 
 @pytest.mark.parametrize("options", IN_AND_OUT_OF_THE_IMAGE)
-def test_all_done_trains_nothing_more(done, options):
-    """Neither a container switched on nor files made newer by a clone train anything."""
+def test_switching_the_container_or_newer_files_retrain_nothing(done, options):
     for path in done.directory.rglob("*.yaml"):
         path.touch()
     assert done.planned("all", *options) == []
 
 
 @pytest.mark.parametrize("name", ["halfcheetah-benchmark", "spinup-exercise-2-2"])
-def test_a_changed_hyperparameter_trains_exactly_that_experiment(done, name):
+def test_a_changed_hyperparameter_retrains_only_that_experiment(done, name):
     (done.directory / "change.yaml").write_text(f"experiments: {{{name}: {{polyak: 0.5}}}}\n")
     expected = [("runs", name, str(seed)) for seed in EXPERIMENTS[name]["seeds"]]
     assert done.planned("all", "--configfile", "change.yaml") == sorted(expected)
 
 
-def test_a_changed_default_trains_the_experiments_that_use_it(done):
+def test_a_changed_default_retrains_only_the_experiments_that_use_it(done):
     (done.directory / "change.yaml").write_text("defaults: {batch_size: 99}\n")
     planned = {name for _, name, _ in done.planned("all", "--configfile", "change.yaml")}
     assert planned == {name for name in EXPERIMENTS if "batch_size" not in EXPERIMENTS[name]}
