@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks import common
-from ddpg.runs.record import RUN, RunRecord
+from ddpg.runs.directory import RunDirectory
 
 IMAGE = common.CONFIG.parent / "containers/ddpg.sif"
 ROUNDS = 6
@@ -67,7 +67,7 @@ def job(python: list[str]) -> dict:
         command = [*python, *TRAIN, "--output", str(output)]
         subprocess.run(command, cwd=common.CONFIG.parent, check=True, capture_output=True)
         seconds = time.perf_counter() - start
-        record = RunRecord.read(output / RUN)
+        record = RunDirectory(output).read_record()
     return {
         "steps_per_second": record.steps_per_second,
         "other_seconds": seconds - record.seconds,

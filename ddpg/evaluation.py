@@ -5,14 +5,16 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+import gymnasium as gym
 import numpy as np
 
-from ddpg import environment, run_directory
+from ddpg import environment
 from ddpg.core.action_space import ActionSpace
 from ddpg.core.evaluation import evaluate_policy
 from ddpg.core.policy import Policy
 from ddpg.errors import EnvironmentFailed, UserError
 from ddpg.files import write_atomically
+from ddpg.runs.directory import RunDirectory
 from ddpg.runs.policy_file import load_policy
 from ddpg.runs.typed_json import read_record
 
@@ -40,25 +42,26 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     `env` overrides the run's environment and must be given for a file that stands alone. UserError
     for anything else.
     """
-    directory = source if source.is_dir() else source.parent
-    path = directory / run_directory.CONFIG
-    settings = read_record(_Settings, path) if path.exists() else _Settings()
+    run = RunDirectory(source if source.is_dir() else source.parent)
+    settings = _Settings()
+    if run.config_path.exists():
+        settings = read_record(_Settings, run.config_path)
     name = env or settings.env
     if name is None:
         raise UserError(f"{source}: no config.json beside it tells the environment; give --env")
     space = environment.make(name).action_space
-    if source.is_dir() and not (source / run_directory.POLICY).exists():
-        trained = _of_checkpoint(source, len(settings.hidden_sizes), space)
+    if source.is_dir() and not run.policy_path.exists():
+        policy = _read_policy_of_checkpoint(run, len(settings.hidden_sizes), space)
     else:
-        trained = load_policy(source / run_directory.POLICY if source.is_dir() else source)
+        policy = load_policy(run.policy_path if source.is_dir() else source)
     obs_dim = environment.make(name).observation_space.shape[0]
-    needed = (len(trained.weights[0]), len(trained.scale))
+    needed = (len(policy.weights[0]), len(policy.scale))
     if needed != (obs_dim, space.shape[0]):
         raise UserError(
             f"{source}: the policy observes {needed[0]} and acts in {needed[1]} dimensions, "
             f"{name} has {obs_dim} and {space.shape[0]}; give its own environment with --env"
         )
-    return Trained(trained, name, settings.max_ep_len)
+    return Trained(policy, name, settings.max_ep_len)
 
 
 def evaluate_trained(trained: Trained, episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -138,12 +141,14 @@ def follow_body(env) -> None:
         renderer.camera_id = mujoco.mj_name2id(env.unwrapped.model, camera, "track")
 
 
-def _of_checkpoint(directory: Path, hidden_layers: int, space) -> Policy:
+def _read_policy_of_checkpoint(
+    run: RunDirectory, hidden_layers: int, space: gym.spaces.Box
+) -> Policy:
     from ddpg.runs.checkpoint import read_newest_state
 
-    state = read_newest_state(directory / run_directory.CHECKPOINT)
+    state = read_newest_state(run.checkpoint_path)
     if state is None:
-        raise UserError(f"{directory}: neither policy.npz nor a checkpoint is there")
+        raise UserError(f"{run}: neither policy.npz nor a checkpoint is there")
     # The agent's state begins with the actor's weights and biases, layer by layer.
     params = state.snapshot.agent[: 2 * (hidden_layers + 1)]
     actions = ActionSpace(space)

@@ -9,23 +9,24 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from ddpg import environment, run_directory
+from ddpg import environment
 from ddpg.config import Experiment
 from ddpg.core.digests import digest_arrays
 from ddpg.core.replay import bytes_needed
 from ddpg.core.tensorflow import release_memory
 from ddpg.core.training import NonFinite, NotRestored, Training, check_weights, train_epochs
 from ddpg.errors import Diverged, Interrupted, OtherRun, UserError
-from ddpg.files import DISK_ERRORS, json_bytes, read_json, write_atomically
+from ddpg.files import DISK_ERRORS, json_bytes, write_atomically
 from ddpg.memory import refuse_beyond_memory
 from ddpg.portability import determine_platform
 from ddpg.probe import describe_hidden_state
 from ddpg.runs import provenance
 from ddpg.runs.checkpoint import Checkpoints, Damaged
-from ddpg.runs.kept_results import restore_results
-from ddpg.runs.logger import PROGRESS, Logger
+from ddpg.runs.directory import CONFIG, POLICY, RunDirectory, explain_restart
+from ddpg.runs.logger import Logger
 from ddpg.runs.policy_file import policy_to_bytes
-from ddpg.runs.record import Identity, RunRecord, Session, read_finished
+from ddpg.runs.record import Identity, RunRecord, Session
+from ddpg.runs.results import restore_results, write_results
 from ddpg.runs.run_state import RunState
 from ddpg.runs.typed_json import to_json
 from ddpg.stopping import Stop, stop_signals
@@ -57,12 +58,13 @@ def train(
         with stop_signals() as stop, threadpool_limits(1):
             training = make_training(experiment, seed)  # finds bad input before writing anything
             platform, kernels = determine_platform(training)
-            run = _Run(experiment, seed, directory, training, platform, kernels)
-            with run_directory.claim(directory):
-                restore_results(directory)
-                if restart and (aside := run_directory.set_aside(directory)):
+            own = RunDirectory(directory)
+            run = _Run(experiment, seed, own, training, platform, kernels)
+            with own.claim():
+                restore_results(own)
+                if restart and (aside := own.set_aside()):
                     log.info("what was in %s is now in %s", directory, aside)
-                with run_directory.noting_failure(directory):
+                with own.record_failure():
                     if record := run.find_finished_or_resume(restart_edited):
                         return record
                     return run.train(stop, checkpoint_every, report)
@@ -102,12 +104,20 @@ class Clock:
 class _Run:
     """A run in its directory: its training, its tables, its checkpoints and its record."""
 
-    def __init__(self, experiment, seed, directory, training, platform, kernels):
+    def __init__(
+        self,
+        experiment: Experiment,
+        seed: int,
+        directory: RunDirectory,
+        training: Training,
+        platform: str,
+        kernels: str,
+    ):
         self.experiment, self.seed, self.directory = experiment, seed, directory
         self.training, self.kernels = training, kernels
         self.identity = provenance.identity(experiment, seed, platform)
-        self.logger = Logger(directory, experiment.name, seed)
-        self.checkpoints = Checkpoints(directory / run_directory.CHECKPOINT)
+        self.logger = Logger(directory.path, experiment.name, seed)
+        self.checkpoints = Checkpoints(directory.checkpoint_path)
         self.sessions: tuple[Session, ...] = ()
         self.clock = Clock()
 
@@ -131,14 +141,14 @@ class _Run:
             reason = error
         except Damaged as error:
             reason = error
-        aside = run_directory.set_aside(self.directory)
+        aside = self.directory.set_aside()
         log.warning("%s; that is now in %s, and the run starts from its beginning", reason, aside)
         self._resume_or_begin()
         return None
 
     def _find_finished(self) -> RunRecord | None:
         """The record in the directory if its run is finished and undamaged, else None."""
-        record = read_finished(self.directory)
+        record = self.directory.read_finished()
         if record is None:
             return None
         what = (record.experiment, record.seed, record.config_digest)
@@ -147,16 +157,16 @@ class _Run:
                 f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}"
                 ", of another configuration"
             )
-        if problems := run_directory.mismatches(self.directory, record):
+        if problems := self.directory.find_mismatches(record):
             if not self.checkpoints.exist():
                 raise UserError(
                     f"{problems[0]}; restore it, or train it again "
-                    + run_directory.say_restart(self.directory)
+                    + explain_restart(self.directory.path)
                 )
             log.warning("%s; finishing again from the checkpoint", problems[0])
             return None
         self.checkpoints.remove()  # the run may have been killed when only this was left to do
-        again = run_directory.say_restart(self.directory)
+        again = explain_restart(self.directory.path)
         log.info("%s: already finished; train it again %s", self.directory, again)
         return record
 
@@ -172,7 +182,7 @@ class _Run:
         """Train to the end, and write the results."""
         self.sessions += (_session(self.training.steps),)
         settings = json_bytes(self.experiment.record(self.seed))
-        write_atomically(self.directory / run_directory.CONFIG, settings)
+        write_atomically(self.directory.config_path, settings)
 
         self.clock = Clock(self.clock.seconds)
         training, experiment = self.training, self.experiment
@@ -224,14 +234,14 @@ class _Run:
             raise OtherRun(message)
         raise UserError(
             f"{message}. Undo the change, or start it from its beginning "
-            + run_directory.say_restart(self.directory)
+            + explain_restart(self.directory.path)
         )
 
     def _not_resumable(self, reason: str) -> UserError:
         return UserError(
             f"environment {self.experiment.env!r} did not return to its state from the same seed "
             f"and actions ({reason}), so the run cannot be resumed exactly; start it from its "
-            f"beginning {run_directory.say_restart(self.directory)}"
+            f"beginning {explain_restart(self.directory.path)}"
         )
 
     def _hidden_state(self) -> str | None:
@@ -258,8 +268,8 @@ class _Run:
         check_weights(agent)
         contents = {
             **self.logger.contents(),
-            run_directory.CONFIG: json_bytes(self.experiment.record(self.seed)),
-            run_directory.POLICY: policy_to_bytes(training.agent.policy()),
+            CONFIG: json_bytes(self.experiment.record(self.seed)),
+            POLICY: policy_to_bytes(training.agent.policy()),
         }
         record = RunRecord(
             experiment=self.experiment.name,
@@ -278,7 +288,7 @@ class _Run:
             core_digest=provenance.core_digest(),
             kernels=self.kernels,
         )
-        return run_directory.write_results(self.directory, contents, record)
+        return write_results(self.directory, contents, record)
 
 
 def _values(identity: Identity) -> tuple:
@@ -286,15 +296,15 @@ def _values(identity: Identity) -> tuple:
     return identity.experiment, identity.seed, identity.config
 
 
-def _refuse_other_files(directory: Path, settings: dict) -> None:
-    """OtherRun, or UserError, where there are results without a checkpoint of another run."""
-    if (directory / run_directory.CONFIG).exists():
-        changed = provenance.differences(read_json(directory / run_directory.CONFIG), settings)
+def _refuse_other_files(directory: RunDirectory, settings: dict) -> None:
+    """OtherRun or UserError if there are results of another run, without a checkpoint."""
+    if directory.config_path.exists():
+        changed = provenance.differences(directory.read_config(), settings)
         if changed:
             raise OtherRun(
                 f"{directory}: holds a run of another configuration ({'; '.join(changed)})"
             )
-    elif (directory / PROGRESS).exists():
+    elif directory.progress_path.exists():
         raise UserError(
             f"{directory}: holds a run that is not this package's; give another --output, or set "
             "it aside with --restart"

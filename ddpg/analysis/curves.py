@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ddpg import run_directory
 from ddpg.errors import UserError
-from ddpg.files import read_json, sha256
+from ddpg.files import sha256
+from ddpg.runs.directory import RunDirectory, check_distinct, is_visible
 
 # Spinning Up's column names and ours. Only the first three are in the files of every off-policy
 # algorithm of Spinning Up; a column that a file lacks is NaN in our table.
@@ -100,7 +100,7 @@ def read_run(directory: Path | str) -> pd.DataFrame:
 
 def read_config(directory: Path | str) -> dict:
     """The `config.json` of a run; UserError unless it has `exp_name`, `seed` and `env`."""
-    config = read_json(Path(directory) / run_directory.CONFIG)
+    config = RunDirectory(Path(directory)).read_config()
     missing = [key for key in ("exp_name", "seed", "env") if key not in config]
     if missing:
         raise UserError(f"{directory}/config.json: {missing[0]!r} is missing; repeat the run")
@@ -118,7 +118,7 @@ def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     if not read:
         return pd.DataFrame(columns=RUN_COLUMNS)
     named = [(run, *curve[["experiment", "seed"]].iloc[0]) for run, curve in read]
-    run_directory.check_distinct(named)
+    check_distinct(named)
     runs: dict[str, list[tuple[Path, pd.DataFrame]]] = {}
     for (_, experiment, _), (directory, curve) in zip(named, read, strict=True):
         runs.setdefault(experiment, []).append((directory, curve))
@@ -219,7 +219,7 @@ def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
         found = [path]
         if path.is_dir():
             found = sorted(path.rglob("progress.txt"))
-            found = [file for file in found if run_directory.is_visible(file, path)]
+            found = [file for file in found if is_visible(file, path)]
         if not found:
             raise UserError(f"{path}: no progress.txt in this directory or below it")
         files += found

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 from markdown_it import MarkdownIt
 
-from ddpg import run_directory
 from ddpg.files import write_atomically
+from ddpg.runs.directory import read_records
 from ddpg.runs.record import RunRecord
 
 PROVENANCE_COLUMNS = [
@@ -95,7 +95,7 @@ def number(value: float) -> str:
 
 def provenance(runs: Iterable[Path]) -> pd.DataFrame:
     """One row per finished run: what its run.json says of code, versions, machine and speed."""
-    records = run_directory.read_records(runs).values()
+    records = read_records(runs).values()
     rows = [
         {
             "experiment": record.experiment,

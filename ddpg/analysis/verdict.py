@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ddpg import run_directory
 from ddpg.analysis import curves, statistics, tables
 from ddpg.analysis.comparison import Final, Group, final
 from ddpg.errors import UserError
+from ddpg.runs.directory import RunDirectory
 from ddpg.runs.record import RunRecord
 from ddpg.runs.typed_json import read_record
 
@@ -136,7 +136,7 @@ def _by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Ru
         own = all_curves["experiment"].eq(config["exp_name"]) & all_curves["seed"].eq(
             config["seed"]
         )
-        record = RunRecord.read(directory / run_directory.RUN)
+        record = RunDirectory(directory).read_record()
         run = _Run(directory, all_curves[own].reset_index(drop=True), config, record)
         runs.setdefault(config["exp_name"], {})[config["seed"]] = run
     return runs

@@ -4,12 +4,10 @@ import functools
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ddpg import config, run_directory
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
-from ddpg.files import read_json
 from ddpg.runs import provenance
-from ddpg.runs.record import RunRecord
+from ddpg.runs.directory import RunDirectory
 
 HELP = "find where two runs diverge"
 
@@ -47,12 +45,12 @@ def bisect_runs(a: Path, b: Path) -> str:
 
 def _load_retrainable(directory: Path) -> tuple[Experiment, int] | None:
     """The experiment and seed of a run that this machine can repeat byte for byte, else None."""
-    record = RunRecord.read(directory / run_directory.RUN)
-    identity, path = record.identity, directory / run_directory.CONFIG
+    run = RunDirectory(directory)
+    identity = run.read_record().identity
     here = (ARITHMETIC_VERSION, provenance.versions(provenance.EXACT_PACKAGES))
     if (identity.arithmetic_version, identity.packages) != here:
         return None
-    return config.recorded(read_json(path), str(path))
+    return run.read_experiment()
 
 
 def _find_first_update(

@@ -83,16 +83,16 @@ def run(options: Namespace) -> None:
 
 def model_card(directory: Path) -> str:
     """The card of the run in `directory`: metadata in YAML, then Markdown."""
-    from ddpg import run_directory
     from ddpg.analysis import curves
+    from ddpg.runs.directory import RunDirectory
     from ddpg.runs.policy_file import load_policy
-    from ddpg.runs.record import RunRecord
 
-    record = RunRecord.read(directory / run_directory.RUN)
-    if problems := run_directory.mismatches(directory, record):
+    run = RunDirectory(directory)
+    record = run.read_record()
+    if problems := run.find_mismatches(record):
         raise UserError(f"{problems[0]}; a card describes a whole run")
     curve = curves.read_run(directory)
-    policy = load_policy(directory / run_directory.POLICY)
+    policy = load_policy(run.policy_path)
     settings = record.identity.config
     env, last = curve["env"].iloc[0], curve.iloc[-1]
     evaluations = curves.final_evaluations(len(curve))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ddpg import config
 from ddpg.commands.arguments import add_config, positive_number
 from ddpg.errors import Mismatch, UserError
+from ddpg.runs.directory import RunDirectory, find_finished_runs
 
 HELP = "check published runs: files, a replay, figures, stated numbers"
 
@@ -73,7 +74,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Run every check; Mismatch if one fails, UserError where there is nothing to check."""
-    from ddpg import run_directory
 
     settings = config.read(*options.config)
     if not options.published.is_dir():
@@ -81,7 +81,7 @@ def run(options: Namespace) -> None:
     numbers = read_stated_numbers(options.documents / "stated_numbers.csv")
     runs = {}
     for name in settings["experiments"]:
-        found, passed_over = run_directory.finished_runs(options.published / name)
+        found, passed_over = find_finished_runs(options.published / name)
         runs[name] = list(found.values())
         for line in passed_over:
             log.warning("%s", line)
@@ -134,13 +134,10 @@ def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
 
 def replay_one(name: str, directories: list[Path], epochs: int) -> Result:
     """Train the first epochs of an experiment's first run that this arithmetic can replay."""
-    from ddpg import run_directory
     from ddpg.commands.verify import replay_epochs
     from ddpg.core import ARITHMETIC_VERSION
-    from ddpg.files import read_json
-    from ddpg.runs.record import RunRecord
 
-    records = {run: RunRecord.read(run / run_directory.RUN) for run in directories}
+    records = {run: RunDirectory(run).read_record() for run in directories}
     current = [run for run in directories if records[run].arithmetic_version == ARITHMETIC_VERSION]
     if not current:
         versions = sorted({record.arithmetic_version for record in records.values()})
@@ -149,8 +146,7 @@ def replay_one(name: str, directories: list[Path], epochs: int) -> Result:
             f"{name}: its runs are of version {', '.join(map(str, versions))} of the arithmetic, "
             f"this package computes version {ARITHMETIC_VERSION}",
         )
-    path = current[0] / run_directory.CONFIG
-    experiment, seed = config.recorded(read_json(path), str(path))
+    experiment, seed = RunDirectory(current[0]).read_experiment()
     outcome, same = replay_epochs(
         current[0], records[current[0]], experiment, seed, epochs, show_progress=False
     )

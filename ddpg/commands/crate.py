@@ -87,7 +87,7 @@ def describe(root: Path, published: Path) -> dict:
 
 
 def _read_runs(root: Path, published: Path) -> dict:
-    from ddpg import run_directory
+    from ddpg.runs.directory import RunDirectory, find_finished_runs, read_records
 
     if not published.is_dir():
         raise UserError(f"{published}: no such directory; give it with --published")
@@ -96,13 +96,13 @@ def _read_runs(root: Path, published: Path) -> dict:
     directories = [
         directory
         for experiment in sorted(published.iterdir())
-        for directory in run_directory.finished_runs(experiment)[0].values()
+        for directory in find_finished_runs(experiment)[0].values()
     ]
     if not directories:
         raise UserError(f"{published}: no finished run")
-    records = run_directory.read_records(directories)
+    records = read_records(directories)
     for directory, record in records.items():
-        if problems := run_directory.mismatches(directory, record):
+        if problems := RunDirectory(directory).find_mismatches(record):
             raise UserError(f"{problems[0]}; restore it with git")
     return records
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ddpg.errors import UserError
+from ddpg.runs.directory import RunDirectory
 
 HELP = "write a run's learning curve for TensorBoard or as CSV"
 
@@ -79,9 +80,7 @@ def write_events(directory: Path, curve, settings: dict, target: Path) -> Path:
 
 def start_time(directory: Path, curve) -> float:
     """When the run began, in seconds since 1970; of an unfinished one, as progress.txt tells."""
-    from ddpg.runs.record import read_finished
-
-    record = read_finished(directory)
+    record = RunDirectory(directory).read_finished()
     if record is not None:
         return record.sessions[0].started.astimezone(UTC).timestamp()
     last = curve["time"].iloc[-1]

@@ -5,11 +5,12 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from ddpg import config, run_directory
+from ddpg import config
 from ddpg.commands.arguments import add_config
 from ddpg.config import Settings
+from ddpg.runs.directory import RECORD, RunDirectory, read_records
 from ddpg.runs.published import published_files
-from ddpg.runs.record import RUN, RunRecord
+from ddpg.runs.record import RunRecord
 
 HELP = "what training all experiments would cost"
 
@@ -39,7 +40,7 @@ def estimate_costs(settings: Settings, published: list[Path]) -> list[dict]:
     is published.
     """
     rows = []
-    recorded = run_directory.read_records(published)
+    recorded = read_records(published)
     for name in settings["experiments"]:
         experiment = config.experiment(settings, name)
         own = [run for run, record in recorded.items() if record.experiment == name]
@@ -57,7 +58,7 @@ def estimate_costs(settings: Settings, published: list[Path]) -> list[dict]:
 
 def find_published(root: Path) -> list[Path]:
     """The published run directories of the project in `root`."""
-    return sorted(path.parent for path in root.glob(f"results/published/*/seed_*/{RUN}"))
+    return sorted(path.parent for path in root.glob(f"results/published/*/seed_*/{RECORD}"))
 
 
 def _disk(run: Path, record: RunRecord) -> int:
@@ -66,7 +67,7 @@ def _disk(run: Path, record: RunRecord) -> int:
 
 def _steps_per_second(run: Path) -> float:
     """The speed of the run's median epoch: what shared its core for a while counts little."""
-    rows = [{"TotalEnvInteracts": 0, "Time": 0}, *run_directory.progress(run)]
+    rows = [{"TotalEnvInteracts": 0, "Time": 0}, *RunDirectory(run).read_progress()]
 
     def change(column: str, a: dict, b: dict) -> float:
         return float(b[column]) - float(a[column])
@@ -110,7 +111,7 @@ def print_plan(settings: Settings, published: list[Path]) -> None:
     out.print(table)
     total = sum(row["core_hours"] or 0 for row in rows)
     unknown = [row["experiment"] for row in rows if row["core_hours"] is None]
-    models = {RunRecord.read(run / RUN).machine.cpu.model for run in published}
+    models = {RunDirectory(run).read_record().machine.cpu.model for run in published}
     out.print(
         f"{total:,.1f} core hours on one core each of {', '.join(sorted(models)) or 'no machine'}"
         + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")

@@ -6,14 +6,13 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ddpg import config, run_directory
 from ddpg.commands.arguments import positive_number
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import Mismatch
-from ddpg.files import read_json
 from ddpg.progress import duration
 from ddpg.runs import provenance
+from ddpg.runs.directory import RunDirectory
 from ddpg.runs.record import RunRecord
 from ddpg.runs.typed_json import to_json
 
@@ -45,10 +44,10 @@ def verify_runs(directories: list[Path], replay: int = 0) -> None:
     """
     wrong = []
     for directory in directories:
-        record = RunRecord.read(directory / run_directory.RUN)
-        settings = read_json(directory / run_directory.CONFIG)
-        experiment, seed = config.recorded(settings, str(directory / run_directory.CONFIG))
-        problems = run_directory.mismatches(directory, record)
+        run = RunDirectory(directory)
+        record = run.read_record()
+        experiment, seed = run.read_experiment()
+        problems = run.find_mismatches(record)
         if (record.config_digest, record.seed) != (experiment.digest(), seed):
             problems.append(f"{directory}: config.json and run.json are not of the same run")
         print(_describe(directory, record, problems))
@@ -112,9 +111,9 @@ def replay_epochs(
         ), True
     from threadpoolctl import threadpool_limits
 
+    from ddpg import progress
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
     from ddpg.portability import determine_platform
-    from ddpg.progress import show_progress
     from ddpg.runs.logger import Logger
     from ddpg.runs.state_digests import describe_divergence
     from ddpg.training import Clock, make_training
@@ -122,7 +121,7 @@ def replay_epochs(
     epochs = min(epochs, experiment.epochs)
     shown = contextlib.nullcontext(lambda steps, row: None)
     if show_progress:
-        shown = show_progress(dataclasses.replace(experiment, epochs=epochs), seed)
+        shown = progress.show_progress(dataclasses.replace(experiment, epochs=epochs), seed)
     with tempfile.TemporaryDirectory() as temporary, threadpool_limits(1), shown as report:
         training = make_training(experiment, seed)
         platform, _ = determine_platform(training)
@@ -146,7 +145,7 @@ def replay_epochs(
 def _differing(recorded: Path, replayed: Path, epochs: int, tests: int) -> str:
     """The names of the tables whose first `epochs` differ, each of `tests` evaluation episodes."""
 
-    from ddpg.runs.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
+    from ddpg.runs.directory import PROGRESS, STATE_DIGESTS, TEST_EPISODES
 
     def read(directory: Path, name: str) -> list[bytes]:
         rows = epochs * tests if name == TEST_EPISODES else epochs

@@ -21,7 +21,7 @@ import numpy as np
 from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.errors import Interrupted, UserError
 from ddpg.files import sync_directory, write_atomically
-from ddpg.run_directory import say_restart
+from ddpg.runs.directory import explain_restart
 from ddpg.runs.record import Identity
 from ddpg.runs.run_state import RunState
 from ddpg.runs.typed_json import from_json
@@ -168,7 +168,7 @@ def _refuse_other_formats(path: Path, format_: int) -> None:
         raise UserError(
             f"{path}: written by version {format_} of the arithmetic, whose bytes differ; revision "
             f"{LAST_REVISIONS[format_]} of this package resumes it; start the run from its "
-            f"beginning {say_restart(path.parent.parent)}"
+            f"beginning {explain_restart(path.parent.parent)}"
         )
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from ddpg.core.digests import StateDigest
 from ddpg.core.epoch import STATISTICS, EpochResult
 from ddpg.files import write_atomically
-
-PROGRESS, TEST_EPISODES, STATE_DIGESTS = "progress.txt", "test_episodes.csv", "state_digests.txt"
+from ddpg.runs.directory import PROGRESS, STATE_DIGESTS, TEST_EPISODES
 
 COLUMNS = [*STATISTICS, "Time"]
 TEST_COLUMNS = "experiment seed epoch env_interacts episode return length".split()

@@ -4,15 +4,21 @@ import logging
 import shutil
 from pathlib import Path
 
-from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.files import sha256, write_atomically
-from ddpg.runs.record import RunRecord, read_finished
+from ddpg.runs.directory import (
+    RECORD,
+    RESULT_FILES,
+    RunDirectory,
+    find_finished_runs,
+    list_result_files,
+)
+from ddpg.runs.record import RunRecord
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "MANIFEST.sha256"
-_FILES = (*run_directory.RESULT_FILES, run_directory.RUN)
+_FILES = (*RESULT_FILES, RECORD)
 
 
 def publish_run(run: Path, published: Path) -> Path:
@@ -21,10 +27,10 @@ def publish_run(run: Path, published: Path) -> Path:
     Rewrites the manifest. Returns the copy's directory. UserError for a run that is not finished
     or not what run.json says, and where another run of that seed is published already.
     """
-    record = read_finished(run)
+    record = RunDirectory(run).read_finished()
     if record is None:
         raise UserError(f"{run}: no run.json; only a finished run can be published")
-    if problems := run_directory.mismatches(run, record):
+    if problems := RunDirectory(run).find_mismatches(record):
         raise UserError("; ".join(problems))
     target = published / record.experiment / f"seed_{record.seed}"
     if target.exists() and not _same(run, target):
@@ -41,7 +47,7 @@ def publish_run(run: Path, published: Path) -> Path:
 
 def published_files(record: RunRecord) -> list[str]:
     """The names of the files of a published run."""
-    return [*run_directory.result_files(record), run_directory.RUN]
+    return [*list_result_files(record), RECORD]
 
 
 def write_manifest(published: Path) -> None:
@@ -51,7 +57,7 @@ def write_manifest(published: Path) -> None:
     """
     runs = []
     for experiment in published.iterdir():
-        found, passed_over = run_directory.finished_runs(experiment)
+        found, passed_over = find_finished_runs(experiment)
         runs += found.values()
         for line in passed_over:
             log.warning("%s", line)
@@ -84,5 +90,5 @@ def _same(run: Path, target: Path) -> bool:
 
 
 def _listed_files(run: Path) -> list[str]:
-    record = read_finished(run)
+    record = RunDirectory(run).read_finished()
     return published_files(record) if record else list(_FILES)

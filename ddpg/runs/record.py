@@ -8,8 +8,6 @@ from typing import Any
 from ddpg.errors import UserError
 from ddpg.runs import typed_json
 
-RUN = "run.json"
-
 
 @dataclasses.dataclass(frozen=True)
 class Session:
@@ -123,9 +121,3 @@ class RunRecord:
     def to_json(self) -> dict:
         """The content of run.json, as `read` takes it."""
         return typed_json.to_json(self)
-
-
-def read_finished(directory: Path) -> RunRecord | None:
-    """The record of the run in `directory`, None where it has not finished."""
-    path = directory / RUN
-    return RunRecord.read(path) if path.exists() else None

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from ddpg.core.digests import StateDigest
 from ddpg.errors import UserError
-from ddpg.runs.logger import DIGEST_COLUMNS, STATE_DIGESTS
+from ddpg.runs.directory import STATE_DIGESTS
+from ddpg.runs.logger import DIGEST_COLUMNS
 
 
 def read_digests(directory: Path) -> list[StateDigest]:

@@ -3,10 +3,17 @@
 import dataclasses
 from pathlib import Path
 
-from ddpg import run_directory
 from ddpg.errors import UserError
-from ddpg.runs.kept_results import KEPT
-from ddpg.runs.logger import PROGRESS
+from ddpg.runs.directory import (
+    CHECKPOINT,
+    CONFIG,
+    COPY,
+    PROGRESS,
+    RunDirectory,
+    is_named_for,
+    is_visible,
+    parse_progress,
+)
 from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
@@ -47,18 +54,18 @@ def survey_runs(root: Path) -> tuple[list[Status], list[str]]:
     """(statuses as `find_statuses`, one line for each directory with files that is not a run)."""
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
-    runs = {path.parent for path in root.rglob(run_directory.CONFIG)}
+    runs = {path.parent for path in root.rglob(CONFIG)}
     # Snakemake deletes a failed job's declared files, but neither its checkpoint nor the copy.
-    runs |= {path.parent.parent for path in root.rglob(f"{run_directory.CHECKPOINT}/state_*")}
-    runs |= {path.parent for path in root.rglob(KEPT)}
+    runs |= {path.parent.parent for path in root.rglob(f"{CHECKPOINT}/state_*")}
+    runs |= {path.parent for path in root.rglob(COPY)}
     found, passed_over = [], []
-    for run in sorted(run for run in runs if run_directory.is_visible(run, root)):
+    for run in sorted(run for run in runs if is_visible(run, root)):
         try:
             status = read_status(run)
         except UserError as error:
             passed_over.append(f"passed over: {error}")
             continue
-        if status and run_directory.is_named_for(run, status.seed):
+        if status and is_named_for(run, status.seed):
             found.append(status)
         elif status:
             passed_over.append(f"{run}: passed over, for it is not named seed_{status.seed}")
@@ -84,7 +91,7 @@ def read_status(directory: Path) -> Status | None:
             steps -= int(first["TotalEnvInteracts"])
             seconds -= float(first["Time"])
         speed = steps / seconds if seconds > 0 else None
-    state = _state(directory)
+    state = _state(RunDirectory(directory))
     left = (settings.epochs - epoch) * settings.steps_per_epoch
     return Status(
         experiment=settings.exp_name,
@@ -100,28 +107,27 @@ def read_status(directory: Path) -> Status | None:
 
 def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
     """What config.json and progress.txt say or, without the former, their copy or checkpoint."""
-    for place in (directory, directory / KEPT):
-        path = place / run_directory.CONFIG
-        if path.exists():
-            return read_record(_Settings, path), run_directory.progress(place)
+    run = RunDirectory(directory)
+    for place in (run, run.copy):
+        if place.config_path.exists():
+            return read_record(_Settings, place.config_path), place.read_progress()
     from ddpg.runs.checkpoint import read_newest_state
 
-    state = read_newest_state(directory / run_directory.CHECKPOINT)
+    state = read_newest_state(run.checkpoint_path)
     if state is None:
         return None
     identity = state.identity
     config = identity.config | {"exp_name": identity.experiment, "seed": identity.seed}
-    return from_json(_Settings, config), run_directory.rows(state.tables[PROGRESS])
+    return from_json(_Settings, config), parse_progress(state.tables[PROGRESS])
 
 
-def _state(directory: Path) -> str:
-    if (directory / run_directory.RUN).exists():
+def _state(run: RunDirectory) -> str:
+    if run.record_path.exists():
         return FINISHED
-    if run_directory.is_claimed(directory):
+    if run.is_claimed():
         return RUNNING
-    if (directory / run_directory.FAILURE).exists():
+    if run.failure_path.exists():
         return FAILED
-    if (directory / KEPT / run_directory.RUN).exists():
+    if run.copy.record_path.exists():
         return FINISHED
-    resumable = any((directory / run_directory.CHECKPOINT).glob("state_*"))
-    return INTERRUPTED if resumable else FAILED
+    return INTERRUPTED if run.has_checkpoint() else FAILED

@@ -95,7 +95,7 @@ def test_killed_at_each_stage_of_a_run(small, tmp_path):
         "in the middle of an episode": Call("ddpg.core.training:Training.noisy_action", 50),
         "between sampling and updating": Call("ddpg.core.replay:ReplayBuffer.sample", 4),
         "while the results are written": Call("ddpg.training:policy_to_bytes"),
-        "before run.json is written": Call("ddpg.run_directory:mismatches"),
+        "before run.json is written": Call("ddpg.runs.directory:RunDirectory.find_mismatches"),
         "while the checkpoint is removed": Call("ddpg.runs.checkpoint:Checkpoints.remove"),
     }
     for what, moment in moments.items():

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from disk import Disk
 
-from ddpg import config, run_directory, training
+from ddpg import config, training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
 from ddpg.runs import provenance
+from ddpg.runs.directory import RESULT_FILES, RunDirectory
 from ddpg.runs.record import Processor, RunRecord
 from ddpg.training import train
 
-FILES = {*run_directory.RESULT_FILES, "run.json", ".results", ".lock"}
+FILES = {*RESULT_FILES, "run.json", ".results", ".lock"}
 
 
 def experiment(**overrides):
@@ -51,7 +52,7 @@ def contents(directory):
 
 def delete_results(directory):
     """Delete what Snakemake knows of a run, as it does before it starts the job again."""
-    for name in (*run_directory.RESULT_FILES, "run.json"):
+    for name in (*RESULT_FILES, "run.json"):
         (directory / name).unlink(missing_ok=True)
 
 
@@ -80,7 +81,7 @@ def results(directory):
     assert {path.name for path in directory.iterdir()} == FILES
     lines = (directory / "progress.txt").read_text().splitlines()
     record = RunRecord.read(directory / "run.json")
-    assert run_directory.mismatches(directory, record) == []
+    assert RunDirectory(directory).find_mismatches(record) == []
     return [
         record.weights_sha256,
         [line.rpartition("\t")[0] for line in lines],
@@ -310,7 +311,7 @@ def test_a_replay_buffer_beyond_memory_changes_nothing(tmp_path):
 
 def test_a_second_process_is_refused(tmp_path):
     run = stopped(tmp_path / "run")
-    with run_directory.claim(run):
+    with RunDirectory(run).claim():
         refused(run, "another process trains in it")
         refused(run, "another process trains in it", restart=True)
 
@@ -404,7 +405,7 @@ def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatc
 
 
 def test_a_file_that_reads_back_differently_keeps_the_checkpoint(tmp_path, monkeypatch, expected):
-    monkeypatch.setattr(run_directory, "sha256", lambda path: "0" * 64)
+    monkeypatch.setattr("ddpg.runs.directory.sha256", lambda path: "0" * 64)
     with pytest.raises(Interrupted, match="not the bytes that the run wrote"):
         train(experiment(), 0, tmp_path / "run")
     assert [*(tmp_path / "run" / "checkpoint").glob("state_*")]

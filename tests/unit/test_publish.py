@@ -7,20 +7,21 @@ import subprocess
 import pytest
 from helpers.records import make_record
 
-from ddpg import run_directory
 from ddpg.analysis import tables
 from ddpg.commands.plan import estimate_costs
 from ddpg.errors import UserError
+from ddpg.runs.directory import RESULT_FILES, RunDirectory
 from ddpg.runs.published import check_manifest, publish_run
+from ddpg.runs.results import write_results
 
 
 @pytest.fixture
 def run(tmp_path):
     directory = tmp_path / "runs" / "pendulum-demo" / "seed_0"
     directory.mkdir(parents=True)
-    contents = {name: f"content of {name}\n".encode() for name in run_directory.RESULT_FILES}
+    contents = {name: f"content of {name}\n".encode() for name in RESULT_FILES}
     contents["config.json"] = b'{"exp_name": "pendulum-demo", "seed": 0}'
-    run_directory.write_results(directory, contents, make_record(experiment="pendulum-demo"))
+    write_results(RunDirectory(directory), contents, make_record(experiment="pendulum-demo"))
     return directory
 
 
@@ -28,13 +29,11 @@ def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
     published = tmp_path / "published"
     target = publish_run(run, published)
     assert target == published / "pendulum-demo" / "seed_0"
-    assert sorted(path.name for path in target.iterdir()) == sorted(
-        [*run_directory.RESULT_FILES, "run.json"]
-    )
+    assert sorted(path.name for path in target.iterdir()) == sorted([*RESULT_FILES, "run.json"])
     command = ["sha256sum", "--check", "--strict", "MANIFEST.sha256"]
     checked = subprocess.run(command, cwd=published, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-    assert checked.stdout.count(": OK") == len(run_directory.RESULT_FILES) + 1
+    assert checked.stdout.count(": OK") == len(RESULT_FILES) + 1
     check_manifest(published / "MANIFEST.sha256", [target])
 
 
@@ -99,9 +98,7 @@ def test_a_copy_that_was_cut_off_is_made_anew(run, tmp_path, monkeypatch):
     assert not list((tmp_path / "published").glob("*/seed_*"))
     monkeypatch.undo()
     target = publish_run(run, tmp_path / "published")
-    assert sorted(path.name for path in target.iterdir()) == sorted(
-        [*run_directory.RESULT_FILES, "run.json"]
-    )
+    assert sorted(path.name for path in target.iterdir()) == sorted([*RESULT_FILES, "run.json"])
     assert [path.name for path in target.parent.iterdir()] == ["seed_0"]
 
 

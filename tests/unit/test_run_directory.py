@@ -11,15 +11,16 @@ import threading
 
 import pytest
 
-from ddpg import run_directory
 from ddpg.errors import UserError
+from ddpg.runs.directory import RunDirectory, find_finished_runs
 
 
 def start_a_run(directory):
     """Another process that has claimed the directory."""
     program = (
-        "import sys, time, pathlib; from ddpg.run_directory import claim\n"
-        "lock = claim(pathlib.Path(sys.argv[1])); print('claimed', flush=True); time.sleep(600)"
+        "import sys, time, pathlib; from ddpg.runs.directory import RunDirectory\n"
+        "lock = RunDirectory(pathlib.Path(sys.argv[1])).claim()\n"
+        "print('claimed', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", program, directory], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"claimed\n"
@@ -29,29 +30,29 @@ def start_a_run(directory):
 def test_a_second_process_is_refused_until_the_first_dies(tmp_path):
     first = start_a_run(tmp_path / "run")
     try:
-        assert run_directory.is_claimed(tmp_path / "run")
+        assert RunDirectory(tmp_path / "run").is_claimed()
         with pytest.raises(UserError, match="another process trains in it"):
-            run_directory.claim(tmp_path / "run")
+            RunDirectory(tmp_path / "run").claim()
     finally:
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
-    assert not run_directory.is_claimed(tmp_path / "run")
-    run_directory.claim(tmp_path / "run").close()
+    assert not RunDirectory(tmp_path / "run").is_claimed()
+    RunDirectory(tmp_path / "run").claim().close()
 
 
 def test_asking_whether_it_is_claimed_makes_nothing(tmp_path):
-    assert not run_directory.is_claimed(tmp_path / "run")
+    assert not RunDirectory(tmp_path / "run").is_claimed()
     assert not (tmp_path / "run").exists()
 
 
 def test_asking_does_not_get_in_the_way(tmp_path):
     """Neither of another that asks, nor, as it takes an instant, of a run that starts."""
-    run_directory.claim(tmp_path).close()
+    RunDirectory(tmp_path).claim().close()
     asking = open(tmp_path / ".lock")  # noqa: SIM115
     fcntl.flock(asking, fcntl.LOCK_SH)
-    assert not run_directory.is_claimed(tmp_path)
+    assert not RunDirectory(tmp_path).is_claimed()
     threading.Timer(0.2, asking.close).start()
-    run_directory.claim(tmp_path).close()
+    RunDirectory(tmp_path).claim().close()
 
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
@@ -60,13 +61,13 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with pytest.raises(UserError, match="its file system cannot lock"):
-        run_directory.claim(tmp_path)
+        RunDirectory(tmp_path).claim()
 
 
 def test_a_killed_process_remains_are_cleared(tmp_path):
     (tmp_path / ".progress.txt.123.tmp").write_text("half a r")
     (tmp_path / "notes.tmp").write_text("mine")
-    run_directory.claim(tmp_path).close()
+    RunDirectory(tmp_path).claim().close()
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "notes.tmp"}
 
 
@@ -89,7 +90,7 @@ def test_a_file_in_place_of_the_checkpoints(tmp_path):
 def refused(directory, message):
     before = sorted(directory.rglob("*"))
     with pytest.raises(UserError) as error:
-        run_directory.claim(directory)
+        RunDirectory(directory).claim()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert sorted(directory.rglob("*")) == before
@@ -98,21 +99,21 @@ def refused(directory, message):
 def test_a_file_in_place_of_the_directory(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(UserError, match="run: a file, where the run's directory belongs"):
-        run_directory.claim(tmp_path / "run")
+        RunDirectory(tmp_path / "run").claim()
     with pytest.raises(UserError, match="cannot be written"):
-        run_directory.claim(tmp_path / "run" / "seed_0")
+        RunDirectory(tmp_path / "run" / "seed_0").claim()
     assert (tmp_path / "run").read_text() == ""
 
 
 def test_set_aside_keeps_everything_and_leaves_room(tmp_path):
-    run_directory.set_aside(tmp_path)
+    RunDirectory(tmp_path).set_aside()
     assert not any(tmp_path.iterdir()), "nothing to set aside"
     for attempt in ("first", "second"):
         (tmp_path / "checkpoint").mkdir()
         (tmp_path / "checkpoint" / "state_0000000010").write_text(attempt)
         (tmp_path / "progress.txt").write_text(attempt)
         (tmp_path / "notes.txt").write_text("mine")
-        run_directory.set_aside(tmp_path)
+        RunDirectory(tmp_path).set_aside()
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"set_aside_1", "set_aside_2", "notes.txt"}
     for aside, attempt in (("set_aside_1", "first"), ("set_aside_2", "second")):
@@ -122,8 +123,8 @@ def test_set_aside_keeps_everything_and_leaves_room(tmp_path):
 
 def make_run(directory, experiment="demo", seed=0):
     directory.mkdir(parents=True)
-    about = {"experiment": experiment, "seed": seed}
-    (directory / "run.json").write_text(json.dumps(about))
+    record = {"experiment": experiment, "seed": seed}
+    (directory / "run.json").write_text(json.dumps(record))
     (directory / "config.json").write_text(json.dumps({"exp_name": experiment, "seed": seed}))
     return directory
 
@@ -159,10 +160,10 @@ def test_only_what_its_name_and_its_files_say_is_a_run(tmp_path):
     make_run(demo / "seed_0/set_aside_1")
     make_run(demo / "freely named", seed=41)
 
-    found, passed_over = run_directory.finished_runs(demo)
+    found, passed_over = find_finished_runs(demo)
     assert list(found.items()) == [(seed, runs[seed]) for seed in (0, 20, 100)]
     assert [line.split(": passed over, for ")[0] for line in passed_over] == sorted(
         map(str, stray.values())
     )
     assert f"{demo}/seed_7: passed over, for its run.json is of demo seed 0" in passed_over
-    assert run_directory.finished_runs(tmp_path / "nowhere") == ({}, [])
+    assert find_finished_runs(tmp_path / "nowhere") == ({}, [])

@@ -13,7 +13,8 @@ from helpers.records import IMAGE, make_record
 from ddpg.cli import main
 from ddpg.errors import UserError
 from ddpg.files import json_bytes
-from ddpg.runs.record import Processor, Revision, RunRecord, read_finished
+from ddpg.runs.directory import RunDirectory
+from ddpg.runs.record import Processor, Revision, RunRecord
 
 PUBLISHED = sorted(ROOT.glob("results/published/*/seed_*/run.json"))
 LATER_KEYS = {"core_digest", "kernels"}
@@ -102,8 +103,8 @@ def test_a_key_of_a_later_version_is_passed_over(tmp_path):
 def test_written_and_read_it_is_the_same(tmp_path, origin):
     record = make_record(**ORIGINS[origin])
     assert RunRecord.read(write(tmp_path, record)) == record
-    assert read_finished(tmp_path) == record
-    assert read_finished(tmp_path / "unfinished") is None
+    assert RunDirectory(tmp_path).read_finished() == record
+    assert RunDirectory(tmp_path / "unfinished").read_finished() is None
 
 
 @pytest.mark.parametrize("path", [k for k in keys(COMPLETE) if k not in OPTIONAL], ids=dotted)

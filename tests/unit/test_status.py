@@ -9,7 +9,6 @@ from checkout import ROOT
 from helpers.records import make_record
 from helpers.states import make_state
 
-from ddpg import run_directory
 from ddpg.cli import main
 from ddpg.commands import plan
 from ddpg.commands.status import print_statuses
@@ -19,9 +18,10 @@ from ddpg.errors import Diverged, UserError
 from ddpg.files import json_bytes
 from ddpg.runs import status
 from ddpg.runs.checkpoint import Checkpoints
-from ddpg.runs.kept_results import keep_results
+from ddpg.runs.directory import RESULT_FILES, RunDirectory
 from ddpg.runs.logger import COLUMNS
 from ddpg.runs.record import Identity
+from ddpg.runs.results import copy_results
 
 
 def make_run(directory, epochs=(1, 2), seed=0):
@@ -53,14 +53,14 @@ def test_the_states(tmp_path):
     diverged = make_run(tmp_path / "diverged", seed=4)
     (diverged / "checkpoint").mkdir()
     (diverged / "checkpoint" / "state_0000002000").write_bytes(b"")
-    with pytest.raises(Diverged), run_directory.noting_failure(diverged):
+    with pytest.raises(Diverged), RunDirectory(diverged).record_failure():
         raise Diverged("a loss is no longer finite")
-    with run_directory.claim(running):
+    with RunDirectory(running).claim():
         found = status.find_statuses(tmp_path)
     assert [s.state for s in found] == ["finished", "running", "interrupted", "failed", "failed"]
     assert [s.seed for s in found] == [0, 1, 2, 3, 4]
-    with run_directory.noting_failure(diverged):  # tried again
-        assert not (diverged / run_directory.FAILURE).exists()
+    with RunDirectory(diverged).record_failure():  # tried again
+        assert not (diverged / "failure.txt").exists()
 
 
 @pytest.mark.parametrize("key", ["exp_name", "seed", "epochs", "steps_per_epoch"])
@@ -93,7 +93,7 @@ def test_a_finished_run_of_which_only_the_copy_is_left(tmp_path):
     run = make_run(tmp_path / "seed_7", seed=7)
     names = ("config.json", "progress.txt", "run.json")
     (run / "run.json").write_text("{}")
-    keep_results(run, {name: (run / name).read_bytes() for name in names})
+    copy_results(RunDirectory(run), {name: (run / name).read_bytes() for name in names})
     for name in names:
         (run / name).unlink()
     (found,) = status.find_statuses(tmp_path)
@@ -139,7 +139,7 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
 
 def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     runs = []
-    files = run_directory.RESULT_FILES
+    files = RESULT_FILES
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
         seconds = 10_000 / speed
         times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one epoch was held up

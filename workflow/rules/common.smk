@@ -17,8 +17,8 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)
 
 import ddpg.config
-from ddpg import run_directory
 from ddpg.errors import UserError
+from ddpg.runs.directory import find_finished_runs
 
 # The rules' `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ |= {
@@ -112,7 +112,7 @@ def seeds(source, name):
 @functools.cache
 def published_runs(name):
     """The published runs of an experiment by seed; says which directories are none."""
-    runs, passed_over = run_directory.finished_runs(Path("results/published", name))
+    runs, passed_over = find_finished_runs(Path("results/published", name))
     for line in passed_over:
         logger.warning(line)
     return runs

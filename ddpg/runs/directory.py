@@ -1,0 +1,307 @@
+"""The directory of a run: what it contains, who may write there, and what state it is in.
+
+| name | content | exists |
+| --- | --- | --- |
+| config.json | the resolved configuration | from the first step on |
+| progress.txt | statistics of each epoch, in Spinning Up's format | from the first epoch on |
+| test_episodes.csv | return and length of each evaluation episode | from the first epoch on |
+| state_digests.txt | digests of the state after each epoch | from the first epoch on |
+| policy.npz | the trained policy | at the end |
+| run.json | the record of the run, with checksums of the files above | at the end, written last |
+| checkpoint/ | everything a run needs to continue (`ddpg.runs.checkpoint`) | until the end |
+| .results/ | a copy of the files of a finished run (`ddpg.runs.results`) | at the end |
+| .lock | locked by the process that trains | always |
+| failure.txt | why the run diverged or its environment failed | until it is started again |
+| set_aside_<n>/ | what an earlier run left, moved there by --restart | |
+
+Only the process that holds the lock writes, through `claim`.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import itertools
+import logging
+import re
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ddpg import config
+from ddpg.config import Experiment
+from ddpg.errors import Diverged, EnvironmentFailed, UserError
+from ddpg.files import DISK_ERRORS, read_json, sha256, sync_directory, write_atomically
+from ddpg.runs.lock import is_locked, lock_file
+from ddpg.runs.record import RunRecord
+
+log = logging.getLogger(__name__)
+
+PROGRESS, TEST_EPISODES, STATE_DIGESTS = "progress.txt", "test_episodes.csv", "state_digests.txt"
+CONFIG, POLICY, RECORD = "config.json", "policy.npz", "run.json"
+RESULT_FILES = (PROGRESS, TEST_EPISODES, STATE_DIGESTS, CONFIG, POLICY)
+# Runs of version 1 of the arithmetic have no digests.
+_ADDED_LATER = {STATE_DIGESTS}
+CHECKPOINT, COPY = "checkpoint", ".results"
+LOCK, FAILURE = ".lock", "failure.txt"
+SET_ASIDE = "set_aside_"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """The directory of one run, which need not exist yet."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def config_path(self) -> Path:
+        """config.json."""
+        return self.path / CONFIG
+
+    @property
+    def progress_path(self) -> Path:
+        """progress.txt."""
+        return self.path / PROGRESS
+
+    @property
+    def policy_path(self) -> Path:
+        """policy.npz."""
+        return self.path / POLICY
+
+    @property
+    def record_path(self) -> Path:
+        """run.json."""
+        return self.path / RECORD
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The directory of the checkpoints."""
+        return self.path / CHECKPOINT
+
+    @property
+    def failure_path(self) -> Path:
+        """failure.txt."""
+        return self.path / FAILURE
+
+    @property
+    def copy(self) -> "RunDirectory":
+        """The copy of the results, with the files of a finished run."""
+        return RunDirectory(self.path / COPY)
+
+    # Reading.
+
+    def read_record(self) -> RunRecord:
+        """The record of a finished run; UserError if there is none or it is damaged."""
+        return RunRecord.read(self.record_path)
+
+    def read_finished(self) -> RunRecord | None:
+        """The record of the run; None if it has not finished. UserError if it is damaged."""
+        return self.read_record() if self.record_path.exists() else None
+
+    def read_config(self) -> dict:
+        """The content of config.json; UserError if it is missing or not an object."""
+        return read_json(self.config_path)
+
+    def read_experiment(self) -> tuple[Experiment, int]:
+        """The run's experiment and seed; UserError if config.json is not of this package."""
+        return config.recorded(self.read_config(), str(self.config_path))
+
+    def read_progress(self) -> list[dict[str, str]]:
+        """The rows of progress.txt by column; none if it does not exist yet."""
+        try:
+            with open(self.progress_path, newline="", encoding="utf-8") as file:
+                return parse_progress(file)
+        except FileNotFoundError:
+            return []
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is any checkpoint, good or damaged."""
+        return any(self.checkpoint_path.glob("state_*"))
+
+    def find_mismatches(self, record: RunRecord) -> list[str]:
+        """One line for each result file whose bytes are not those of the run's record."""
+        problems = []
+        for name in list_result_files(record):
+            path = self.path / name
+            if not path.is_file():
+                problems.append(f"{path}: missing")
+            elif sha256(path) != record.files.get(name):
+                problems.append(f"{path}: not the bytes that the run wrote")
+        return problems
+
+    def is_claimed(self) -> bool:
+        """Whether a process is training in the directory now."""
+        return is_locked(self.path / LOCK)
+
+    # Writing.
+
+    def claim(self) -> BinaryIO:
+        """Make the directory and lock it for this process.
+
+        Returns the open lock, which is released when the process ends. Raises UserError if a file
+        is where a directory belongs or the reverse, nothing can be written, or another process has
+        the lock; OSError if the disk is full.
+        """
+        try:
+            self._refuse_strays()
+            if not self.path.exists():
+                self.path.mkdir(parents=True)
+                sync_directory(self.path.parent)
+            lock = open(self.path / LOCK, "wb")  # noqa: SIM115  (stays open as long as the run)
+        except OSError as error:
+            if error.errno in DISK_ERRORS:
+                raise
+            raise UserError(
+                f"{error.filename or self.path}: cannot be written ({error.strerror}); give "
+                "another directory with --output"
+            ) from None
+        try:
+            lock_file(lock)
+        except OSError as error:
+            lock.close()
+            problem = f"its file system cannot lock ({error.strerror}); give another --output"
+            if isinstance(error, BlockingIOError):
+                problem = "another process trains in it; wait for it or give another --output"
+            raise UserError(f"{self.path}: {problem}") from None
+        for path in self.path.glob(".*.tmp"):  # what a killed process was writing
+            path.unlink()
+        return lock
+
+    def _refuse_strays(self) -> None:
+        for path in (self.path, self.checkpoint_path):
+            if path.exists() and not path.is_dir():
+                raise UserError(f"{path}: a file, where the run's directory belongs; move it away")
+        files = [self.path / name for name in (*RESULT_FILES, RECORD, LOCK)]
+        checkpoints = [
+            *self.checkpoint_path.glob("state_*"),
+            *self.checkpoint_path.glob("replay_*"),
+        ]
+        for path in [*files, *checkpoints]:
+            if path.exists() and not path.is_file():
+                raise UserError(f"{path}: a directory, where the run's file belongs; move it away")
+
+    @contextlib.contextmanager
+    def record_failure(self) -> Iterator[None]:
+        """Write to failure.txt why a run diverged or its environment failed.
+
+        Deletes the file first: it is kept until the run is started again.
+        """
+        self.failure_path.unlink(missing_ok=True)
+        try:
+            yield
+        except Diverged as error:
+            write_atomically(self.failure_path, f"{error}\n".encode())
+            raise
+        except EnvironmentFailed as error:
+            cause = "".join(traceback.format_exception(error.__cause__))
+            write_atomically(self.failure_path, f"{error}\n\n{cause}".encode())
+            raise EnvironmentFailed(f"{error}; its traceback is in {self.failure_path}") from None
+
+    def set_aside(self) -> Path | None:
+        """Move what a run left, its checkpoint included, into a new directory `set_aside_<n>`.
+
+        Returns that directory, None if there is nothing to move.
+        """
+        left = [self.path / name for name in (CHECKPOINT, *RESULT_FILES, RECORD, COPY)]
+        if not any(path.exists() for path in left):
+            return None
+        candidates = (self.path / f"{SET_ASIDE}{i}" for i in itertools.count(1))
+        aside = next(path for path in candidates if not path.exists())
+        aside.mkdir()
+        for path in left:
+            if path.exists():
+                path.rename(aside / path.name)
+        return aside
+
+
+def parse_progress(lines: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of progress.txt by column, from its lines."""
+    return list(csv.DictReader(lines, delimiter="\t"))
+
+
+def list_result_files(record: RunRecord) -> list[str]:
+    """The names of a run's result files."""
+    return [name for name in RESULT_FILES if name not in _ADDED_LATER or name in record.files]
+
+
+def explain_restart(directory: Path) -> str:
+    """How to start a run from its beginning, in words, by hand and through Snakemake."""
+    return f"with --restart, or in Snakemake by moving {directory} away"
+
+
+# Several directories.
+
+
+def parse_seed(directory: Path) -> int | None:
+    """The seed of a directory named seed_<seed>, in digits without leading zeros; else None."""
+    match = re.fullmatch("seed_(0|[1-9][0-9]*)", directory.name)
+    return int(match[1]) if match else None
+
+
+def is_named_for(directory: Path, seed: int) -> bool:
+    """Whether a directory's name allows a run of `seed`: seed_<seed>, or any other name."""
+    return not directory.name.startswith("seed_") or parse_seed(directory) == seed
+
+
+def is_visible(path: Path, root: Path) -> bool:
+    """Whether no part of a path below `root` is hidden or was set aside."""
+    parts = path.relative_to(root).parts
+    return not any(part.startswith((".", SET_ASIDE)) for part in parts)
+
+
+def find_finished_runs(experiment: Path) -> tuple[dict[int, Path], list[str]]:
+    """The finished runs in an experiment's directory: (by seed, why others are passed over).
+
+    A run is a directory seed_<seed> whose run.json and config.json are of this experiment and seed.
+    For every other seed_* there is one line that says why it is not a run. Hidden directories are
+    ignored: `publish` copies under such a name.
+    """
+    runs, passed_over = {}, []
+    for directory in sorted(experiment.glob("seed_*")):
+        seed = parse_seed(directory)
+        if reason := _why_no_run(directory, seed):
+            passed_over.append(f"{directory}: passed over, {reason}")
+        elif seed is not None:
+            runs[seed] = directory
+    return dict(sorted(runs.items())), passed_over
+
+
+def _why_no_run(directory: Path, seed: int | None) -> str | None:
+    if seed is None:
+        return "for a run's directory is named seed_<seed>"
+    for name, key in ((RECORD, "experiment"), (CONFIG, "exp_name")):
+        if not (directory / name).is_file():
+            return f"for it has no {name}"
+        try:
+            content = read_json(directory / name)
+        except UserError:
+            return f"for its {name} cannot be read"
+        if (content.get(key), content.get("seed")) != (directory.parent.name, seed):
+            return f"for its {name} is of {content.get(key)} seed {content.get('seed')}"
+    return None
+
+
+def check_distinct(runs: Iterable[tuple[Path, str, int]]) -> None:
+    """UserError if two of the runs (directory, experiment, seed) are of one seed.
+
+    Also for what --restart set aside: its seed was trained again.
+    """
+    seen: dict[tuple[str, int], Path] = {}
+    for directory, experiment, seed in runs:
+        if directory.name.startswith(SET_ASIDE):
+            raise UserError(f"{directory}: set aside by --restart, so not a run; leave it out")
+        first = seen.setdefault((experiment, seed), directory)
+        if first is not directory:
+            raise UserError(
+                f"{first} and {directory}: both are seed {seed} of {experiment}; remove one"
+            )
+
+
+def read_records(directories: Iterable[Path]) -> dict[Path, RunRecord]:
+    """The record of each finished run; UserError as `check_distinct` and `RunRecord.read`."""
+    runs = [(path, RunDirectory(path).read_record()) for path in directories]
+    check_distinct((path, record.experiment, record.seed) for path, record in runs)
+    return dict(runs)

@@ -1,0 +1,33 @@
+"""The lock of a run's directory: one process trains in it at a time, and others can ask."""
+
+import contextlib
+import fcntl
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+
+def lock_file(file: BinaryIO) -> None:
+    """Lock an open file until it is closed or the process ends.
+
+    Raises BlockingIOError if another process holds the lock for longer than a moment, another
+    OSError if the file system has no locks.
+    """
+    for _ in range(10):  # `is_locked` of another process holds it for an instant
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.1)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock; False if there is no such file. Creates nothing."""
+    try:
+        with open(path, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # many may ask at once
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
