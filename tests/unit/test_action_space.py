@@ -1,4 +1,4 @@
-"""An action is one number for the agent, the buffer and the environment, inside the box."""
+"""Agent, replay buffer and environment see the same action, and it is inside the action space."""
 
 import gymnasium as gym
 import numpy as np
@@ -32,7 +32,7 @@ def test_actions_never_leave_the_box(bounds, dtype):
         assert float(taken[0]) == float(action[0])
 
 
-def test_random_float32_boxes_hold_a_saturated_policy():
+def test_a_saturated_policy_stays_inside_random_float32_boxes():
     rng = np.random.default_rng(0)
     ends = np.sort(rng.standard_normal((2000, 2)).astype(np.float32), axis=1)
     space = ActionSpace(gym.spaces.Box(ends[:, 0], ends[:, 1]))
@@ -58,7 +58,7 @@ class Spaces(gym.Env):
         (gym.spaces.Box(0.1, 0.1 + 1e-12, (1,), np.float64), "no float32 lies between"),
     ],
 )
-def test_boxes_that_cannot_be_acted_in_are_refused(box, message):
+def test_unusable_action_spaces_are_refused(box, message):
     gym.register("Spaces-v0", Spaces, kwargs={"box": box})
     with pytest.raises(UserError) as error:
         environment.make("Spaces-v0")

@@ -1,4 +1,4 @@
-"""What a run says of its image, and which images are refused."""
+"""How a run records its image, and which images are refused."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from ddpg.runs.record import Image
 
 @pytest.fixture
 def image(tmp_path, monkeypatch):
-    """Pretends that this Python is an image's; returns what its build wrote down."""
+    """Simulates a Python in an image; returns the image's description."""
     sources = tmp_path / "sources"
     lock = sources / "containers/locks/gpu.txt"
     lock.parent.mkdir(parents=True)
@@ -27,7 +27,7 @@ def image(tmp_path, monkeypatch):
     return note
 
 
-def test_outside_an_image_there_is_none():
+def test_outside_an_image_none_is_recorded():
     assert provenance.image() is None
     provenance.check_image()
 
@@ -36,7 +36,7 @@ def test_a_run_records_its_image(image):
     assert provenance.machine().image == image
 
 
-def test_a_damaged_note_is_one_clear_line(image, tmp_path):
+def test_a_damaged_image_description_is_refused(image, tmp_path):
     (tmp_path / "image.json").write_text('{"id": "sha256:12"}')
     with pytest.raises(UserError, match="image.json: variant is missing; build the image again"):
         provenance.check_image()
@@ -51,7 +51,7 @@ def test_packages_of_another_lock_are_refused(image):
         refusal.value
     )
     assert "`make image-gpu`" in str(refusal.value)
-    lock.unlink()  # sources without locks have nothing to hold against the image
+    lock.unlink()  # without lock files there is nothing to compare
     provenance.check_image()
 
 

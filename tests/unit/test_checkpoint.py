@@ -1,4 +1,4 @@
-"""Checkpoints of made-up arrays: exact, incremental, and never fooled by what happens to files."""
+"""Checkpoints of synthetic arrays: exact, incremental, and robust to damaged files."""
 
 import dataclasses
 import errno
@@ -27,7 +27,7 @@ def checkpoints(tmp_path):
 
 
 def add(replay, count):
-    """Add transitions whose every number is their own."""
+    """Add transitions in which all numbers differ."""
     for i in range(replay.added, replay.added + count):
         replay.add([i, i + 0.1], [i + 0.2], i + 0.3, [i + 0.4, i + 0.5], i % 2)
 
@@ -48,7 +48,7 @@ def accept(identity):
 
 
 def load(checkpoints):
-    """The steps of the newest good checkpoint, once everything in it was found to be right."""
+    """Check everything in the newest undamaged checkpoint; returns its steps."""
     replay = buffer()
     state = Checkpoints(checkpoints.directory).load(replay, accept)
     steps = state.snapshot.steps
@@ -72,7 +72,7 @@ def files(checkpoints):
 
 
 @pytest.mark.parametrize("parts", [[10], [10, 7, 20], [30, 30, 30], [50, 50], [49, 1, 1], [20, 90]])
-def test_what_is_saved_is_loaded_whatever_the_ring_does(checkpoints, parts):
+def test_a_saved_replay_buffer_is_loaded_also_after_it_wraps(checkpoints, parts):
     replay = buffer()
     for part in parts:
         add(replay, part)
@@ -80,7 +80,7 @@ def test_what_is_saved_is_loaded_whatever_the_ring_does(checkpoints, parts):
         assert load(checkpoints) == replay.added
 
 
-def test_a_resumed_run_saves_on(checkpoints):
+def test_a_resumed_run_can_save_again(checkpoints):
     replay = buffer()
     for _ in range(12):
         add(replay, 13)
@@ -90,7 +90,7 @@ def test_a_resumed_run_saves_on(checkpoints):
     assert load(checkpoints) == 12 * 13
 
 
-def test_only_what_is_new_is_written(checkpoints):
+def test_a_save_writes_only_the_new_transitions(checkpoints):
     replay, before = buffer(), {}
     for _ in range(20):
         add(replay, 10)
@@ -103,12 +103,12 @@ def test_only_what_is_new_is_written(checkpoints):
             f"state_{replay.added:010d}",
         ]
         before = now
-    # The two newest, and the parts of the buffer that they need and no older.
+    # The two newest checkpoints, and only the replay segments that they refer to.
     assert sum(name.startswith("state_") for name in now) == 2
     assert sum(name.startswith("replay_") for name in now) == SIZE // 10 + 1
 
 
-def test_the_same_step_saved_twice_leaves_the_checkpoint_before_it(checkpoints):
+def test_saving_a_step_twice_keeps_the_previous_checkpoint(checkpoints):
     replay = buffer(10)
     save(checkpoints, replay)
     add(replay, 10)
@@ -119,7 +119,7 @@ def test_the_same_step_saved_twice_leaves_the_checkpoint_before_it(checkpoints):
 
 
 def two(checkpoints):
-    """Save after 10 and after 20 transitions; returns the newer one's own two files."""
+    """Save after 10 and after 20 transitions; returns the two files that the second save wrote."""
     replay = buffer(10)
     save(checkpoints, replay)
     add(replay, 10)
@@ -128,7 +128,7 @@ def two(checkpoints):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_flipped_bit_anywhere_is_noticed(checkpoints, caplog, which):
+def test_a_flipped_bit_is_detected(checkpoints, caplog, which):
     path = two(checkpoints)[which]
     good = path.read_bytes()
     for place in range(0, len(good), 7):
@@ -144,7 +144,7 @@ def test_a_flipped_bit_anywhere_is_noticed(checkpoints, caplog, which):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_lost_end_is_noticed(checkpoints, which):
+def test_a_truncated_or_extended_file_is_detected(checkpoints, which):
     path = two(checkpoints)[which]
     good = path.read_bytes()
     for length in range(0, len(good), 19):
@@ -155,7 +155,7 @@ def test_a_lost_end_is_noticed(checkpoints, which):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_missing_file_is_noticed(checkpoints, caplog, which):
+def test_a_missing_file_is_detected(checkpoints, caplog, which):
     path = two(checkpoints)[which]
     path.unlink()
     assert load(checkpoints) == 10
@@ -163,8 +163,8 @@ def test_a_missing_file_is_noticed(checkpoints, caplog, which):
         assert f"{path.name} is missing" in caplog.text
 
 
-def test_a_part_of_another_run_is_noticed(checkpoints, tmp_path, caplog):
-    """Whole, with a checksum that matches, of the same name, but not the one saved with it."""
+def test_a_replay_segment_of_another_run_is_detected(checkpoints, tmp_path, caplog):
+    """Its name is the same and its own checksum matches, but not the one in the state."""
     _, part = two(checkpoints)
     other, replay = Checkpoints(tmp_path / "other"), buffer()
     for i in range(20):
@@ -177,7 +177,7 @@ def test_a_part_of_another_run_is_noticed(checkpoints, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"ddpg checkpoint", None, "part"])
-def test_what_is_no_checkpoint_is_passed_over(checkpoints, caplog, content):
+def test_files_that_are_not_checkpoints_are_skipped(checkpoints, caplog, content):
     _, part = two(checkpoints)
     stray = checkpoints.directory / "state_9999999999"
     if content is None:
@@ -188,7 +188,7 @@ def test_what_is_no_checkpoint_is_passed_over(checkpoints, caplog, content):
     assert str(stray) in caplog.text
 
 
-def test_damage_to_what_both_checkpoints_need(checkpoints):
+def test_a_damaged_segment_of_both_checkpoints_leaves_none(checkpoints):
     two(checkpoints)
     (checkpoints.directory / "replay_0000000000_0000000010").write_bytes(b"both need this part")
     replay = buffer()
@@ -197,7 +197,7 @@ def test_damage_to_what_both_checkpoints_need(checkpoints):
     assert len(replay) == 0
 
 
-def test_damage_behind_a_part_that_was_restored_leaves_the_buffer_empty(checkpoints):
+def test_a_damaged_later_segment_leaves_the_replay_buffer_empty(checkpoints):
     _, part = two(checkpoints)
     part.write_bytes(b"")
     (checkpoints.directory / "state_0000000010").unlink()
@@ -207,8 +207,8 @@ def test_damage_behind_a_part_that_was_restored_leaves_the_buffer_empty(checkpoi
     assert len(replay) == 0
 
 
-def test_a_disk_that_does_not_read_is_not_a_damaged_checkpoint(checkpoints, monkeypatch):
-    """It may read another time: that must not be the reason to start from the beginning."""
+def test_a_read_error_does_not_count_as_damage(checkpoints, monkeypatch):
+    """The file may be readable later, so the run must not start from the beginning."""
     two(checkpoints)
     read = Path.read_bytes
 
@@ -247,8 +247,8 @@ def test_a_checkpoint_of_the_first_arithmetic_is_refused_and_kept(checkpoints, m
     assert files(checkpoints) == before
 
 
-def test_a_refused_checkpoint_leaves_the_replay_buffer_alone(checkpoints):
-    """Another experiment's transitions may not even fit into it."""
+def test_a_refused_checkpoint_does_not_change_the_replay_buffer(checkpoints):
+    """Transitions of another experiment may have other shapes."""
     two(checkpoints)
     replay, seen = ReplayBuffer(5, 3, 2), []
 
@@ -262,7 +262,7 @@ def test_a_refused_checkpoint_leaves_the_replay_buffer_alone(checkpoints):
     assert replay.added == 0
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_and_nothing_else(checkpoints, monkeypatch):
+def test_a_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
     two(checkpoints)
     before, disk, failures = files(checkpoints), Disk(monkeypatch), 0
     replay = buffer(20)
@@ -276,7 +276,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_nothing_else(checkpoints, mo
             break
         except OSError:
             failures += 1
-            # Once the new file has its name, only its place in the directory is unsure.
+            # After the rename, only the sync of the directory can still fail.
             new = files(checkpoints).keys() - before.keys()
             assert new <= {"state_0000000030", "replay_0000000020_0000000030"}
             assert {name: files(checkpoints)[name] for name in before} == before
@@ -285,11 +285,11 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_nothing_else(checkpoints, mo
     assert load(checkpoints) == 30
 
 
-def test_everything_is_on_the_disk_before_anything_needs_it(checkpoints, monkeypatch):
-    """Written, then named, then referred to; and what it replaces goes last."""
+def test_files_are_synced_before_other_files_refer_to_them(checkpoints, monkeypatch):
+    """Each is written, synced and renamed before the next; old files are deleted last."""
     disk, replay = Disk(monkeypatch), buffer()
     expected = [("sync", checkpoints.directory.parent.name)]
-    for end in (60, 120, 180):  # more than the buffer holds: each time, the part before it goes
+    for end in (60, 120, 180):  # more than the buffer's size, so older segments are deleted
         add(replay, 60)
         save(checkpoints, replay)
         for name in (f"replay_{end - 50:010d}_{end:010d}", f"state_{end:010d}"):
@@ -298,7 +298,7 @@ def test_everything_is_on_the_disk_before_anything_needs_it(checkpoints, monkeyp
     assert [(what, re.sub(r"\.\d+\.tmp", ".tmp", name)) for what, name in disk.events] == expected
 
 
-def test_removing_leaves_what_is_not_ours(checkpoints):
+def test_removing_keeps_other_files(checkpoints):
     two(checkpoints)
     (checkpoints.directory / ".state_0000000030.123.tmp").write_bytes(b"a killed save's")
     (checkpoints.directory / "notes.txt").write_text("mine")
@@ -310,8 +310,8 @@ def test_removing_leaves_what_is_not_ours(checkpoints):
     assert not checkpoints.directory.exists()
 
 
-def test_the_format_is_what_it_says(checkpoints):
-    """A header with the SHA-256 of the NumPy archive after it, as a stranger would read it."""
+def test_the_file_format_is_as_documented(checkpoints):
+    """A header with the SHA-256 of the NumPy archive that follows."""
     state, _ = two(checkpoints)
     header, _, payload = state.read_bytes().partition(b"\n")
     assert header.startswith(b"ddpg checkpoint ")

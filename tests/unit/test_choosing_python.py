@@ -1,4 +1,4 @@
-"""Which Python `make` takes for its environment, and what it says where none will do."""
+"""Which Python `make` uses for its environment, and its message if none is suitable."""
 
 import re
 import shutil
@@ -12,8 +12,8 @@ from checkout import ROOT, Checkout
 
 TOOLS = "bash sh dirname env sed sort head make grep expand rm find git".split()
 
-# A Python of another version: this one, which is told so before it runs anything. Instead of making
-# an environment it says that it was asked to.
+# Simulates a Python of another version: the Python of the tests, with a sitecustomize.py that
+# changes its version. Instead of making an environment it prints that it was asked to.
 OTHER_PYTHON = """\
 #!/bin/sh
 if [ "$1 $2" = "-m venv" ]; then echo "$0 makes it"; exit; fi
@@ -26,12 +26,12 @@ platform.python_version = lambda: "{major}.{minor}.1"
 sys.executable = "{program}"
 sys.modules |= dict.fromkeys({without})
 """
-# As pyenv's for a version that is not switched on.
+# Like pyenv's shim for a version that is not active.
 SHIM = "#!/bin/sh\necho 'pyenv: command not found' >&2\nexit 127\n"
 
 
 class Machine:
-    """A machine with the programs that `make` needs and, at first, without a Python."""
+    """A machine with the programs that `make` needs and initially without a Python."""
 
     def __init__(self, directory: Path):
         self.directory = directory
@@ -48,7 +48,7 @@ class Machine:
         return program
 
     def add_python(self, version: str, name: str = "", without: tuple[str, ...] = ()) -> Path:
-        """Add a Python under its usual name or another, which lacks some modules."""
+        """Add a Python under its usual name or `name`, without the modules `without`."""
         name = name or f"python{version}"
         site = self.directory / f"site-{name}"
         site.mkdir()
@@ -59,7 +59,7 @@ class Machine:
         return program
 
     def run(self, *command, cwd: Path = ROOT, expect: int = 0) -> str:
-        """Run a command; its output, standard error included."""
+        """Run a command; returns its output with standard error."""
         done = subprocess.run(
             list(map(str, command)), cwd=cwd, text=True, env={"PATH": str(self.programs)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -68,7 +68,7 @@ class Machine:
         return done.stdout
 
     def make_environment(self, *arguments: str, expect: int = 0) -> str:
-        """Run environment.sh; what it says."""
+        """Run environment.sh; returns its output."""
         script = ROOT / "containers/environment.sh"
         return self.run(script, self.environment, *arguments, expect=expect)
 
@@ -78,28 +78,28 @@ def machine(tmp_path):
     return Machine(tmp_path)
 
 
-def test_the_newest_is_taken(machine):
+def test_the_newest_python_is_used(machine):
     machine.add_python("3.11")
     newest = machine.add_python("3.13")
     machine.add_python("3.12", "python3")
     assert machine.make_environment().endswith(f"{newest} makes it\n")
 
 
-def test_python3_is_considered_and_what_does_not_run_is_not(machine):
+def test_python3_counts_and_a_python_that_does_not_run_is_skipped(machine):
     machine.add("python3.13", SHIM)
     machine.add_python("3.11")
     newest = machine.add_python("3.12", "python3")
     assert machine.make_environment().endswith(f"{newest} makes it\n")
 
 
-def test_one_that_cannot_make_environments_is_not_taken(machine):
+def test_a_python_without_ensurepip_is_skipped(machine):
     machine.add_python("3.13", without=("ensurepip",))
     machine.add_python("3.14")
     other = machine.add_python("3.11")
     assert machine.make_environment().endswith(f"{other} makes it\n")
 
 
-def test_where_none_will_do_one_line_says_which_would_and_how_to_name_it(machine):
+def test_without_a_suitable_python_one_line_says_what_to_do(machine):
     machine.add("python3.12", SHIM)
     machine.add_python("3.13", "python3", without=("ensurepip",))
     made = f"VENV={machine.environment}", f"{machine.environment}/cpu"
@@ -123,7 +123,7 @@ def test_where_none_will_do_one_line_says_which_would_and_how_to_name_it(machine
         ("python3.12", "does not run"),
     ],
 )
-def test_one_that_is_named_is_taken_or_refused(machine, named, wrong):
+def test_a_named_python_is_used_or_refused(machine, named, wrong):
     other = machine.add_python("3.11")
     machine.add_python("3.10")
     machine.add_python("3.13", without=("ensurepip",))
@@ -132,7 +132,7 @@ def test_one_that_is_named_is_taken_or_refused(machine, named, wrong):
     assert re.fullmatch(rf"PYTHON={named} {wrong}; .*make PYTHON=/path/to/python3.13\n", message)
 
 
-def test_an_environment_that_is_there_stays_unless_another_python_is_named(machine):
+def test_an_existing_environment_is_kept_unless_another_python_is_named(machine):
     machine.add_python("3.13")
     older = machine.add_python("3.11")
     (machine.environment / "bin").mkdir(parents=True)
@@ -143,7 +143,7 @@ def test_an_environment_that_is_there_stays_unless_another_python_is_named(machi
     assert f"{machine.environment} is Python 3.11.1, not the 3.13.1 of PYTHON" in message
 
 
-def test_an_environment_of_a_python_that_will_not_do_is_refused(machine):
+def test_an_environment_of_an_unsuitable_python_is_refused(machine):
     machine.add_python("3.13")
     (machine.environment / "bin").mkdir(parents=True)
     (machine.environment / "bin/python").symlink_to(machine.add_python("3.14"))
@@ -151,14 +151,14 @@ def test_an_environment_of_a_python_that_will_not_do_is_refused(machine):
     assert f"{machine.environment} is CPython 3.14.1; this needs Python 3.11, 3.12" in message
 
 
-def test_an_environment_whose_python_is_gone_is_made_again(machine):
+def test_an_environment_whose_python_was_removed_is_made_again(machine):
     newest = machine.add_python("3.13")
     (machine.environment / "bin").mkdir(parents=True)
     (machine.environment / "bin/python").symlink_to("/usr/bin/python3.gone")
     assert machine.make_environment().endswith(f"{newest} makes it\n")
 
 
-def test_make_needs_no_python_to_help_and_to_clean(machine, tmp_path):
+def test_make_help_and_clean_need_no_python(machine, tmp_path):
     checkout = Checkout(tmp_path / "checkout").directory
     assert "remove the environment" in machine.run("make", "help", cwd=checkout)
     (checkout / ".venv").mkdir()
@@ -166,7 +166,7 @@ def test_make_needs_no_python_to_help_and_to_clean(machine, tmp_path):
     assert not (checkout / ".venv").exists()
 
 
-def test_the_same_versions_are_named_everywhere():
+def test_all_files_name_the_same_python_versions():
     script = (ROOT / "containers/environment.sh").read_text()
     versions = re.search(r"versions=\((3.*)\)", script)[1].split()
     oldest, newest = (tuple(map(int, versions[i].split("."))) for i in (0, -1))

@@ -1,4 +1,4 @@
-"""What a person sees: one clear line and exit code 2 for bad input, and quick commands."""
+"""The command line: one clear line and exit code 2 for bad input, and fast commands."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_bad_input_to_train(tmp_path, capfd, arguments, message):
     assert code == 2
     assert message in err
     assert err.count("\n") == 1, err
-    assert not (tmp_path / "run").exists(), "nothing half-written"
+    assert not (tmp_path / "run").exists(), "must not write anything"
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_bad_input_to_train(tmp_path, capfd, arguments, message):
         (["plan", "--publish\ned"], "unrecognized arguments: --publish ed"),
     ],
 )
-def test_nothing_of_a_command_line_is_ignored(capfd, arguments, message):
+def test_no_part_of_a_command_line_is_ignored(capfd, arguments, message):
     code, out, err = run(capfd, *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert err.startswith("ddpg: ")
     assert message in err
 
 
-def test_lists_that_are_given_in_parts_are_combined():
+def test_repeated_list_options_are_combined():
     options = parser().parse_args(
         [*TRAIN, "--output", "x", "--set", "a=1", "b=2", "--config", "one", "--set", "c=3",
          "--config", "two", "three"]
@@ -78,7 +78,7 @@ def test_lists_that_are_given_in_parts_are_combined():
     assert parser().parse_args(["plan"]).config == ["config.yaml"]
 
 
-def test_a_seed_that_is_not_there_is_blamed_on_its_file(tmp_path, capfd):
+def test_an_unknown_seed_names_the_file_that_lists_the_seeds(tmp_path, capfd):
     (tmp_path / "mine.yaml").write_text("experiments: {pendulum-demo: {seeds: [1]}}")
     (tmp_path / "last.yaml").write_text("smoke: {epochs: 1}")
     files = ["config.yaml", tmp_path / "mine.yaml", tmp_path / "last.yaml"]

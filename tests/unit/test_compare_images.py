@@ -1,4 +1,4 @@
-"""containers/compare.py: what counts as a difference between two images."""
+"""containers/compare.py: which differences between two images it reports."""
 
 import json
 import os
@@ -12,7 +12,7 @@ compare = runpy.run_path(str(ROOT / "containers/compare.py"))
 
 
 def tree(root: Path) -> Path:
-    """A small image's files."""
+    """The files of a small image."""
     (root / ".singularity.d").mkdir(parents=True)
     labels = {"org.label-schema.build-date": root.name, "ddpg.lock": "abc"}
     (root / ".singularity.d/labels.json").write_text(json.dumps(labels))
@@ -31,7 +31,7 @@ def different(one: Path, two: Path) -> list[str]:
     return compare["different"](compare["contents"](one), compare["contents"](two))
 
 
-def test_times_do_not_count(trees):
+def test_file_times_are_ignored(trees):
     os.utime(trees[1] / "bin/python", (0, 0))
     assert different(*trees) == []
 
@@ -50,12 +50,12 @@ def test_times_do_not_count(trees):
         ),
     ],
 )
-def test_all_else_does(trees, change, path):
+def test_all_other_differences_are_reported(trees, change, path):
     change(trees[1])
     assert different(*trees) == [path]
 
 
-def test_a_link_counts_by_where_it_leads(trees):
+def test_links_are_compared_by_their_targets(trees):
     link = trees[1] / "bin/python3"
     link.unlink()
     link.symlink_to("python3.11")

@@ -1,4 +1,4 @@
-"""The configuration: what it resolves to, and one line for whatever is wrong in it."""
+"""The configuration: the resolved values, and one line for every error."""
 
 import json
 import math
@@ -16,7 +16,7 @@ def settings():
     return config.read("config.yaml")
 
 
-def test_the_presets_are_spinning_ups(settings):
+def test_the_presets_have_spinning_ups_values(settings):
     classic = config.experiment(settings, "halfcheetah-benchmark")
     assert (classic.hidden_sizes, classic.update_every) == ((400, 300), "episode")
     assert classic.total_steps == 3_000_000
@@ -29,7 +29,7 @@ def test_the_presets_are_spinning_ups(settings):
     assert (exercise.batch_size, exercise.polyak, exercise.max_ep_len) == (64, 0.95, 150)
 
 
-def test_the_digest_follows_values_and_nothing_else(settings):
+def test_the_digest_depends_only_on_hyperparameters(settings):
     demo = config.experiment(settings, "pendulum-demo")
     settings["experiments"]["pendulum-demo"]["seeds"] = [5]
     settings["experiments"]["halfcheetah-benchmark"]["pi_lr"] = 0.5
@@ -42,7 +42,7 @@ PUBLISHED = Path(__file__).parents[2] / "results/published"
 
 
 @pytest.mark.parametrize("run", sorted(PUBLISHED.glob("*/seed_*")), ids=str)
-def test_the_digests_of_published_runs_stay(run):
+def test_the_digests_of_published_runs_do_not_change(run):
     about = json.loads((run / "run.json").read_text(encoding="utf-8"))
     settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
     experiment, seed = config.recorded(settings, str(run))
@@ -60,13 +60,13 @@ def test_the_digests_of_published_runs_stay(run):
         {"update_every": "episode", "update_after": -0.0},
     ],
 )
-def test_equal_values_have_one_digest_and_one_name(settings, equal):
+def test_equal_values_have_equal_digests(settings, equal):
     demo = config.experiment(settings, "pendulum-demo")
     same = config.experiment(settings, "pendulum-demo", equal)
     assert (same.digest(), str(same)) == (demo.digest(), str(demo))
 
 
-def test_a_whole_number_is_one_for_a_real_key_too(settings):
+def test_whole_numbers_are_equal_to_floats_in_real_keys(settings):
     one, whole = (
         config.experiment(settings, "pendulum-demo", {"discount": value, "act_noise": noise})
         for value, noise in ((1, 0), (1.0, -0.0))
@@ -96,7 +96,7 @@ def test_a_whole_number_is_one_for_a_real_key_too(settings):
         ("epochs", "--set epochs: write KEY=VALUE"),
     ],
 )
-def test_bad_values_get_one_line(settings, assignment, message):
+def test_invalid_values_are_refused_in_one_line(settings, assignment, message):
     with pytest.raises(UserError) as error:
         config.experiment(settings, "pendulum-demo", config.parse_overrides([assignment]))
     assert message in str(error.value)
@@ -117,7 +117,7 @@ def test_numbers_are_finite_and_in_range(settings, key, value):
 
 
 @pytest.mark.parametrize("value", [1.0e-39, 10**400])
-def test_a_step_size_is_one_of_single_precision(settings, value):
+def test_learning_rates_must_be_in_the_range_of_float32(settings, value):
     with pytest.raises(UserError, match="pi_lr: "):
         config.experiment(settings, "pendulum-demo", {"pi_lr": value})
 
@@ -140,7 +140,7 @@ def test_a_step_size_is_one_of_single_precision(settings, value):
         ),
     ],
 )
-def test_a_wrong_comparison_is_one_clear_line(settings, changes, message):
+def test_an_invalid_comparison_is_refused_in_one_line(settings, changes, message):
     settings["comparisons"]["pendulum"].update(changes)
     with pytest.raises(UserError) as error:
         config.check(settings)
@@ -148,7 +148,7 @@ def test_a_wrong_comparison_is_one_clear_line(settings, changes, message):
     assert message in str(error.value)
 
 
-def test_every_experiment_is_checked_also_those_not_asked_for(settings):
+def test_every_experiment_is_checked(settings):
     settings["experiments"]["pendulum-demo"]["discount"] = 1.5
     with pytest.raises(UserError, match=r"experiments.pendulum-demo.discount: 1.5 is greater"):
         config.check(settings)
@@ -160,13 +160,13 @@ def test_a_missing_key_is_named(settings):
         config.check(settings)
 
 
-def test_an_unknown_experiment_is_named_with_those_there_are(settings):
+def test_an_unknown_experiment_is_named_with_a_suggestion(settings):
     with pytest.raises(UserError, match="did you mean 'pendulum-demo'"):
         config.experiment(settings, "pendulum")
 
 
 @pytest.mark.parametrize("name", ["2018", "no", "on", "2018-01-01", "1.5"])
-def test_a_name_is_text_as_it_is_written(tmp_path, name):
+def test_names_that_yaml_reads_as_values_stay_text(tmp_path, name):
     (tmp_path / "mine.yaml").write_text(
         f"experiments: {{{name}: {{env: Pendulum-v1, seeds: [0], epochs: 1}}}}\n"
         f"comparisons: {{2018: {{title: x, experiments: {{{name}: y}}}}}}\n"
@@ -177,7 +177,7 @@ def test_a_name_is_text_as_it_is_written(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["~", "a b", "../a", '"a\\n"', '""', "é"])
-def test_a_name_that_is_no_directory_is_refused(tmp_path, name):
+def test_names_that_cannot_be_directories_are_refused(tmp_path, name):
     path = tmp_path / "mine.yaml"
     path.write_text(f"experiments: {{{name}: {{seeds: [0]}}}}\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"mine.yaml: experiments: .* is not allowed \(A name"):
@@ -192,7 +192,7 @@ def test_overrides_survive_the_command_line():
     assert config.parse_overrides(config.format_overrides(overrides)) == overrides
 
 
-def test_the_last_of_two_overrides_counts_and_is_said(caplog):
+def test_the_last_of_two_overrides_counts_with_a_warning(caplog):
     overrides = config.parse_overrides(["epochs=2", "pi_lr=1", "epochs=3", "pi_lr=1"])
     assert overrides == {"epochs": 3, "pi_lr": 1}
     assert caplog.messages == ["--set epochs=3 replaces epochs=2, given before it"]
@@ -210,7 +210,7 @@ def test_comparisons_and_smoke_may_be_absent(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        # The value is of the file that wrote it last, also by way of the defaults.
+        # An invalid value is in the file that set it last, also if it came through the defaults.
         (["defaults: {pi_lrr: 1}", "defaults: {q_lr: 1}"], "0.yaml: defaults: unknown key"),
         (["defaults: {pi_lr: -1}", "experiments: {x: {}}"], "0.yaml: defaults.pi_lr: -1"),
         (["defaults: {pi_lr: 0.1}", "defaults: {pi_lr: -1}"], "1.yaml: defaults.pi_lr: -1"),
@@ -220,7 +220,7 @@ def test_comparisons_and_smoke_may_be_absent(tmp_path):
         ),
         (["smoke: {epochs: 0}", "smoke: {seeds: [1]}"], "0.yaml: smoke.epochs: 0"),
         (["experiments: {x y: {}}", "smoke: {}"], "0.yaml: experiments: 'x y' is not allowed"),
-        # What is missing is of the file that began the mapping.
+        # A missing key is reported in the first file with the mapping.
         (
             ["experiments: {x: {seeds: [0], epochs: 1}}", "experiments: {x: {epochs: 3}}"],
             "0.yaml: experiments.x: 'env' is missing",
@@ -230,7 +230,7 @@ def test_comparisons_and_smoke_may_be_absent(tmp_path):
         (["a: 1\n\na: 2", "smoke: {}"], "0.yaml, line 3: the key 'a' is there twice"),
     ],
 )
-def test_a_fault_is_blamed_on_the_file_in_which_it_is(tmp_path, files, message):
+def test_errors_name_the_file_that_causes_them(tmp_path, files, message):
     paths = [tmp_path / f"{i}.yaml" for i in range(len(files))]
     for path, text in zip(paths, files, strict=True):
         path.write_text(text)
@@ -239,7 +239,7 @@ def test_a_fault_is_blamed_on_the_file_in_which_it_is(tmp_path, files, message):
     assert str(error.value).startswith(f"{tmp_path}/{message}")
 
 
-def test_an_experiment_alone_is_told_what_it_needs(tmp_path):
+def test_a_file_without_defaults_is_refused_with_a_hint(tmp_path):
     (tmp_path / "mine.yaml").write_text("experiments: {x: {env: y}}")
     with pytest.raises(UserError, match="mine.yaml: 'defaults' is missing; give it after config"):
         config.read(tmp_path / "mine.yaml")
@@ -249,7 +249,7 @@ def test_an_experiment_alone_is_told_what_it_needs(tmp_path):
     ("text", "message"),
     [("defaults: [", "line 2"), ("- 1", "not a configuration"), ("", "not a configuration")],
 )
-def test_a_file_that_is_no_configuration(tmp_path, text, message):
+def test_files_that_are_not_configurations_are_refused(tmp_path, text, message):
     path = tmp_path / "broken.yaml"
     path.write_text(text + "\n")
     with pytest.raises(UserError, match=message):

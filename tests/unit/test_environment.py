@@ -1,4 +1,4 @@
-"""Which environments are accepted, and what the loop makes of their time limits."""
+"""Which environments are accepted, and how their time limits count."""
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +11,7 @@ from ddpg.errors import UserError
 
 
 class Stub(gym.Env):
-    """An environment with whatever spaces a test needs."""
+    """An environment with given spaces."""
 
     def __init__(self, observation_space, action_space):
         self.observation_space, self.action_space = observation_space, action_space
@@ -39,7 +39,7 @@ def register(name, observation_space=BOX, action_space=BOX):
         ("Infinite-v0", {"action_space": gym.spaces.Box(-np.inf, 1, (2,))}, "infinite"),
     ],
 )
-def test_unfit_spaces_are_refused_in_one_line(name, spaces, message):
+def test_unsupported_spaces_are_refused_in_one_line(name, spaces, message):
     with pytest.raises(UserError) as error:
         environment.make(register(name, **spaces))
     assert message in str(error.value)
@@ -58,15 +58,15 @@ def test_the_environments_own_time_limit_counts():
     assert time_limit(env, 150) == 150
 
 
-def test_mujoco_leaves_no_noise(tmp_path, monkeypatch, capfd):
+def test_mujoco_prints_and_writes_nothing(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     environment.make("HalfCheetah-v5").reset(seed=0)
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
 
 
-def test_evaluation_episodes_equal_episodes_played_alone():
-    """Pendulum's episodes, and the lunar lander's, which end at different times."""
+def test_parallel_evaluation_equals_episodes_played_one_by_one():
+    """On Pendulum, and on LunarLander, whose episodes end at different times."""
     for name in ("Pendulum-v1", "LunarLanderContinuous-v3"):
         envs = [environment.make(name) for _ in range(4)]
         act_dim = envs[0].action_space.shape[0]

@@ -1,4 +1,4 @@
-"""What training refuses, survives and stops at. Mostly without updates: nothing is compiled."""
+"""What training refuses, recovers from and stops at. Mostly without updates, to compile nothing."""
 
 import dataclasses
 import json
@@ -36,11 +36,11 @@ class Stopped(Exception):
 
 
 def stop(steps, row):
-    raise Stopped  # as good as a kill: nothing is saved on the way out
+    raise Stopped  # like a kill: nothing is saved on the way out
 
 
 def stopped(directory, **overrides):
-    """A run that was cut off after its first epoch."""
+    """A run that was interrupted after its first epoch."""
     with pytest.raises(Stopped):
         train(experiment(**overrides), 0, directory, report=stop)
     return directory
@@ -51,13 +51,13 @@ def contents(directory):
 
 
 def delete_results(directory):
-    """Delete what Snakemake knows of a run, as it does before it starts the job again."""
+    """Delete a run's declared outputs, as Snakemake does before it starts the job again."""
     for name in (*RESULT_FILES, "run.json"):
         (directory / name).unlink(missing_ok=True)
 
 
 def refused(directory, *messages, seed=0, restart=False, restart_edited=False, **overrides):
-    """Training is refused with one line that holds the messages, and leaves all as it was."""
+    """Assert that training is refused with one line with the messages, and changes no file."""
     before = contents(directory)
     with pytest.raises(UserError) as error:
         train(
@@ -95,7 +95,7 @@ def test_another_configuration_is_refused(tmp_path):
     refused(run, "config.pi_lr: 0.001 -> 0.5", "config.epochs: 3 -> 4", pi_lr=0.5, epochs=4)
 
 
-def test_another_environment_is_refused_though_its_transitions_do_not_fit(tmp_path):
+def test_an_environment_of_other_shapes_is_refused(tmp_path):
     run = stopped(tmp_path / "run")
     refused(run, "config.env: Pendulum-v1 -> HalfCheetah-v5", env="HalfCheetah-v5")
 
@@ -119,7 +119,7 @@ def test_another_version_of_a_package_is_refused(tmp_path, monkeypatch):
     refused(run, message, f"--restart, or in Snakemake by moving {run} away", restart_edited=True)
 
 
-def test_other_user_flags_are_refused(tmp_path, monkeypatch):
+def test_other_xla_flags_are_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
     monkeypatch.setenv("XLA_FLAGS", f"{os.environ['XLA_FLAGS']} --xla_cpu_enable_fast_math=true")
     refused(run, "variables.XLA_FLAGS: None -> --xla_cpu_enable_fast_math=true")
@@ -148,7 +148,7 @@ def test_a_run_is_resumed_on_another_processor(tmp_path, monkeypatch, expected):
     assert [session.type for session in sessions] == [first, "Other-1-2-3"]
 
 
-def test_a_finished_run_is_left_alone(tmp_path, caplog):
+def test_a_finished_run_is_not_changed(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     train(experiment(), 0, tmp_path / "run")
     before = contents(tmp_path / "run")
@@ -159,7 +159,7 @@ def test_a_finished_run_is_left_alone(tmp_path, caplog):
     refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", pi_lr=0.5)
 
 
-def test_a_finished_run_that_was_damaged(tmp_path, expected):
+def test_a_damaged_finished_run_is_refused_or_finished_from_its_checkpoint(tmp_path, expected):
     run = stopped(tmp_path / "run")
     shutil.copytree(run / "checkpoint", tmp_path / "kept")
     train(experiment(), 0, run)
@@ -170,14 +170,14 @@ def test_a_finished_run_that_was_damaged(tmp_path, expected):
         "policy.npz: not the bytes that the run wrote; restore it, or train it again with --restart"
         f", or in Snakemake by moving {run} away",
     )
-    # Where the checkpoint is still there, as after a crash, it comes out of that.
+    # With a checkpoint, as after a crash, it is finished again.
     shutil.copytree(tmp_path / "kept", run / "checkpoint")
     train(experiment(), 0, run)
     assert results(run) == expected
 
 
-def test_results_that_are_lost_or_damaged_are_restored(tmp_path, monkeypatch, caplog):
-    """Also all of them, as Snakemake deletes them. To the byte, so nothing was trained."""
+def test_lost_or_damaged_results_are_restored_without_training(tmp_path, monkeypatch, caplog):
+    """To the byte, also if all are lost because Snakemake deleted them."""
     run = tmp_path / "run"
     train(experiment(), 0, run)
     before = contents(run)
@@ -206,7 +206,7 @@ def test_results_that_are_lost_or_damaged_are_restored(tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize("damaged", ["policy.npz", "run.json"])
-def test_a_damaged_copy_of_results_is_not_taken(tmp_path, caplog, expected, damaged):
+def test_a_damaged_copy_of_results_is_not_used(tmp_path, caplog, expected, damaged):
     run = tmp_path / "run"
     train(experiment(), 0, run)
     copy = run / ".results" / damaged
@@ -221,7 +221,7 @@ def test_a_damaged_copy_of_results_is_not_taken(tmp_path, caplog, expected, dama
     assert results(run) == expected
 
 
-def test_a_copy_of_another_run_is_not_taken(tmp_path):
+def test_a_copy_of_another_run_is_not_used(tmp_path):
     run, other = tmp_path / "run", tmp_path / "other"
     train(experiment(), 0, run)
     train(experiment(), 10, other)
@@ -256,7 +256,7 @@ def finished_and_deleted(run, **overrides):
 
 
 @pytest.mark.parametrize("before", [stopped, finished_and_deleted])
-def test_a_run_of_other_values_is_set_aside(tmp_path, expected, caplog, before):
+def test_a_run_of_another_configuration_is_set_aside(tmp_path, expected, caplog, before):
     run = before(tmp_path / "run", pi_lr=0.5)
     train(experiment(pi_lr=0.5), 0, tmp_path / "other")
     remedy = "; undo the change, give another --output, or set it aside with --restart"
@@ -269,14 +269,14 @@ def test_a_run_of_other_values_is_set_aside(tmp_path, expected, caplog, before):
     assert results(run) == expected
     assert {*left.values()} <= {*contents(aside).values()}
 
-    # The old run can be gone on with, or is finished.
+    # The run that was set aside can be resumed, or is finished.
     train(experiment(pi_lr=0.5), 0, aside)
     assert results(aside) == results(tmp_path / "other")
     train(experiment(), 0, run, restart_edited=True)
     assert not (run / "set_aside_1").exists(), "nothing was edited since"
 
 
-def test_results_of_another_origin_are_not_overwritten(tmp_path):
+def test_results_of_another_program_or_run_are_not_overwritten(tmp_path):
     (tmp_path / "progress.txt").write_text("Epoch\tAverageEpRet\n1\t0.0\n")
     refused(tmp_path, "holds a run that is not this package's")
     settings = experiment(pi_lr=0.5).record(0)
@@ -295,7 +295,7 @@ def test_restart_sets_aside(tmp_path, before, expected):
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "NoSuch-v1"])
-def test_what_cannot_be_trained_changes_nothing(tmp_path, env):
+def test_an_unusable_environment_changes_nothing(tmp_path, env):
     run = stopped(tmp_path / "run")
     refused(run, env, env=env, restart=True)
     with pytest.raises(UserError):
@@ -317,7 +317,7 @@ def test_a_second_process_is_refused(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    """A real divergence: the checkpoint of the epoch before is kept, and is good."""
+    """A real divergence; the checkpoint of the previous epoch is kept and can be resumed."""
     settings = {"update_after": 20, "q_lr": 1e30, "epochs": 5}
     with pytest.raises(Diverged) as error:
         train(experiment(**settings), 0, tmp_path / "run")
@@ -334,7 +334,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 @pytest.mark.parametrize("every", [1, 2])
 def test_a_weight_that_is_not_finite_is_never_saved(tmp_path, monkeypatch, every):
-    """Neither in a checkpoint nor, where no checkpoint fell on the last epoch, in a policy."""
+    """Neither in a checkpoint nor, if the last epoch has no checkpoint, in policy.npz."""
     arrays = agent.DDPG.arrays
     calls = []  # one for the digest of each epoch, one for a checkpoint
 
@@ -363,7 +363,7 @@ def test_an_actor_that_is_not_finite_never_acts(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
-    """At each place in turn: "resume me", and with room again the run's own bytes."""
+    """At each write in turn: exit as resumable; with free space again, finish with equal bytes."""
     short = experiment(epochs=2)
     produced = {"identity": provenance.identity(short, 0, "test"), "machine": provenance.machine()}
     for name, value in produced.items():
@@ -386,7 +386,7 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
 
 
 def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatch):
-    """In the order that a loss of power at any moment survives."""
+    """In an order that survives a power loss at any moment."""
     disk = Disk(monkeypatch)
     train(experiment(), 0, tmp_path / "run")
     events = disk.events
@@ -415,7 +415,7 @@ def test_a_file_that_reads_back_differently_keeps_the_checkpoint(tmp_path, monke
     assert results(tmp_path / "run") == expected
 
 
-def test_an_environment_that_cannot_be_played_again_is_not_resumed(tmp_path, monkeypatch):
+def test_a_run_whose_environment_is_not_deterministic_is_not_resumed(tmp_path, monkeypatch):
     stopped(tmp_path / "run")
     from gymnasium.envs.classic_control.pendulum import PendulumEnv
 

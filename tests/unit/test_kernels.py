@@ -1,4 +1,4 @@
-"""Which kernels compute: pinned by the package, checked when a run starts."""
+"""Numerical kernels: pinned by the package, and checked when a run starts."""
 
 import os
 import subprocess
@@ -36,13 +36,13 @@ def test_every_variable_that_chooses_kernels_is_overridden():
     }
 
 
-def test_oneDNN_may_be_held_to_avx2():  # noqa: N802
+def test_the_user_may_limit_onednn_to_avx2():
     environ = {kernels.CAP_VARIABLE: kernels.CAP}
     kernels.pin(environ)
     assert environ[kernels.CAP_VARIABLE] == kernels.CAP
 
 
-def test_flags_may_stand_in_a_file(tmp_path):
+def test_xla_flags_may_name_a_file(tmp_path):
     (tmp_path / "flags").write_text("--xla_dump_to=x\n--xla_cpu_max_isa=AVX\n")
     assert kernels.user_xla_flags({"XLA_FLAGS": str(tmp_path / "flags")}) == ["--xla_dump_to=x"]
     with pytest.raises(UserError, match="neither flags nor a file of flags"):
@@ -64,7 +64,7 @@ def test_numpy_imported_first_is_refused():
     assert "numpy was imported before ddpg" in done.stderr
 
 
-def test_an_xla_flag_that_does_not_exist_is_one_line(tmp_path):
+def test_an_unknown_xla_flag_is_refused_in_one_line(tmp_path):
     code = "import ddpg.cli, sys; sys.exit(ddpg.cli.main(sys.argv[1:]))"
     arguments = ["train", "pendulum-demo", "--seed", "0", "--output", str(tmp_path / "run")]
     done = run_python(code, *arguments, XLA_FLAGS="--xla_no_such_flag=1")
@@ -76,12 +76,12 @@ def test_an_xla_flag_that_does_not_exist_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     "sizes", [((400, 300), 100, 17, 6), ((16, 9), 8, 3, 1), ((7,), 1, 1, 1), ((33,), 9, 20, 3)]
 )
-def test_products_are_what_they_are_defined_to_be(sizes):
+def test_products_have_their_defined_values(sizes):
     assert find_differing_products(*sizes) == []
 
 
-def test_the_definition_is_the_sum_of_fused_multiply_adds():
-    """In a case that rounding each product first, or once at the end, gets wrong."""
+def test_products_are_defined_as_ordered_fused_multiply_adds():
+    """The case differs if products are rounded first, or the sum only once at the end."""
     a = np.float32([[1 + 2**-12, 1, 2**-30]])
     b = np.float32([[1 + 2**-12, 0], [-1, 0], [1, 0]])
     exact_steps = np.float32(np.float64(a[0, 0]) * np.float64(b[0, 0]))
@@ -103,7 +103,7 @@ def test_products_have_the_gradients_of_matrix_products():
     np.testing.assert_allclose(dw, x.numpy().T @ dy, rtol=1e-4, atol=1e-4)
 
 
-def test_a_wrong_product_is_noticed(monkeypatch):
+def test_a_wrong_product_is_detected(monkeypatch):
     monkeypatch.setattr("ddpg.core.selfcheck._product", lambda a, b, transpose_a=False: (
         tf.matmul(a, b, transpose_a=transpose_a) * (1 + 2**-22)
     ))  # fmt: skip
@@ -112,14 +112,14 @@ def test_a_wrong_product_is_noticed(monkeypatch):
     )  # three layers, forwards and both gradients
 
 
-def test_functions_are_those_of_the_pinned_kernels(monkeypatch):
+def test_a_function_of_other_kernels_is_detected(monkeypatch):
     assert find_differing_functions() == []
     monkeypatch.setattr(np, "tanh", lambda x: x)
     assert find_differing_functions() == ["NumPy's tanh"]
 
 
-def test_kernels_that_differ_are_capped_by_starting_again(tmp_path):
-    """On a processor whose AVX-512 kernels differ, simulated: its products differ unless capped."""
+def test_a_process_with_differing_kernels_restarts_with_onednn_limited(tmp_path):
+    """On a simulated processor whose AVX-512 kernels give other products than AVX2."""
     site = tmp_path / "sitecustomize.py"
     site.write_text(
         "import ddpg\n"

@@ -1,4 +1,4 @@
-"""What a test run does where something is missing that a test needs; see tests/needs.py."""
+"""Tests whose requirements are missing are skipped, and fail in CI; see tests/needs.py."""
 
 import os
 import re
@@ -16,7 +16,7 @@ MISSING = {
 
 
 def run_pytest(path, *arguments: str, ci: bool = False) -> tuple[int, str]:
-    """Run tests with only the programs in the directory `path`; the exit code and the output."""
+    """Run tests with only the programs in the directory `path`; returns exit code and output."""
     env = {k: v for k, v in os.environ.items() if k != "CI" and not k.startswith("PYTEST")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-o", f"cache_dir={path}/cache", *arguments],
@@ -26,15 +26,15 @@ def run_pytest(path, *arguments: str, ci: bool = False) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_what_cannot_run_is_skipped_with_a_reason(tmp_path):
+def test_missing_requirements_skip_with_a_reason(tmp_path):
     code, output = run_pytest(tmp_path, *NEEDS_MORE)
     assert code == 0, output
     reasons = set(re.findall(r"^SKIPPED .*?: (needs .*)", output, re.MULTILINE))
     assert reasons == MISSING
-    assert re.search(r"\b1 passed, \d+ skipped in", output), "one test reads the sources only"
+    assert re.search(r"\b1 passed, \d+ skipped in", output), "one test needs only the sources"
 
 
-def test_in_ci_it_fails_with_the_reason(tmp_path):
+def test_missing_requirements_fail_in_ci(tmp_path):
     code, output = run_pytest(tmp_path, *NEEDS_MORE, ci=True)
     assert code == 1, output
     reasons = set(re.findall(r"^ERROR .* - Failed: (needs .*)", output, re.MULTILINE))
@@ -50,8 +50,8 @@ def test_a_skip_for_another_reason_fails(tmp_path):
     assert "skipped without a marker of tests/needs.py: Skipped: it rains" in output
 
 
-def test_what_passed_need_not_run_again(tmp_path):
-    """As in CI: first what can run, then, with the rest installed, what has not passed yet."""
+def test_passed_tests_need_not_run_again(tmp_path):
+    """As in CI: first the tests that can run, then, with everything installed, the other ones."""
     tests = tmp_path / "test_two.py"
     tests.write_text(
         "import pytest\n\ndef test_one(): pass\n\n@pytest.mark.buildah\ndef test_two(): pass\n"
@@ -60,6 +60,6 @@ def test_what_passed_need_not_run_again(tmp_path):
     assert "1 passed, 1 skipped in" in run_pytest(tmp_path, *options)[1]
     (tmp_path / "buildah").write_text("#!/bin/sh\n")
     (tmp_path / "buildah").chmod(0o755)
-    for _ in range(2):  # what that run adds is not kept, so that two may run side by side
+    for _ in range(2):  # --not-yet-passed does not record passes, so two may run in parallel
         _, output = run_pytest(tmp_path, "--not-yet-passed", *options)
         assert "1 passed, 1 deselected in" in output

@@ -1,4 +1,4 @@
-"""The bytes of a stored policy."""
+"""The bytes of policy.npz."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ from ddpg.runs.policy_file import load_policy, policy_to_bytes
 PUBLISHED = Path("results/published/pendulum-demo/seed_0/policy.npz")
 
 
-def test_every_python_stores_the_bytes_that_are_published():
+def test_every_python_version_writes_the_published_bytes():
     assert policy_to_bytes(load_policy(PUBLISHED)) == PUBLISHED.read_bytes()

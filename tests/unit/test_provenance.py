@@ -1,4 +1,4 @@
-"""The recorded revision is that of the sources, or none."""
+"""The recorded git revision is that of the sources, or none."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ from ddpg.runs.record import Revision
 
 def git(directory: Path, *arguments) -> str:
     author = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-    # A clone of a submodule by its path is refused otherwise.
+    # Otherwise git refuses to clone a submodule from a path.
     command = ["git", "-C", directory, *author, "-c", "protocol.file.allow=always", *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture(autouse=True)
 def no_variables_of_git(monkeypatch):
-    """As under a hook of git, these tests would write to the repository of the hook."""
+    """Under a git hook, its variables would make these tests write to the hook's repository."""
     for name in provenance.GIT_VARIABLES & os.environ.keys():
         monkeypatch.delenv(name)
 
@@ -49,14 +49,14 @@ def revision(directory: Path, dirty: bool = False) -> Revision:
     return Revision(git(directory, "rev-parse", "HEAD"), dirty)
 
 
-def test_a_clone_has_its_revision_and_whether_it_changed(tmp_path, recorded):
+def test_a_clone_records_its_revision_and_whether_it_is_dirty(tmp_path, recorded):
     root = repository(tmp_path / "clone")
     assert recorded(root) == revision(root)
     (root / "ddpg/__init__.py").write_text("changed")
     assert recorded(root) == revision(root, dirty=True)
 
 
-def test_a_worktree_a_submodule_and_a_link_have_their_own(tmp_path, recorded):
+def test_worktrees_submodules_and_links_record_their_own_revision(tmp_path, recorded):
     root, outer = repository(tmp_path / "own"), repository(tmp_path / "outer")
     git(root, "worktree", "add", "--quiet", tmp_path / "tree")
     git(tmp_path / "tree", "commit", "--quiet", "--allow-empty", "--message", "ahead")
@@ -68,7 +68,7 @@ def test_a_worktree_a_submodule_and_a_link_have_their_own(tmp_path, recorded):
 
 
 @pytest.mark.parametrize("tracked", [True, False])
-def test_a_surrounding_repository_is_another_ones(tmp_path, recorded, tracked):
+def test_the_revision_of_a_surrounding_repository_is_not_recorded(tmp_path, recorded, tracked):
     outer = repository(tmp_path / "outer")
     (outer / "unpacked/ddpg").mkdir(parents=True)
     (outer / "unpacked/ddpg/__init__.py").write_text("")
@@ -77,11 +77,11 @@ def test_a_surrounding_repository_is_another_ones(tmp_path, recorded, tracked):
     assert recorded(outer / "unpacked") is None
 
 
-def test_a_repository_that_does_not_track_the_sources_is_another_ones(tmp_path, recorded):
+def test_a_repository_that_does_not_track_the_sources_is_not_recorded(tmp_path, recorded):
     assert recorded(repository(tmp_path / "own", tracked=False)) is None
 
 
-def test_the_variables_of_a_hook_do_not_mislead(tmp_path, recorded, monkeypatch):
+def test_the_variables_of_a_git_hook_are_ignored(tmp_path, recorded, monkeypatch):
     root, other = repository(tmp_path / "own"), repository(tmp_path / "other")
     expected = revision(root)
     for name, value in {
@@ -94,7 +94,7 @@ def test_the_variables_of_a_hook_do_not_mislead(tmp_path, recorded, monkeypatch)
     assert recorded(root) is None
 
 
-def test_a_clone_of_another_owner_has_its_revision(tmp_path, recorded, monkeypatch):
+def test_a_clone_of_another_owner_records_its_revision(tmp_path, recorded, monkeypatch):
     root = repository(tmp_path / "own")
     expected = revision(root)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
@@ -103,7 +103,7 @@ def test_a_clone_of_another_owner_has_its_revision(tmp_path, recorded, monkeypat
     assert recorded(root) == expected
 
 
-def test_where_it_is_not_known_the_reason_is_said(tmp_path, recorded, monkeypatch, caplog):
+def test_an_unknown_revision_is_logged_with_the_reason(tmp_path, recorded, monkeypatch, caplog):
     root = repository(tmp_path / "own")
     (root / "no-git").mkdir()
     monkeypatch.setenv("PATH", str(root / "no-git"))

@@ -1,4 +1,4 @@
-"""Published runs: copied only when finished and whole, and held against their manifest."""
+"""Published runs: only finished, undamaged runs are copied, and their manifest is checked."""
 
 import errno
 import shutil
@@ -25,7 +25,7 @@ def run(tmp_path):
     return directory
 
 
-def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
+def test_the_manifest_can_be_checked_with_sha256sum(run, tmp_path):
     published = tmp_path / "published"
     target = publish_run(run, published)
     assert target == published / "pendulum-demo" / "seed_0"
@@ -37,7 +37,7 @@ def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
     check_manifest(published / "MANIFEST.sha256", [target])
 
 
-def test_only_runs_are_listed(run, tmp_path, caplog):
+def test_the_manifest_lists_only_runs(run, tmp_path, caplog):
     target = publish_run(run, tmp_path / "published")
     manifest = (tmp_path / "published/MANIFEST.sha256").read_text(encoding="utf-8")
     for name in ("seed_0_backup", "seed_5", ".seed_1.tmp"):
@@ -84,7 +84,7 @@ def test_another_run_of_the_seed_is_not_overwritten(run, tmp_path):
         publish_run(run, tmp_path / "published")
 
 
-def test_a_copy_that_was_cut_off_is_made_anew(run, tmp_path, monkeypatch):
+def test_an_interrupted_copy_is_made_again(run, tmp_path, monkeypatch):
     copyfile, copied = shutil.copyfile, []
 
     def full_disk(source, target):

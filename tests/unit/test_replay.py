@@ -1,4 +1,4 @@
-"""The replay buffer: a ring, sampled uniformly."""
+"""The replay buffer: a ring buffer that is sampled uniformly."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ OBS_DIM, ACT_DIM = 3, 2
 
 
 def filled(size: int, transitions: int) -> ReplayBuffer:
-    """A buffer to which `transitions` were added; all numbers of transition i are made from i."""
+    """A buffer with `transitions` added; all numbers in transition i follow from i."""
     buffer = ReplayBuffer(size, OBS_DIM, ACT_DIM)
     for i in range(transitions):
         buffer.add(
@@ -36,7 +36,7 @@ def test_the_newest_transitions_are_kept(added, kept):
     np.testing.assert_array_equal(newest.reward, 0.5 * np.array(kept))
 
 
-def test_a_sampled_row_is_one_transition_whole():
+def test_a_sampled_row_is_one_complete_transition():
     batches = empty_batches(capacity=4, batch_size=50)
 
     filled(7, 10).sample(np.random.default_rng(0), batches, updates=4)
@@ -50,7 +50,7 @@ def test_a_sampled_row_is_one_transition_whole():
     np.testing.assert_array_equal(batches.terminated, i % 2)
 
 
-def test_only_what_was_added_is_sampled():
+def test_only_added_transitions_are_sampled():
     batches = empty_batches(capacity=1, batch_size=200)
 
     filled(1000, 3).sample(np.random.default_rng(0), batches, updates=1)
@@ -68,7 +68,7 @@ def test_sampling_is_uniform_with_replacement():
     assert abs(counts - 10_000).max() < 5 * np.sqrt(100_000 * 0.1 * 0.9)
 
 
-def test_sampling_fills_only_the_batches_asked_for():
+def test_sampling_fills_only_the_requested_batches():
     batches = empty_batches(capacity=5, batch_size=4)
 
     filled(10, 10).sample(np.random.default_rng(0), batches, updates=2)
@@ -78,7 +78,7 @@ def test_sampling_fills_only_the_batches_asked_for():
         assert np.isnan(array[2:]).all()
 
 
-def test_the_same_generator_samples_the_same():
+def test_equal_generators_sample_equal_batches():
     first, second = empty_batches(2, 8), empty_batches(2, 8)
     buffer = filled(10, 10)
 
@@ -90,7 +90,7 @@ def test_the_same_generator_samples_the_same():
 
 
 @pytest.mark.parametrize("added", [3, 8])
-def test_what_last_gave_can_be_restored(added):
+def test_restore_takes_the_output_of_last(added):
     original = filled(5, added)
     count = len(original)
     restored = ReplayBuffer(5, OBS_DIM, ACT_DIM)
@@ -102,7 +102,7 @@ def test_what_last_gave_can_be_restored(added):
         np.testing.assert_array_equal(a, b)
 
 
-def test_last_gives_copies():
+def test_last_returns_copies():
     buffer = filled(5, 5)
 
     buffer.last(5).obs[:] = 99
@@ -110,7 +110,7 @@ def test_last_gives_copies():
     assert buffer.data.obs.max() < 99
 
 
-def test_a_buffer_takes_the_memory_that_it_says():
+def test_bytes_needed_is_the_size_of_the_arrays():
     buffer = ReplayBuffer(100, OBS_DIM, ACT_DIM)
 
     assert sum(array.nbytes for array in buffer.data) == bytes_needed(100, OBS_DIM, ACT_DIM)

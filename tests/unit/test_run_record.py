@@ -1,4 +1,4 @@
-"""run.json: read and written to the same record; what is missing or mistyped is named."""
+"""run.json: a round trip gives an equal record; missing and mistyped keys are named."""
 
 import copy
 import dataclasses
@@ -19,20 +19,20 @@ from ddpg.runs.record import Processor, Revision, RunRecord
 PUBLISHED = sorted(ROOT.glob("results/published/*/seed_*/run.json"))
 LATER_KEYS = {"core_digest", "kernels"}
 
-# Runs as other machines and other versions of this package leave them.
+# Runs of other machines and other versions of this package.
 ORIGINS = {
     "here": {},
     "in an image, which has no git": {"git": None, "image": IMAGE},
     "with uncommitted changes": {"git": Revision("0123456789abcdef", dirty=True)},
     "on a GPU": {"gpu": ("NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3")},
-    "on a processor that Linux says little of": {"processor": Processor("", "?-?-?-?", ())},
+    "on a processor that Linux hardly describes": {"processor": Processor("", "?-?-?-?", ())},
     "with variables": {"variables": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}},
     "of a later version": {"core_digest": "d", "kernels": "AVX2"},
 }
 
 
 def write(directory: Path, record: RunRecord | dict) -> Path:
-    """Write run.json into a run directory; its path."""
+    """Write run.json in a run directory; returns its path."""
     directory.mkdir(parents=True, exist_ok=True)
     content = record if isinstance(record, dict) else record.to_json()
     (directory / "run.json").write_bytes(json_bytes(content))
@@ -40,7 +40,7 @@ def write(directory: Path, record: RunRecord | dict) -> Path:
 
 
 def keys(value: dict, prefix: tuple = ()) -> list[tuple]:
-    """The path of every key of a JSON object whose keys are this package's."""
+    """The path of every key of a JSON object, not of free-form objects in it."""
     found = []
     for key, inner in value.items():
         found.append((*prefix, key))
@@ -73,7 +73,7 @@ def dotted(path: tuple) -> str:
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: "-".join(path.parts[-3:-1]))
-def test_every_published_run_is_read_as_it_was_written(path):
+def test_every_published_run_survives_a_round_trip(path):
     written = json.loads(path.read_text())
     record = RunRecord.read(path)
     again = record.to_json()
@@ -85,7 +85,7 @@ def test_every_published_run_is_read_as_it_was_written(path):
     assert again.keys() - written.keys() <= LATER_KEYS
 
 
-def test_a_run_of_before_the_later_keys(tmp_path):
+def test_keys_that_were_added_later_have_defaults(tmp_path):
     earlier = {key: value for key, value in COMPLETE.items() if key not in LATER_KEYS}
     earlier["identity"] = dict(earlier["identity"])
     del earlier["identity"]["arithmetic_version"]
@@ -93,14 +93,14 @@ def test_a_run_of_before_the_later_keys(tmp_path):
     assert (record.arithmetic_version, record.core_digest, record.kernels) == (1, None, None)
 
 
-def test_a_key_of_a_later_version_is_passed_over(tmp_path):
+def test_keys_of_a_later_version_are_ignored(tmp_path):
     later = copy.deepcopy(COMPLETE) | {"colour": "blue"}
     later["machine"]["colour"] = ["blue"]
     assert RunRecord.read(write(tmp_path, later)) == make_record(image=IMAGE)
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_written_and_read_it_is_the_same(tmp_path, origin):
+def test_a_round_trip_gives_an_equal_record(tmp_path, origin):
     record = make_record(**ORIGINS[origin])
     assert RunRecord.read(write(tmp_path, record)) == record
     assert RunDirectory(tmp_path).read_finished() == record
@@ -136,7 +136,7 @@ def test_a_value_of_another_type_is_named(tmp_path, path):
         ({"seed": "x" * 99}, f"seed is '{'x' * 36}..., not a whole number"),
     ],
 )
-def test_what_is_said_of_a_wrong_value(tmp_path, change, message):
+def test_messages_about_wrong_values(tmp_path, change, message):
     refused(write(tmp_path, COMPLETE | change), message)
 
 
@@ -148,13 +148,13 @@ def refused(path: Path, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_whole_number_will_do_for_a_number(tmp_path):
+def test_a_whole_number_is_accepted_as_a_float(tmp_path):
     record = RunRecord.read(write(tmp_path, COMPLETE | {"seconds": 10}))
     assert record.seconds == 10.0 and isinstance(record.seconds, float)
 
 
-def test_the_provenance_of_every_origin(tmp_path):
-    """Every kind of run in one table, as CSV, Markdown and page."""
+def test_the_provenance_table_of_all_origins(tmp_path):
+    """As CSV, Markdown and HTML."""
     runs = []
     for seed, changes in enumerate(ORIGINS.values()):
         runs.append(tmp_path / f"seed_{seed}")
@@ -177,7 +177,7 @@ def test_the_provenance_of_every_origin(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["provenance", "plan", "verify"])
-def test_every_command_names_what_is_wrong(tmp_path, capsys, command):
+def test_every_command_reports_an_invalid_run_json(tmp_path, capsys, command):
     run = tmp_path / "pendulum-demo/seed_0"
     write(run, {key: value for key, value in COMPLETE.items() if key != "machine"})
     options = {

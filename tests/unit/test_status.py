@@ -1,4 +1,4 @@
-"""The state of runs, read from their directories."""
+"""The status of runs, read from their directories."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def make_run(directory, epochs=(1, 2), seed=0):
 
 
 def progress(epochs):
-    """The lines of a progress.txt of these epochs."""
+    """The lines of a progress.txt with these epochs."""
     rows = ["\t".join(COLUMNS)]
     for epoch in epochs:
         row = dict.fromkeys(COLUMNS, 0.0)
@@ -64,7 +64,7 @@ def test_the_states(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["exp_name", "seed", "epochs", "steps_per_epoch"])
-def test_a_configuration_without_what_is_shown(tmp_path, key):
+def test_a_missing_key_of_config_json_is_named(tmp_path, key):
     path = make_run(tmp_path / "run") / "config.json"
     settings = json.loads(path.read_text())
     del settings[key]
@@ -73,7 +73,7 @@ def test_a_configuration_without_what_is_shown(tmp_path, key):
         status.read_status(path.parent)
 
 
-def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
+def test_the_status_of_a_run_with_only_a_checkpoint(tmp_path):
     config = {"epochs": 10, "steps_per_epoch": 1000}
     identity = Identity("pendulum-demo", 7, config, {}, arithmetic_version=2)
     state = make_state(identity, tables={"progress.txt": progress((1, 2))})
@@ -89,7 +89,7 @@ def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
     assert (found.speed, found.seconds_left) == (500, 16)
 
 
-def test_a_finished_run_of_which_only_the_copy_is_left(tmp_path):
+def test_the_status_of_a_finished_run_with_only_the_copied_results(tmp_path):
     run = make_run(tmp_path / "seed_7", seed=7)
     names = ("config.json", "progress.txt", "run.json")
     (run / "run.json").write_text("{}")
@@ -101,7 +101,7 @@ def test_a_finished_run_of_which_only_the_copy_is_left(tmp_path):
     assert (found.epoch, found.test_return) == (2, -2.0)
 
 
-def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):
+def test_directories_that_are_not_runs_are_skipped_and_named(tmp_path, capsys):
     demo = tmp_path / "pendulum-demo"
     for name in ("seed_0", "seed_0_backup", "seed_00", ".seed_0.tmp", "seed_0/set_aside_1", "mine"):
         make_run(demo / name)
@@ -110,7 +110,7 @@ def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):
     (demo / "other/config.json").write_text('{"exp_name": "[bold]"}')
     (demo / "damaged").mkdir()
     (demo / "damaged/config.json").write_text("{")
-    assert len(status.find_statuses(tmp_path)) == 2  # seed_0, and the one with a name of its own
+    assert len(status.find_statuses(tmp_path)) == 2  # seed_0 and mine
     print_statuses(tmp_path)
     shown = "".join(capsys.readouterr().out.split())
     for name in ("seed_0_backup", "seed_00", "seed_5"):
@@ -137,12 +137,12 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
     )
 
 
-def test_a_plan_is_what_the_published_runs_cost(tmp_path):
+def test_a_plan_estimates_costs_from_published_runs(tmp_path):
     runs = []
     files = RESULT_FILES
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
         seconds = 10_000 / speed
-        times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one epoch was held up
+        times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one slow epoch
         table = ["TotalEnvInteracts\tTime"]
         table += [f"{10_000 * (i + 1)}\t{time}" for i, time in enumerate(times)]
         directory = tmp_path / "pendulum-demo" / f"seed_{seed}"
@@ -164,7 +164,7 @@ def test_a_plan_is_what_the_published_runs_cost(tmp_path):
     assert rows["halfcheetah-benchmark"]["core_hours"] is None
 
 
-def test_the_plan_measures_by_the_published_runs_beside_the_configuration(tmp_path, capsys):
+def test_the_plan_uses_the_published_runs_beside_the_configuration(tmp_path, capsys):
     run = tmp_path / "results/published/pendulum-demo/seed_0"
     shutil.copytree(ROOT / "results/published/pendulum-demo/seed_0", run)
     shutil.copy(ROOT / "config.yaml", tmp_path)

@@ -1,4 +1,4 @@
-"""Every signal that usually ends a process asks a run to save; a closed terminal ends nothing."""
+"""Every signal that usually ends a process makes a run save; a closed terminal loses nothing."""
 
 import os
 import pty
@@ -27,10 +27,10 @@ def test_a_signal_asks_to_stop(number):
         assert not stop.asked
         os.kill(os.getpid(), number)
         assert stop.asked
-        os.kill(os.getpid(), number)  # schedulers repeat themselves
+        os.kill(os.getpid(), number)  # schedulers send signals repeatedly
 
 
-def test_handlers_are_put_back():
+def test_handlers_are_restored():
     before = [signal.getsignal(number) for number in SIGNALS]
     with stop_signals():
         assert not {*map(signal.getsignal, SIGNALS)} & {*before}
@@ -38,7 +38,7 @@ def test_handlers_are_put_back():
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_only_what_nohup_ignores_stays_ignored(number):
+def test_only_an_ignored_sighup_stays_ignored(number):
     before = signal.signal(number, signal.SIG_IGN)
     try:
         with stop_signals() as stop:
@@ -56,8 +56,8 @@ def test_a_second_ctrl_c_ends_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("nohup", [False, True])
-def test_a_terminal_that_is_closed(tmp_path, nohup):
-    """The run saves and says with its exit code how to continue; under nohup it runs to its end."""
+def test_a_closed_terminal_saves_the_run(tmp_path, nohup):
+    """The run saves and exits as resumable; under nohup it trains to the end."""
     run = tmp_path / "run"
     epochs = ["epochs=40"] if nohup else []
     arguments = ["train", "pendulum-demo", "--seed", "0", "--output", str(run)]

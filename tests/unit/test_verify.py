@@ -1,4 +1,4 @@
-"""`verify`: whole or damaged, what produced it, and whether it comes out again."""
+"""`verify`: detects damage, prints provenance, and replays the first epochs."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def run(finished, tmp_path):
 
 
 def verify(capfd, *arguments):
-    """(exit code, what it printed, what it printed as errors)."""
+    """(exit code, standard output, standard error)."""
     capfd.readouterr()
     code = main(["verify", *map(str, arguments)])
     return code, *capfd.readouterr()
@@ -54,7 +54,7 @@ def edit_about(run, change):
     (run / "run.json").write_text(json.dumps(about))
 
 
-def test_a_whole_run_says_what_produced_it(run, capfd):
+def test_an_undamaged_run_prints_its_provenance(run, capfd):
     code, out, _ = verify(capfd, run)
     assert code == 0
     about = json.loads((run / "run.json").read_text())
@@ -79,7 +79,7 @@ def test_a_whole_run_says_what_produced_it(run, capfd):
 @pytest.mark.parametrize(
     "name", ["progress.txt", "test_episodes.csv", "state_digests.txt", "config.json", "policy.npz"]
 )
-def test_a_changed_file(run, capfd, name):
+def test_a_changed_file_is_reported(run, capfd, name):
     with open(run / name, "a") as file:
         file.write("\n")
     code, out, err = verify(capfd, run)
@@ -89,7 +89,7 @@ def test_a_changed_file(run, capfd, name):
     assert err.count("\n") == 1
 
 
-def test_a_missing_file_and_a_directory_in_its_place(run, capfd):
+def test_a_missing_file_or_a_directory_in_its_place_is_reported(run, capfd):
     (run / "policy.npz").unlink()
     (run / "test_episodes.csv").unlink()
     (run / "test_episodes.csv").mkdir()
@@ -99,7 +99,7 @@ def test_a_missing_file_and_a_directory_in_its_place(run, capfd):
     assert "test_episodes.csv: missing (and 1 more)" in err
 
 
-def test_files_of_two_runs(run, capfd):
+def test_files_of_two_runs_are_reported(run, capfd):
     edit(run, "config.json", lambda content: content.replace(b'"seed": 10', b'"seed": 20'))
     code, _, err = verify(capfd, run)
     assert (code, "config.json and run.json are not of the same run" in err) == (1, True)
@@ -115,20 +115,20 @@ def test_files_of_two_runs(run, capfd):
         ("config.json", '{"exp_name": "x", "seed": 0}', "config.json: experiments.x: 'env' is mis"),
     ],
 )
-def test_what_is_no_run(run, capfd, name, content, message):
+def test_directories_that_are_not_runs_are_refused(run, capfd, name, content, message):
     (run / name).write_text(content)
     code, _, err = verify(capfd, run)
     assert (code, err.count("\n")) == (2, 1)
     assert message in err
 
 
-def test_an_unfinished_run(run, capfd):
+def test_an_unfinished_run_is_refused(run, capfd):
     (run / "run.json").unlink()
     code, _, err = verify(capfd, run)
     assert (code, f"is {run} a finished run?" in err) == (2, True)
 
 
-def test_every_run_is_looked_at(run, finished, capfd):
+def test_every_run_is_verified_also_after_a_failure(run, finished, capfd):
     (run / "policy.npz").unlink()
     code, out, _ = verify(capfd, run, finished)
     assert code == 1
@@ -136,14 +136,14 @@ def test_every_run_is_looked_at(run, finished, capfd):
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 100])
-def test_a_replay_of_the_first_epochs(run, capfd, epochs):
+def test_a_replay_gives_the_same_bytes(run, capfd, epochs):
     code, out, _ = verify(capfd, run, "--replay", epochs)
     assert code == 0
     assert f"the first {min(epochs, 4)} epoch(s) are the same, byte for byte" in out
 
 
 @pytest.mark.parametrize("name", ["progress.txt", "test_episodes.csv"])
-def test_a_replay_that_differs(run, capfd, name):
+def test_a_replay_that_differs_fails_on_the_same_platform(run, capfd, name):
     def change(content):
         """Another digit in the third epoch."""
         lines = content.splitlines(keepends=True)
@@ -168,7 +168,7 @@ def test_a_replay_that_differs(run, capfd, name):
     assert f"{name} differ; compare statistically, because these differ: platform: GPU" in out
 
 
-def test_a_replay_that_differs_names_other_versions(run, capfd):
+def test_a_replay_that_differs_names_other_package_versions(run, capfd):
     edit(run, "progress.txt", lambda content: content.replace(b"\n1\t", b"\n1\t9"))
     edit_about(run, lambda about: about["identity"]["packages"].update(numpy="1.0"))
     code, out, _ = verify(capfd, run, "--replay", 1)
@@ -176,8 +176,8 @@ def test_a_replay_that_differs_names_other_versions(run, capfd):
     assert (code, f"packages.numpy: 1.0 -> {now}" in out) == (1, True)
 
 
-def test_it_loads_no_tensorflow(run):
-    """Unless it replays: a thousand runs are verified in seconds."""
+def test_verifying_without_replay_does_not_import_tensorflow(run):
+    """So that a thousand runs are verified in seconds."""
     program = (
         "import sys; from ddpg.cli import main; assert main(['verify', sys.argv[1]]) == 0; "
         "sys.exit('tensorflow' in sys.modules)"
