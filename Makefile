@@ -60,9 +60,10 @@ test-platforms: $(VENV)/dev ## test the installation in a bare Debian 13 (needs 
 test-portable: $(VENV)/dev ## test that other processors compute the same bytes (needs qemu-user)
 	$(VENV)/bin/python -m pytest -n auto tests/portable
 
-lint: $(VENV)/dev ## check the style of the code and of the workflow
+lint: $(VENV)/dev ## check the style of the code and of the workflow, and the types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	$(VENV)/bin/snakemake --lint
 

@@ -7,11 +7,12 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import yaml
-from jsonschema import Draft202012Validator, validators
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from ddpg import strict_yaml
 from ddpg.errors import UserError
@@ -139,7 +140,7 @@ def check(config: dict) -> None:
 def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
     """UserError for an unknown experiment, and for a reference of no or of several sources."""
 
-    def refuse(part: str, name: str, problem: str):
+    def refuse(part: str, name: str, problem: str) -> NoReturn:
         path = ("comparisons", comparison, part, name)
         raise UserError(f"{settings.file_of(path)}: {'.'.join(path)}: {problem}")
 
@@ -171,7 +172,7 @@ def experiment(config: dict, name: str, overrides: dict | None = None) -> Experi
     _validate(overrides, _definition("hyperparameters"), lambda path: "--set")
     own = _whole_numbers({**config["defaults"], **config["experiments"][name], **overrides})
     _validate(own, _definition("experiment"), settings.file_of, prefix=("experiments", name))
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
     for field in dataclasses.fields(Experiment):
         if field.type is float:
             values[field.name] = float(values[field.name])
@@ -221,13 +222,13 @@ def format_overrides(overrides: dict) -> list[str]:
     return [f"{key}={_yaml_text(value)}" for key, value in overrides.items()]
 
 
-def _yaml_text(value) -> str:
+def _yaml_text(value: Any) -> str:
     """A value in YAML, on one line: as the element of a list, without the list's brackets."""
     written = yaml.safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=True)
     return written.strip()[1:-1]
 
 
-def _whole_numbers(value):
+def _whole_numbers(value: Any) -> Any:
     """The value with every whole number in it as an int: equal numbers become the same.
 
     Beyond 2**53 a float is no longer exact, and no key takes an integer of that size.
@@ -248,7 +249,7 @@ def _settings(config: dict) -> Settings:
 _ABSENT = object()
 
 
-def _at(path: Sequence[str | int], value):
+def _at(path: Sequence[str | int], value: Any) -> Any:
     """What stands at `path` in nested mappings and lists; _ABSENT where nothing does."""
     for key in path:
         try:
@@ -269,7 +270,7 @@ def _definition(name: str) -> dict:
     return {"$ref": f"#/$defs/{name}", "$defs": _schema()["$defs"]}
 
 
-def _is_number(checker, value) -> bool:
+def _is_number(checker: Any, value: Any) -> bool:
     """JSON's numbers are finite, and so are the schema's; a truth value is not a number."""
     if isinstance(value, float):
         return math.isfinite(value)
@@ -301,7 +302,12 @@ def _load_yaml(path: Path | str) -> dict:
     return _whole_numbers(loaded)
 
 
-def _validate(value: dict, schema: dict, file_of: Callable, prefix: tuple[str, ...] = ()) -> None:
+def _validate(
+    value: dict,
+    schema: dict,
+    file_of: Callable[[Sequence[str | int]], str],
+    prefix: tuple[str, ...] = (),
+) -> None:
     """UserError with the first error, in the file that `file_of` says of its path."""
     errors = sorted(_Validator(schema).iter_errors(value), key=lambda e: list(e.path))
     if errors:
@@ -312,7 +318,7 @@ def _validate(value: dict, schema: dict, file_of: Callable, prefix: tuple[str, .
         raise UserError(": ".join(filter(None, [where, place, _explain(error)])))
 
 
-def _explain(error) -> str:
+def _explain(error: ValidationError) -> str:
     """What is wrong in a schema error, what to write instead, and what the key means."""
     value, kind, wanted = error.instance, error.validator, error.validator_value
     if kind == "additionalProperties":
@@ -340,7 +346,7 @@ def _explain(error) -> str:
     return message + (f" ({meaning})" if meaning else "")
 
 
-def _wrong_key(error) -> tuple[str, ...]:
+def _wrong_key(error: ValidationError) -> tuple[str, ...]:
     """The key below the error's path that is wrong, where a key and not its value is."""
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
@@ -348,7 +354,7 @@ def _wrong_key(error) -> tuple[str, ...]:
     return (error.instance,) if "propertyNames" in error.absolute_schema_path else ()
 
 
-def _explain_number(value) -> str | None:
+def _explain_number(value: Any) -> str | None:
     """Why a value is not a number, and how YAML reads it as one; None where that does not help."""
     try:
         number = float(value) if isinstance(value, str | float) else None
@@ -366,6 +372,6 @@ def _explain_number(value) -> str | None:
     return f"{value!r} is text to YAML; write it as a decimal, {decimal}"
 
 
-def _hint(word: str, known) -> str:
+def _hint(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -128,7 +128,7 @@ def _no_renderer(env: str, error: Exception) -> UserError:
     )
 
 
-def follow_body(env) -> None:
+def follow_body(env: gym.Env) -> None:
     """Film with the camera of a MuJoCo model that follows its body, where it has one.
 
     Gymnasium 1.4 takes a camera that stands still, and a cheetah runs out of its picture.

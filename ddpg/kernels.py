@@ -55,11 +55,11 @@ def pin(environ: MutableMapping[str, str] = os.environ) -> None:
     wanted["XLA_FLAGS"] = " ".join([*user_xla_flags(environ), *XLA_FLAGS])
     if environ.get(CAP_VARIABLE) != CAP:
         wanted[CAP_VARIABLE] = None
-    changed = {name for name, value in wanted.items() if environ.get(name) != value}
-    for name in changed:
+    changed = {name: value for name, value in wanted.items() if environ.get(name) != value}
+    for name, value in changed.items():
         environ.pop(name, None)
-        if wanted[name] is not None:
-            environ[name] = wanted[name]
+        if value is not None:
+            environ[name] = value
     if changed:
         _imported_before.extend(name for name in ("numpy", "tensorflow") if name in sys.modules)
 

@@ -18,5 +18,5 @@ def root_lacks_capabilities() -> bool:
         status, last = STATUS.read_text(), int(LAST.read_text())
     except OSError:  # not Linux
         return False
-    permitted = re.search(r"^CapPrm:\s*(\w+)", status, re.MULTILINE)[1]
-    return int(permitted, 16) != (1 << (last + 1)) - 1
+    permitted = re.search(r"^CapPrm:\s*(\w+)", status, re.MULTILINE)
+    return permitted is not None and int(permitted[1], 16) != (1 << (last + 1)) - 1

@@ -4,22 +4,27 @@ import contextlib
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ddpg.config import Experiment
 from ddpg.stopping import leave_closed_terminal
 
 log = logging.getLogger(__name__)
 
+# Called after each epoch with the number of steps taken and the new row of progress.txt.
+Report = Callable[[int, dict[str, float]], None]
+
 
 @contextlib.contextmanager
-def show_progress(experiment, seed: int):
+def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
     """Yields `report(steps, row)`, to be called after each epoch with its row of progress.txt."""
     started, steps_before = time.perf_counter(), None
     title = f"{experiment.name} seed {seed}"
 
-    def figures(steps, row) -> tuple[str, str, str]:
+    def describe(steps: int, row: dict[str, float]) -> tuple[str, str, str]:
         nonlocal steps_before
         if steps_before is None:  # the first epoch of this session may be a resumed one's rest
             steps_before = max(0, steps - experiment.steps_per_epoch)
@@ -29,8 +34,8 @@ def show_progress(experiment, seed: int):
 
     if not sys.stderr.isatty():
 
-        def report(steps, row) -> None:
-            test_return, speed, left = figures(steps, row)
+        def report(steps: int, row: dict[str, float]) -> None:
+            test_return, speed, left = describe(steps, row)
             log.info(
                 "%s: epoch %d/%d, test return %s, %s steps/s, %s left",
                 title, row["Epoch"], experiment.epochs, test_return, speed, left,
@@ -52,9 +57,9 @@ def show_progress(experiment, seed: int):
     with bar:
         task = bar.add_task(title, total=experiment.epochs, speed="-", ret="-", left="-")
 
-        def report(steps, row) -> None:
+        def report(steps: int, row: dict[str, float]) -> None:
             leave_closed_terminal()  # under nohup the training outlives it
-            test_return, speed, left = figures(steps, row)
+            test_return, speed, left = describe(steps, row)
             bar.update(task, completed=row["Epoch"], speed=speed, ret=test_return, left=left)
 
         yield report

@@ -5,6 +5,9 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +36,17 @@ class Stop:
 
 
 @contextlib.contextmanager
-def stop_signals():
+def stop_signals() -> Iterator[Stop]:
     """Yields a `Stop` that each of SIGNALS sets, instead of ending the process.
 
     A second Ctrl-C ends it at once, without saving: it then continues from its last checkpoint.
     Under nohup, which ignores SIGHUP, that stays ignored. The other signals are taken even where
     the parent ignores them: the shell of a SLURM job does, to outlive the training.
     """
-    stop, handlers, asked_at = Stop(), {}, 0.0
+    stop, asked_at = Stop(), 0.0
+    handlers: dict[signal.Signals, Any] = {}
 
-    def ask(number, frame) -> None:
+    def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked_at
         leave_closed_terminal()
         now = time.monotonic()

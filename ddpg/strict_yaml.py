@@ -5,13 +5,15 @@ and a number, and 010 as 8. Here a key is text and stands once, a date is text, 
 people read differently than YAML does is refused.
 """
 
+from typing import Any
+
 import yaml
 from yaml.constructor import ConstructorError
 
 MERGE, TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
 
-def load(text: str):
+def load(text: str) -> Any:
     """The value of a YAML text.
 
     Raises yaml.YAMLError if the text is not YAML, a key is there twice in a mapping, an integer is
@@ -24,24 +26,24 @@ def load(text: str):
 
 
 class _Loader(yaml.SafeLoader):
-    def __init__(self, stream):
+    def __init__(self, stream: str):
         super().__init__(stream)
-        self.unfinished = []  # anchors whose value is being read
+        self.unfinished: list[str | None] = []  # anchors whose value is being read
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
         if self.check_event(yaml.AliasEvent):
             alias = self.peek_event()
             if alias.anchor in self.unfinished:
                 raise _error(f"*{alias.anchor} stands inside its own anchor", alias)
         return super().compose_node(parent, index)
 
-    def compose_sequence_node(self, anchor):
+    def compose_sequence_node(self, anchor: str | None) -> yaml.Node:
         self.unfinished.append(anchor)
         node = super().compose_sequence_node(anchor)
         self.unfinished.pop()
         return node
 
-    def compose_mapping_node(self, anchor):
+    def compose_mapping_node(self, anchor: str | None) -> yaml.Node:
         """Check and name the keys as they are written, before `<<` adds those of other mappings."""
         self.unfinished.append(anchor)
         node = super().compose_mapping_node(anchor)
@@ -58,7 +60,7 @@ class _Loader(yaml.SafeLoader):
                 key.tag = TEXT
         return node
 
-    def construct_number(self, node):
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """An int or a float; refuses what YAML 1.1 reads otherwise than people do."""
         written = node.value.lstrip("+-").replace("_", "")
         if ":" in written:
@@ -74,7 +76,7 @@ class _Loader(yaml.SafeLoader):
         except ValueError:
             raise _error(f"{node.value[:40]} cannot be read as a number", node) from None
 
-    def construct_date(self, node):
+    def construct_date(self, node: yaml.ScalarNode) -> str:
         """No key of a configuration is a date, so it is meant as text."""
         return node.value
 

@@ -4,7 +4,6 @@ import datetime
 import functools
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -20,6 +19,7 @@ from ddpg.files import DISK_ERRORS, json_bytes, write_atomically
 from ddpg.memory import refuse_beyond_memory
 from ddpg.portability import determine_platform
 from ddpg.probe import describe_hidden_state
+from ddpg.progress import Report
 from ddpg.runs import provenance
 from ddpg.runs.checkpoint import Checkpoints, Damaged
 from ddpg.runs.directory import CONFIG, POLICY, RunDirectory, explain_restart
@@ -32,9 +32,6 @@ from ddpg.runs.typed_json import to_json
 from ddpg.stopping import Stop, stop_signals
 
 log = logging.getLogger(__name__)
-
-# Called after each epoch with the number of steps taken and the new row of progress.txt.
-Report = Callable[[int, dict[str, float]], None]
 
 
 def train(
@@ -84,7 +81,8 @@ def make_training(experiment: Experiment, seed: int) -> Training:
     size = experiment.replay_size
     needed = bytes_needed(size, env.observation_space.shape[0], env.action_space.shape[0])
     refuse_beyond_memory(needed, "replay_size", f"{size:,} transitions")
-    return Training(experiment, seed, make_env)
+    # The protocol of ddpg.core would allow to set the fields of an experiment, which is frozen.
+    return Training(experiment, seed, make_env)  # type: ignore[arg-type]
 
 
 class Clock:
@@ -138,7 +136,7 @@ class _Run:
                     f"{error}; undo the change, give another --output, or set it aside with "
                     "--restart"
                 ) from None
-            reason = error
+            reason: Exception = error
         except Damaged as error:
             reason = error
         aside = self.directory.set_aside()

@@ -3,11 +3,18 @@
 import functools
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory
+
+if TYPE_CHECKING:  # imported where they are needed: each takes long
+    import numpy as np
+
+    from ddpg.core.agent import DDPG, UpdateMetrics
+    from ddpg.core.replay import ReplayBuffer
 
 HELP = "find where two runs diverge"
 
@@ -37,8 +44,8 @@ def bisect_runs(a: Path, b: Path) -> str:
         return f"{a} and {b}: the states after all {epochs} epochs that both have are the same"
     sentence = f"{a} and {b}: the states differ {describe_divergence(a, b)}"
     epoch, _ = found
-    runs = [_load_retrainable(path) for path in (a, b)]
-    if None in runs:
+    runs = [run for path in (a, b) if (run := _load_retrainable(path))]
+    if len(runs) < 2:
         return f"{sentence}; a run of another arithmetic or other packages is not retrained"
     return f"{sentence}; {_find_first_update([a, b], runs, epoch)}"
 
@@ -66,9 +73,8 @@ def _find_first_update(
         training = make_training(experiment, seed)
         digests = [result.digest for result in train_epochs(training, epoch - 1)]
         digests_of_updates: list[str] = []
-        training.agent.update = functools.partial(
-            _update_and_digest, training.agent, digests_of_updates
-        )
+        update = functools.partial(_update_and_digest, training.agent, digests_of_updates)
+        training.agent.update = update  # type: ignore[method-assign]  # observe each update
         digests += [result.digest for result in train_epochs(training, epoch)]
         if digests != read_digests(directory)[:epoch]:
             return f"{directory} has other digests when it is retrained here"
@@ -79,7 +85,13 @@ def _find_first_update(
     return f"no update of epoch {epoch} that both made makes the agents differ"
 
 
-def _update_and_digest(agent, digests: list[str], replay, rng, updates: int):
+def _update_and_digest(
+    agent: "DDPG",
+    digests: list[str],
+    replay: "ReplayBuffer",
+    rng: "np.random.Generator",
+    updates: int,
+) -> "UpdateMetrics":
     """DDPG.update one update at a time, with a digest of the agent after each."""
     import numpy as np
 

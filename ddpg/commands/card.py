@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from ddpg.errors import UserError
+from ddpg.runs.record import RunRecord
 
 HELP = "write a model card of a run's policy, from its run.json"
 
@@ -139,7 +140,7 @@ def _metadata(env: str, mean: float, sd: float) -> dict:
     }
 
 
-def _provenance(record) -> dict[str, str]:
+def _provenance(record: RunRecord) -> dict[str, str]:
     machine = record.machine
     versions = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     return {
@@ -153,7 +154,7 @@ def _provenance(record) -> dict[str, str]:
     }
 
 
-def _again(record) -> str:
+def _again(record: RunRecord) -> str:
     from ddpg.core import ARITHMETIC_VERSION
 
     if record.arithmetic_version == ARITHMETIC_VERSION:

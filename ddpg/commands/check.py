@@ -4,16 +4,18 @@ Each check prints one line. All of them run, whatever the earlier ones found.
 """
 
 import csv
+import functools
 import logging
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ddpg import config
 from ddpg.commands.arguments import add_config, positive_number
+from ddpg.config import Settings
 from ddpg.errors import Mismatch, UserError
 from ddpg.runs.directory import RunDirectory, find_finished_runs
 
@@ -104,13 +106,16 @@ def run(options: Namespace) -> None:
 
 
 def _checks(
-    options: Namespace, settings, runs, numbers
+    options: Namespace,
+    settings: Settings,
+    runs: dict[str, list[Path]],
+    numbers: list[StatedNumber],
 ) -> Iterator[tuple[str, Callable[[], Result]]]:
     yield "manifest", lambda: check_files(options.published, runs)
     for name, directories in runs.items():
         if directories:
-            yield "replay", lambda name=name: replay_one(name, runs[name], options.replay)
-    comparisons = []
+            yield "replay", functools.partial(replay_one, name, directories, options.replay)
+    comparisons: list[Any] = []
     yield "curves", lambda: load_comparisons(settings, runs, comparisons)
     yield "figures", lambda: check_figures(comparisons, options.documents / "images")
     yield "claims", lambda: check_numbers(comparisons, numbers)
@@ -198,10 +203,10 @@ def check_numbers(comparisons: list, numbers: list[StatedNumber]) -> Result:
         rows = (table["comparison"] == number.comparison) & (table["a"] == number.a)
         if number.b:
             rows &= table["b"] == number.b
-        found = table.loc[rows, number.column] if number.column in table else []
+        found = list(table.loc[rows, number.column]) if number.column in table else []
         if len(found) != 1:
             wrong.append(f"{_cell(number)}: not in our tables")
-        elif (measured := rounded_like(float(found.iloc[0]), number.value)) != number.value:
+        elif (measured := rounded_like(float(found[0]), number.value)) != number.value:
             wrong.append(f"{_cell(number)}: stated {number.value}, computed {measured}")
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""

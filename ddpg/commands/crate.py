@@ -7,10 +7,12 @@ software, machine, times, and output files with their SHA-256.
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from ddpg.errors import UserError
+from ddpg.runs.record import RunRecord
 
 HELP = "describe published runs as an RO-Crate (ro-crate-metadata.json)"
 
@@ -86,7 +88,7 @@ def describe(root: Path, published: Path) -> dict:
     return crate.metadata.generate()
 
 
-def _read_runs(root: Path, published: Path) -> dict:
+def _read_runs(root: Path, published: Path) -> dict[Path, RunRecord]:
     from ddpg.runs.directory import RunDirectory, find_finished_runs, read_records
 
     if not published.is_dir():
@@ -118,11 +120,12 @@ def _citation(root: Path) -> dict:
 class _Describer:
     """Adds entities to a crate; equal values are one entity."""
 
-    def __init__(self, crate, root: Path, citation: dict):
+    def __init__(self, crate: Any, root: Path, citation: dict):
         from ddpg.runs.provenance import versions
 
         self.crate, self.root = crate, root
-        self.actions, self.examples = [], {}
+        self.actions: list[Any] = []
+        self.examples: dict[str, list[Any]] = {}
         authors = [a.get("name") or f"{a['given-names']} {a['family-names']}"
                    for a in citation["authors"]]  # fmt: skip
         self.agent = self._entity("#maintainers", "Organization", name=", ".join(authors))
@@ -161,7 +164,7 @@ class _Describer:
         if (root / "README.md").is_file():
             crate.get("README.md")["about"] = crate.root_dataset
 
-    def add_run(self, directory: Path, record) -> None:
+    def add_run(self, directory: Path, record: RunRecord) -> None:
         """Add a run as an action: its parameters, its files, and what it ran on."""
         from ddpg.runs.published import published_files
 
@@ -210,7 +213,8 @@ class _Describer:
 
     def finish(self, runs: dict) -> None:
         """Add the parameters of the workflow and the profiles that the crate conforms to."""
-        inputs, outputs = [], []
+        inputs: list[Any] = []
+        outputs: list[Any] = []
         for name, examples in self.examples.items():
             is_output = name in FILES and name != CONFIG
             kinds = {type(example.get("value")) for example in examples}
@@ -231,7 +235,7 @@ class _Describer:
             for address, (name, version) in PROFILES.items()
         ]
 
-    def _entity(self, identifier: str, kind: str, /, **properties):
+    def _entity(self, identifier: str, kind: str, /, **properties: Any) -> Any:
         """The entity with this identifier, made if it is not there."""
         from rocrate.model.contextentity import ContextEntity
 
@@ -242,36 +246,36 @@ class _Describer:
             ContextEntity(self.crate, identifier, properties={"@type": kind, **properties})
         )
 
-    def _file(self, path: Path, what: str):
+    def _file(self, path: Path, what: str) -> Any:
         name = path.resolve().relative_to(self.root.resolve()).as_posix()
         properties = {"name": name, "description": what, **_size_and_digest(path)}
         if path.suffix in FORMATS:
             properties["encodingFormat"] = FORMATS[path.suffix]
         return self.crate.add_file(path, name, properties=properties)
 
-    def _value(self, name: str, value):
+    def _value(self, name: str, value: Any) -> Any:
         """A parameter's value as an example of the parameter."""
         if not isinstance(value, int | float | str):
             value = json.dumps(value)
         entity = self._property("value", name, value)
         return self._example(entity, name)
 
-    def _example(self, entity, name: str):
+    def _example(self, entity: Any, name: str) -> Any:
         examples = self.examples.setdefault(name, [])
         if entity not in examples:
             entity["exampleOfWork"] = {"@id": _parameter(name)}
             examples.append(entity)
         return entity
 
-    def _property(self, group: str, name: str, value):
+    def _property(self, group: str, name: str, value: Any) -> Any:
         identifier = f"#{group}/{name}/{value}".replace(" ", "_")
         return self._entity(identifier, "PropertyValue", name=name, value=value)
 
-    def _measure(self, record, name: str, value, unit: str):
+    def _measure(self, record: RunRecord, name: str, value: float, unit: str) -> Any:
         identifier = f"#usage/{record.experiment}/{record.seed}/{name}".replace(" ", "_")
         return self._entity(identifier, "PropertyValue", name=name, value=value, unitText=unit)
 
-    def _software(self, record) -> list:
+    def _software(self, record: RunRecord) -> list:
         versions = {"python": record.machine.python, **record.machine.packages}
         return [
             self._entity(
@@ -281,7 +285,7 @@ class _Describer:
             for name, version in versions.items()
         ]  # fmt: skip
 
-    def _circumstances(self, record) -> list:
+    def _circumstances(self, record: RunRecord) -> list:
         machine = record.machine
         known = {
             "processor": machine.cpu.model,
@@ -297,7 +301,7 @@ class _Describer:
                 if value != ""]  # fmt: skip
 
 
-def _one_or_list(entities: list):
+def _one_or_list(entities: list) -> Any:
     """JSON-LD of RO-Crate writes a single value without a list."""
     return entities[0] if len(entities) == 1 else entities
 

@@ -7,9 +7,13 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ddpg.errors import UserError
 from ddpg.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HELP = "write a run's learning curve for TensorBoard or as CSV"
 
@@ -51,7 +55,7 @@ def run(options: Namespace) -> None:
         print(write(directory, curve, settings, target))
 
 
-def write_csv(directory: Path, curve, settings: dict, target: Path) -> Path:
+def write_csv(directory: Path, curve: "pd.DataFrame", settings: dict, target: Path) -> Path:
     """Write `curve.csv`, the columns of `ddpg.api.read_run`; no value where there is none."""
     from ddpg.files import write_atomically
 
@@ -62,7 +66,7 @@ def write_csv(directory: Path, curve, settings: dict, target: Path) -> Path:
     return target / "curve.csv"
 
 
-def write_events(directory: Path, curve, settings: dict, target: Path) -> Path:
+def write_events(directory: Path, curve: "pd.DataFrame", settings: dict, target: Path) -> Path:
     """Write an event file of TensorBoard; returns its path, which is the same each time.
 
     A statistic that an epoch has not is left out. The time of an event is that of its epoch's end.
@@ -78,7 +82,7 @@ def write_events(directory: Path, curve, settings: dict, target: Path) -> Path:
     return target / name
 
 
-def start_time(directory: Path, curve) -> float:
+def start_time(directory: Path, curve: "pd.DataFrame") -> float:
     """When the run began, in seconds since 1970; of an unfinished one, as progress.txt tells."""
     record = RunDirectory(directory).read_finished()
     if record is not None:
@@ -88,7 +92,7 @@ def start_time(directory: Path, curve) -> float:
     return written - (0.0 if math.isnan(last) else last)
 
 
-def _event_file(curve, settings: dict, started: float) -> bytes:
+def _event_file(curve: "pd.DataFrame", settings: dict, started: float) -> bytes:
     from ddpg.core.tensorflow import tf  # takes seconds to import
 
     event, summary = tf.compat.v1.Event, tf.compat.v1.Summary
@@ -97,10 +101,10 @@ def _event_file(curve, settings: dict, started: float) -> bytes:
     )
     rows = "\n".join(f"| {key} | {value} |" for key, value in sorted(settings.items()))
     table = tf.make_tensor_proto([f"| key | value |\n| --- | --- |\n{rows}"], tf.string)
-    about = summary.Value(tag="configuration", metadata=text, tensor=table)
+    configuration = summary.Value(tag="configuration", metadata=text, tensor=table)
     events = [
         event(wall_time=started, file_version="brain.Event:2"),
-        event(wall_time=started, summary=summary(value=[about])),
+        event(wall_time=started, summary=summary(value=[configuration])),
     ]
     series = [column for column in curve.columns if column not in AXES]
     for row in curve.to_dict("records"):

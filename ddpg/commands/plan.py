@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from ddpg import config
 from ddpg.commands.arguments import add_config
@@ -40,12 +41,16 @@ def estimate_costs(settings: Settings, published: list[Path]) -> list[dict]:
     is published.
     """
     rows = []
-    recorded = read_records(published)
+    published_records = read_records(published)
     for name in settings["experiments"]:
         experiment = config.experiment(settings, name)
-        own = [run for run, record in recorded.items() if record.experiment == name]
-        records = [recorded[run] for run in own]
-        row = {"experiment": name, "runs": len(experiment.seeds), "measured": len(own)}
+        own = [run for run, record in published_records.items() if record.experiment == name]
+        records = [published_records[run] for run in own]
+        row: dict[str, Any] = {
+            "experiment": name,
+            "runs": len(experiment.seeds),
+            "measured": len(own),
+        }
         row |= dict.fromkeys(("core_hours", "memory", "disk"))
         if own:
             hours = experiment.total_steps / median(map(_steps_per_second, own)) / 3600
@@ -67,9 +72,10 @@ def _disk(run: Path, record: RunRecord) -> int:
 
 def _steps_per_second(run: Path) -> float:
     """The speed of the run's median epoch: what shared its core for a while counts little."""
-    rows = [{"TotalEnvInteracts": 0, "Time": 0}, *RunDirectory(run).read_progress()]
+    start = {"TotalEnvInteracts": "0", "Time": "0"}
+    rows = [start, *RunDirectory(run).read_progress()]
 
-    def change(column: str, a: dict, b: dict) -> float:
+    def change(column: str, a: dict[str, str], b: dict[str, str]) -> float:
         return float(b[column]) - float(a[column])
 
     return median(

@@ -119,6 +119,7 @@ def replay_epochs(
     from ddpg.training import Clock, make_training
 
     epochs = min(epochs, experiment.epochs)
+    shown: contextlib.AbstractContextManager[progress.Report]
     shown = contextlib.nullcontext(lambda steps, row: None)
     if show_progress:
         shown = progress.show_progress(dataclasses.replace(experiment, epochs=epochs), seed)

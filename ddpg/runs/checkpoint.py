@@ -194,7 +194,7 @@ def _read_values(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> str:
     """Write arrays behind a header with their SHA-256, which is returned."""
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # NumPy's types take one for allow_pickle
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     header = b"%s %s\n" % (_MAGIC, digest.encode())
     write_atomically(path, header + buffer.getbuffer(), sync=True)

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +30,11 @@ class _Member(zipfile.ZipInfo):
     Earlier ones, as Debian 12's, write another, so that `np.savez` would not give the same bytes.
     """
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: Any):
         super().__init__(*arguments)
         self.create_version = self.extract_version = zipfile.ZIP64_VERSION
 
-    def FileHeader(self, zip64=None) -> bytes:  # noqa: N802  (named by ZipFile)
+    def FileHeader(self, zip64: bool | None = None) -> bytes:  # noqa: N802  (named by ZipFile)
         header = super().FileHeader(zip64)
         # The version, and instead of the two sizes that they are in the field for 64 bits.
         return (

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ddpg import kernels
+from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import UserError
 from ddpg.files import sha256
@@ -44,7 +45,7 @@ GIT_VARIABLES = (
 ).split()
 
 
-def identity(experiment, seed: int, platform: str) -> Identity:
+def identity(experiment: Experiment, seed: int, platform: str) -> Identity:
     """What must be the same for two runs to have the same bytes."""
     return Identity(
         experiment=experiment.name,
@@ -181,7 +182,7 @@ def cpu() -> Processor:
     Processors of one type run the same kernels: its vendor, family, model and stepping, and the
     vector instructions that it (or a virtual machine) lets programs see.
     """
-    fields = {}
+    fields: dict[str, str] = {}
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             key, _, value = line.partition(":")
@@ -221,8 +222,10 @@ def git() -> Revision | None:
         # Reads only, so it may trust a repository of another owner. The caller's variables, which
         # git sets for its hooks, would name another repository.
         others = {key: value for key, value in os.environ.items() if key not in GIT_VARIABLES}
-        command = ("--no-optional-locks", "-c", "safe.directory=*", "-C", root, *command)
-        answer = subprocess.run(["git", *command], capture_output=True, check=True, env=others)
+        options = ("--no-optional-locks", "-c", "safe.directory=*", "-C", str(root))
+        answer = subprocess.run(
+            ["git", *options, *command], capture_output=True, check=True, env=others
+        )
         return os.fsdecode(answer.stdout.rstrip(b"\n"))
 
     try:

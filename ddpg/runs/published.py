@@ -55,7 +55,7 @@ def write_manifest(published: Path) -> None:
 
     Directories that are not runs are named in the log.
     """
-    runs = []
+    runs: list[Path] = []
     for experiment in published.iterdir():
         found, passed_over = find_finished_runs(experiment)
         runs += found.values()

@@ -45,14 +45,12 @@ class RunState:
     def from_parts(cls, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> "RunState":
         """The state from the output of `to_parts`; KeyError or ValueError for anything else."""
         count = sum(name.startswith("agent_") for name in arrays)
+        fields: dict[str, Any] = {name: values[name] for name in _VALUES}
+        fields |= {name: arrays[name] for name in _ARRAYS}
         return cls(
             identity=from_json(Identity, values["identity"]),
             sessions=from_json(tuple[Session, ...], values["sessions"]),
             seconds=values["seconds"],
             tables=json.loads(str(arrays["tables"])),
-            snapshot=Snapshot(
-                agent=[arrays[f"agent_{i}"] for i in range(count)],
-                **{name: values[name] for name in _VALUES},
-                **{name: arrays[name] for name in _ARRAYS},
-            ),
+            snapshot=Snapshot(agent=[arrays[f"agent_{i}"] for i in range(count)], **fields),
         )
