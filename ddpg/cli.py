@@ -11,6 +11,7 @@ from ddpg.commands import (
     card,
     check,
     compare,
+    completion,
     crate,
     evaluate,
     export,
@@ -51,6 +52,7 @@ COMMANDS = (
     export,
     card,
     crate,
+    completion,
 )
 
 
@@ -95,9 +97,9 @@ def _let_print_anything() -> None:
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-def parser() -> Parser:
+def parser(prog: str = "python -m ddpg") -> Parser:
     """The parser of every command, each with `command` set to its `run`."""
-    top = Parser(prog="python -m ddpg", description=__doc__)
+    top = Parser(prog=prog, description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]

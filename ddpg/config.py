@@ -1,5 +1,6 @@
 """Experiments: read from config.yaml, checked by its schema, resolved to one frozen record each."""
 
+import copy
 import dataclasses
 import difflib
 import functools
@@ -193,6 +194,28 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
     _validate({name: {}}, names, lambda path: where, prefix=("exp_name",))
     config = {"defaults": {}, "experiments": {name: {**own, "seeds": [seed]}}}
     return experiment(Settings(config, [(where, config)]), name), seed
+
+
+def with_root(path: Path, root: Path) -> str:
+    """The text of the configuration file `path`, with the paths of references below `root`.
+
+    Raises UserError as `read` does.
+    """
+    content = copy.deepcopy(dict(read(path)))
+    for comparison in content["comparisons"].values():
+        for reference in comparison.get("references", {}).values():
+            if "curve" in reference:
+                reference["curve"]["file"] = str(root / reference["curve"]["file"])
+            if "table" in reference:
+                reference["table"] = str(root / reference["table"])
+            if "runs" in reference:
+                reference["runs"] = [str(root / run) for run in reference["runs"]]
+    return as_yaml(content)
+
+
+def as_yaml(content: dict) -> str:
+    """A configuration as the text of a file."""
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def parse_overrides(assignments: list[str]) -> dict:

@@ -5,6 +5,7 @@ argparse silently keeps the last of two equal options, and prints a page of usag
 """
 
 import argparse
+import difflib
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -20,6 +21,15 @@ class Parser(ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
         self.register("action", None, _StoreOnce)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Suggest the nearest choice; argparse lists all of them."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = list(map(str, action.choices))
+        near = difflib.get_close_matches(str(value), choices, n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"give {', '.join(choices)}"
+        raise argparse.ArgumentError(action, f"invalid choice: {value!r}; {known}")
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
