@@ -58,6 +58,6 @@ def _complete_paths(parser: ArgumentParser, shtab: ModuleType) -> None:
             for command in action.choices.values():
                 _complete_paths(command, shtab)
         elif action.metavar in DIRECTORIES:
-            action.complete = shtab.DIRECTORY
+            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # read by shtab
         elif action.metavar in FILES:
-            action.complete = shtab.FILE
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # read by shtab
