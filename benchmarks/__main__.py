@@ -30,7 +30,7 @@ def main() -> None:
 
 def machine() -> dict[str, str]:
     """What the numbers depend on: the processor, the system, the versions."""
-    cpu = provenance.cpu()
+    cpu = provenance.read_processor()
     return {
         "processor": cpu.model,
         "type": cpu.type,

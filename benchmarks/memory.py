@@ -39,7 +39,7 @@ def main() -> None:
                 "replay_bytes": replay_bytes,
                 "resident_bytes": resident("VmRSS"),
                 "library_bytes": resident("RssFile"),
-                "peak_bytes": provenance.peak_memory(),
+                "peak_bytes": provenance.measure_peak_memory(),
             }
         )
 

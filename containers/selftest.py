@@ -15,15 +15,16 @@ from ddpg import config, training
 from ddpg.runs import provenance
 from ddpg.runs.typed_json import to_json
 
-print(json.dumps(to_json(provenance.image()) or "not in an image", indent=2))
-print("Python", platform.python_version(), *map(" ".join, provenance.machine().packages.items()))
+print(json.dumps(to_json(provenance.read_image()) or "not in an image", indent=2))
+packages = provenance.describe_machine().packages
+print("Python", platform.python_version(), *map(" ".join, packages.items()))
 
 settings = config.read(Path(config.__file__).parent.parent / "config.yaml")
 experiment = config.experiment(settings, "pendulum-demo", settings["smoke"] | {"epochs": 1})
 with tempfile.TemporaryDirectory() as directory:
     run = training.train(experiment, experiment.seeds[0], Path(directory))
 print("trained", run.steps, "steps; weights", run.weights_sha256[:16])
-print("GPU:", ", ".join(provenance.gpu()) or "none")
+print("GPU:", ", ".join(provenance.find_gpus()) or "none")
 
 # In a process of its own: TensorFlow and Mesa each bring an LLVM, and crash side by side.
 DRAW = """

@@ -71,9 +71,9 @@ def _of_control_groups() -> Iterator[int]:
     """What is left in the process's own control group, and in each above it that can be seen."""
     own = _own_control_groups()
     for line in _text("/proc/self/mountinfo").splitlines():
-        mount, _, about = line.partition(" - ")
+        mount, _, file_system = line.partition(" - ")
         _, _, _, root, point, *_ = map(_unescape, mount.split())
-        version, _, options = about.split(" ", 2)
+        version, _, options = file_system.split(" ", 2)
         if version not in own or (version == "cgroup" and "memory" not in options.split(",")):
             continue
         # A container may see its part of the hierarchy only, mounted from `root` on.
@@ -99,12 +99,12 @@ def _own_control_groups() -> dict[str, str]:
 def _of_control_group(directory: PurePosixPath, files: _Hierarchy) -> Iterator[int]:
     with contextlib.suppress(ValueError):  # no such files: the hierarchy's root has none
         used = int(_text(directory / files.usage))
-        about = _numbers(directory / "memory.stat")
-        free = sum(about.get(key, 0) for key in files.reclaimable) - used
+        statistics = _numbers(directory / "memory.stat")
+        free = sum(statistics.get(key, 0) for key in files.reclaimable) - used
         limits = [_text(directory / name).strip() for name in files.limits]
         yield from (int(limit) + free for limit in limits if limit not in ("", "max"))
-        if "hierarchical_memory_limit" in about:  # of version 1: also of groups out of sight
-            yield about["hierarchical_memory_limit"] + free
+        if "hierarchical_memory_limit" in statistics:  # of version 1: also of groups out of sight
+            yield statistics["hierarchical_memory_limit"] + free
 
 
 def _of_the_process() -> Iterator[int]:

@@ -22,9 +22,9 @@ def determine_platform(run: Training) -> tuple[str, str]:
     command is started again with oneDNN held to AVX2; UserError where this process is not a command
     that can be.
     """
-    if gpus := provenance.gpu():
+    if gpus := provenance.find_gpus():
         return f"GPU {', '.join(gpus)}", "the GPU's own"
-    own = provenance.cpu().type
+    own = provenance.read_processor().type
     if not kernels.is_portable():
         log.warning("this processor lacks AVX2 or FMA: the bytes of the run will be its own")
         return own, "this processor's own: it lacks AVX2 or FMA"

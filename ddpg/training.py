@@ -113,7 +113,7 @@ class _Run:
     ):
         self.experiment, self.seed, self.directory = experiment, seed, directory
         self.training, self.kernels = training, kernels
-        self.identity = provenance.identity(experiment, seed, platform)
+        self.identity = provenance.make_identity(experiment, seed, platform)
         self.logger = Logger(directory.path, experiment.name, seed)
         self.checkpoints = Checkpoints(directory.checkpoint_path)
         self.sessions: tuple[Session, ...] = ()
@@ -221,7 +221,7 @@ class _Run:
         log.info("resuming from step %s", f"{self.training.steps:,}")
 
     def _refuse_other_identity(self, saved: Identity) -> None:
-        changed = provenance.differences(to_json(saved), to_json(self.identity))
+        changed = provenance.describe_differences(to_json(saved), to_json(self.identity))
         if not changed:
             return
         message = (
@@ -278,12 +278,12 @@ class _Run:
             steps=training.steps,
             seconds=round(self.clock.seconds, 3),
             steps_per_second=round(training.steps / self.clock.seconds, 1),
-            peak_memory_bytes=provenance.peak_memory(),
+            peak_memory_bytes=provenance.measure_peak_memory(),
             weights_sha256=digest_arrays(agent),
             identity=self.identity,
-            machine=provenance.machine(),
+            machine=provenance.describe_machine(),
             files={},  # filled in with what is written
-            core_digest=provenance.core_digest(),
+            core_digest=provenance.digest_core(),
             kernels=self.kernels,
         )
         return write_results(self.directory, contents, record)
@@ -297,7 +297,7 @@ def _values(identity: Identity) -> tuple:
 def _refuse_other_files(directory: RunDirectory, settings: dict) -> None:
     """OtherRun or UserError if there are results of another run, without a checkpoint."""
     if directory.config_path.exists():
-        changed = provenance.differences(directory.read_config(), settings)
+        changed = provenance.describe_differences(directory.read_config(), settings)
         if changed:
             raise OtherRun(
                 f"{directory}: holds a run of another configuration ({'; '.join(changed)})"
@@ -310,13 +310,13 @@ def _refuse_other_files(directory: RunDirectory, settings: dict) -> None:
 
 
 def _session(steps: int) -> Session:
-    processor = provenance.cpu()
+    processor = provenance.read_processor()
     return Session(
         started=_now(),
         from_step=steps,
         model=processor.model,
         type=processor.type,
-        gpu=tuple(provenance.gpu()),
+        gpu=tuple(provenance.find_gpus()),
     )
 
 

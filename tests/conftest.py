@@ -1,13 +1,13 @@
-"""What tests of several directories share, and which of them run here; see needs.py."""
+"""What tests of several directories share, and which of them run here; see helpers/needs.py."""
 
 import os
 import signal
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
-from commands import make
-from needs import NEEDS, missing_for
+from helpers.checkout import ROOT
+from helpers.needs import NEEDS, missing_for
+from helpers.run_command import make
 
 import ddpg  # noqa: F401  (pins NumPy's kernels, before any test imports NumPy)
 
@@ -52,12 +52,14 @@ def pytest_runtest_setup(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A skip for another reason than those in needs.py would go unnoticed: it fails."""
+    """A skip for another reason than those in helpers/needs.py would go unnoticed: it fails."""
     report = yield
     unforeseen = IN_CI or not missing_for(item)
     if report.skipped and unforeseen and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped without a marker of tests/needs.py: {report.longrepr[2]}"
+        report.longrepr = (
+            f"skipped without a marker of tests/helpers/needs.py: {report.longrepr[2]}"
+        )
     return report
 
 

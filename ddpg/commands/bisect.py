@@ -54,7 +54,7 @@ def _load_retrainable(directory: Path) -> tuple[Experiment, int] | None:
     """The experiment and seed of a run that this machine can repeat byte for byte, else None."""
     run = RunDirectory(directory)
     identity = run.read_record().identity
-    here = (ARITHMETIC_VERSION, provenance.versions(provenance.EXACT_PACKAGES))
+    here = (ARITHMETIC_VERSION, provenance.find_versions(provenance.EXACT_PACKAGES))
     if (identity.arithmetic_version, identity.packages) != here:
         return None
     return run.read_experiment()

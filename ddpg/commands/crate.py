@@ -121,7 +121,7 @@ class _Describer:
     """Adds entities to a crate; equal values are one entity."""
 
     def __init__(self, crate: Any, root: Path, citation: dict):
-        from ddpg.runs.provenance import versions
+        from ddpg.runs.provenance import find_versions
 
         self.crate, self.root = crate, root
         self.actions: list[Any] = []
@@ -143,7 +143,7 @@ class _Describer:
         crate.root_dataset["version"] = citation["version"]
         self.workflow = crate.add_workflow(
             root / "Snakefile", "Snakefile", main=True, lang="snakemake",
-            lang_version=versions(["snakemake"]).get("snakemake"),
+            lang_version=find_versions(["snakemake"]).get("snakemake"),
             properties={
                 "conformsTo": {"@id": f"{BIOSCHEMAS}ComputationalWorkflow/1.0-RELEASE"},
                 "encodingFormat": "text/plain",

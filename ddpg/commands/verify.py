@@ -133,9 +133,9 @@ def replay_epochs(
         where = describe_divergence(directory, Path(temporary), epochs)
     if not names:
         return f"the first {epochs} epoch(s) are the same, byte for byte", True
-    here = provenance.identity(experiment, seed, platform)
+    here = provenance.make_identity(experiment, seed, platform)
     found = f"{names} differ{f', {where}' if where else ''}"
-    changed = provenance.differences(to_json(record.identity), to_json(here))
+    changed = provenance.describe_differences(to_json(record.identity), to_json(here))
     if record.identity.platform != platform:
         return f"{found}; compare statistically, because these differ: {'; '.join(changed)}", True
     if changed:

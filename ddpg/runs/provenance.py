@@ -45,32 +45,32 @@ GIT_VARIABLES = (
 ).split()
 
 
-def identity(experiment: Experiment, seed: int, platform: str) -> Identity:
+def make_identity(experiment: Experiment, seed: int, platform: str) -> Identity:
     """What must be the same for two runs to have the same bytes."""
     return Identity(
         experiment=experiment.name,
         seed=seed,
         config=experiment.hyperparameters(),
-        packages=versions(EXACT_PACKAGES),
+        packages=find_versions(EXACT_PACKAGES),
         arithmetic_version=ARITHMETIC_VERSION,
         platform=platform,
-        variables=kernel_variables(),
+        variables=read_kernel_variables(),
     )
 
 
-def differences(recorded: dict, current: dict, prefix: str = "") -> list[str]:
+def describe_differences(recorded: dict, current: dict, prefix: str = "") -> list[str]:
     """Where two records differ, as `key: recorded -> current`, nested keys dotted."""
     found = []
     for key in sorted(recorded.keys() | current.keys()):
         before, now = recorded.get(key), current.get(key)
         if isinstance(before, dict) and isinstance(now, dict):
-            found += differences(before, now, f"{prefix}{key}.")
+            found += describe_differences(before, now, f"{prefix}{key}.")
         elif before != now:
             found.append(f"{prefix}{key}: {before} -> {now}")
     return found
 
 
-def core_digest() -> str:
+def digest_core() -> str:
     """SHA-256 of the code of `ddpg.core`, without comments, docstrings and layout.
 
     For information: what decides whether bytes are equal is ARITHMETIC_VERSION.
@@ -87,22 +87,22 @@ def core_digest() -> str:
     return digest.hexdigest()
 
 
-def machine() -> Machine:
+def describe_machine() -> Machine:
     """The machine, the versions and the settings in force."""
     return Machine(
-        cpu=cpu(),
-        gpu=tuple(gpu()),
+        cpu=read_processor(),
+        gpu=tuple(find_gpus()),
         threads=1,
         platform=platform.platform(),
         python=platform.python_version(),
-        packages=versions(EXACT_PACKAGES + OTHER_PACKAGES),
-        variables=kernel_variables(),
-        git=git(),
-        image=image(),
+        packages=find_versions(EXACT_PACKAGES + OTHER_PACKAGES),
+        variables=read_kernel_variables(),
+        git=read_revision(),
+        image=read_image(),
     )
 
 
-def kernel_variables() -> dict[str, str]:
+def read_kernel_variables() -> dict[str, str]:
     """What the user's environment sets that can change bytes, the user's XLA flags included."""
     found = {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
     if flags := kernels.user_xla_flags():
@@ -110,13 +110,7 @@ def kernel_variables() -> dict[str, str]:
     return found
 
 
-def processor() -> dict:
-    """What chooses the kernels: the processor's model and type, and the GPUs."""
-    about = cpu()
-    return {"model": about.model, "type": about.type, "gpu": gpu()}
-
-
-def image() -> Image | None:
+def read_image() -> Image | None:
     """What the container image of this Python holds, as its build wrote it; None outside one.
 
     The note lies beside the interpreter, so no mount and no variable can hide it or put another in
@@ -139,7 +133,7 @@ def check_image() -> None:
     Does nothing outside an image, or where the sources bring no locks. Warns where the image is
     for a GPU and no driver is to be found.
     """
-    built = image()
+    built = read_image()
     if built is None:
         return
     lock = PACKAGE.parent / "containers/locks" / f"{built.variant}.txt"
@@ -149,14 +143,14 @@ def check_image() -> None:
             f"the image (revision {built.revision[:12]}) was built from another "
             f"{lock.relative_to(PACKAGE.parent)} than this; build it again with `make {target}`"
         )
-    if built.variant == "gpu" and not nvidia_driver():
+    if built.variant == "gpu" and not has_nvidia_driver():
         log.warning(
             "the GPU image, but no NVIDIA driver: TensorFlow will use the CPU. Where `nvidia-smi` "
             "shows a GPU, give Apptainer --nv or Docker --gpus all"
         )
 
 
-def nvidia_driver() -> bool:
+def has_nvidia_driver() -> bool:
     """Whether the library of NVIDIA's driver can be loaded, as TensorFlow will load it."""
     try:
         ctypes.CDLL("libcuda.so.1")
@@ -165,7 +159,7 @@ def nvidia_driver() -> bool:
         return False
 
 
-def versions(packages: list[str]) -> dict:
+def find_versions(packages: list[str]) -> dict:
     """The installed versions of packages; those not installed are left out."""
     found = {}
     for package in packages:
@@ -176,7 +170,7 @@ def versions(packages: list[str]) -> dict:
     return found
 
 
-def cpu() -> Processor:
+def read_processor() -> Processor:
     """The processor's name, type and instruction sets (Linux).
 
     Processors of one type run the same kernels: its vendor, family, model and stepping, and the
@@ -198,7 +192,7 @@ def cpu() -> Processor:
     )
 
 
-def gpu() -> list[str]:
+def find_gpus() -> list[str]:
     """The names of the GPUs that TensorFlow would use; empty without TensorFlow loaded."""
     if "tensorflow" not in sys.modules:
         return []
@@ -207,7 +201,7 @@ def gpu() -> list[str]:
     return [config.experimental.get_device_details(d).get("device_name", d.name) for d in devices]
 
 
-def git() -> Revision | None:
+def read_revision() -> Revision | None:
     """The revision of the sources and whether they have changes.
 
     None where the sources are not in a repository of their own, as in an image, or where a
@@ -244,6 +238,6 @@ def git() -> Revision | None:
     return None
 
 
-def peak_memory() -> int:
+def measure_peak_memory() -> int:
     """The largest resident size of this process so far, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import Checkout, environment, training_process
-from exactness.lives import results
-from helpers.outcome import check_outcome, returns_said, same_everywhere
+from helpers.check_outcome import check_outcome, returns_said, same_everywhere
+from helpers.checkout import Checkout, environment, training_process
+from helpers.run_files import read_results
 
 from ddpg.runs.record import RunRecord
 
@@ -212,9 +212,9 @@ def test_smoke_with_every_job_interrupted(sessions):
     output = main.finish()
     assert re.search(r"Submitted array job with Snakemake IDs (\d+,){3}\d+ and", output)
     for seed in SEEDS:
-        about = json.loads((main.directory / RUNS / f"seed_{seed}/run.json").read_text())
-        starts = [session["from_step"] for session in about["sessions"]]
-        assert about["machine"]["image"], "trained in the container"
+        record = json.loads((main.directory / RUNS / f"seed_{seed}/run.json").read_text())
+        starts = [session["from_step"] for session in record["sessions"]]
+        assert record["machine"]["image"], "trained in the container"
         assert len(starts) > 1 and starts == sorted({0, *starts}), starts
     local = sessions["local"]
     local_output = local.finish()
@@ -236,7 +236,7 @@ def test_a_job_over_its_memory_request_is_retried_with_more(sessions):
     assert re.search("exceeded (job )?memory limit", memory.logs()), memory.logs()
     sessions["local"].finish()
     name = f"{RUNS}/seed_0"
-    assert results(memory.directory / name) == results(sessions["local"].directory / name)
+    assert read_results(memory.directory / name) == read_results(sessions["local"].directory / name)
 
 
 def test_seeds_share_a_gpu(sessions):

@@ -5,8 +5,8 @@ import re
 import shutil
 
 import pytest
-from checkout import ROOT, Checkout
-from commands import run
+from helpers.checkout import ROOT, Checkout
+from helpers.run_command import run
 from packaging.requirements import Requirement
 
 from ddpg.files import sha256

@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from lives import ROOT, live, results
+from helpers.checkout import ROOT
+from helpers.killable_process import run_in_subprocess
+from helpers.run_files import read_results
 
 # Networks and batches of the benchmark's size: libraries do not parallelize smaller ones.
 SETTINGS = "epochs=2 steps_per_epoch=250 max_ep_len=100 start_steps=100".split()
@@ -25,8 +27,8 @@ def arguments(directory, seed=0):
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     directory = tmp_path_factory.mktemp("expected")
-    assert live(arguments(directory / "run"), directory / "log") == 0
-    return results(directory / "run")
+    assert run_in_subprocess(arguments(directory / "run"), directory / "log") == 0
+    return read_results(directory / "run")
 
 
 def start(directory, seed=0, cores=None, **variables):
@@ -46,7 +48,7 @@ def test_two_runs_in_one_process_are_equal(expected, tmp_path):
     subprocess.run(
         [sys.executable, "-c", f"from ddpg.cli import main; {both}"], cwd=ROOT, check=True
     )
-    assert results(tmp_path / "first") == results(tmp_path / "second") == expected
+    assert read_results(tmp_path / "first") == read_results(tmp_path / "second") == expected
 
 
 def test_cores_threads_and_parallel_runs_do_not_change_bytes(expected, tmp_path):
@@ -59,8 +61,8 @@ def test_cores_threads_and_parallel_runs_do_not_change_bytes(expected, tmp_path)
         ),
     ]
     assert [process.wait() for process in processes] == [0, 0, 0]
-    assert results(tmp_path / "one_core") == expected
-    assert results(tmp_path / "more") == expected
-    other = results(tmp_path / "other_seed")
+    assert read_results(tmp_path / "one_core") == expected
+    assert read_results(tmp_path / "more") == expected
+    other = read_results(tmp_path / "other_seed")
     for name in ("progress.txt", "test_episodes.csv", "state_digests.txt", "policy.npz", "weights"):
         assert other[name] != expected[name], "another seed must give another run"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 # While TensorFlow computed a matrix product, a signal frame once overwrote memory on the heap. Such
 # corruption shows at random or never; the C library's malloc checks find it at once.

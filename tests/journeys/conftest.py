@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from helpers.tiny import tiny_checkout
+from helpers.checkout import Checkout
+from helpers.tiny_checkout import tiny_checkout
 
 
 @pytest.fixture(scope="session")

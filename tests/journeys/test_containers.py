@@ -7,11 +7,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout
-from commands import bare, make, run
-from exactness.lives import results
-from helpers.outcome import check_outcome, images_of, last_lines, returns_said, same_everywhere
-from helpers.tiny import COMPARISONS, RUNS, tiny_checkout
+from helpers.check_outcome import (
+    check_outcome,
+    images_of,
+    last_lines,
+    returns_said,
+    same_everywhere,
+)
+from helpers.checkout import ROOT, Checkout
+from helpers.run_command import bare, make, run
+from helpers.run_files import read_results
+from helpers.tiny_checkout import COMPARISONS, RUNS, tiny_checkout
 
 from ddpg import config
 from ddpg.runs.record import Image, RunRecord
@@ -79,7 +85,7 @@ def test_the_profile_hides_the_host_variables_from_the_rules(
     assert record.machine.image == identity
     assert "NVIDIA_TF32_OVERRIDE" not in record.machine.variables
     trained, smoke = (
-        results(directory / tier / RUNS[1])
+        read_results(directory / tier / RUNS[1])
         for directory, tier in (
             (checkout.directory / "results", "runs"),
             (smoke_on_host[0].directory / "results", "smoke"),
@@ -106,7 +112,7 @@ def test_a_command_in_the_image(sif, identity, smoke_on_host, empty):
     run("apptainer", "exec", "--cleanenv", sif, *train, cwd=empty)
     assert RunRecord.read(empty / "run/run.json").machine.image == identity
     host, _ = smoke_on_host
-    assert results(empty / "run") == results(host.directory / "results/smoke" / RUNS[1])
+    assert read_results(empty / "run") == read_results(host.directory / "results/smoke" / RUNS[1])
 
 
 def test_an_archive_draws_the_figures_without_a_network(sif, tmp_path):

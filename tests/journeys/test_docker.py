@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
-from commands import make, run
-from helpers.outcome import check_outcome, images_of, last_lines, same_everywhere
-from helpers.tiny import COMPARISONS, RUNS
+from helpers.check_outcome import check_outcome, images_of, last_lines, same_everywhere
+from helpers.checkout import ROOT
+from helpers.run_command import make, run
+from helpers.tiny_checkout import COMPARISONS, RUNS
 
 from ddpg.runs.record import Image
 from ddpg.runs.typed_json import from_json

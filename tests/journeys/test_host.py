@@ -13,9 +13,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout
-from helpers.outcome import check_outcome, last_lines, returns_said, same_everywhere, verdict_said
-from helpers.tiny import COMPARISONS, RUNS
+from helpers.check_outcome import (
+    check_outcome,
+    last_lines,
+    returns_said,
+    same_everywhere,
+    verdict_said,
+)
+from helpers.checkout import ROOT, Checkout
+from helpers.tiny_checkout import COMPARISONS, RUNS
 
 from ddpg.analysis.verdict import Verdict
 from ddpg.runs import published

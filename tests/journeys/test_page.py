@@ -5,7 +5,7 @@ import re
 
 import pytest
 from helpers.browser import HEIGHT, look_at
-from helpers.tiny import COMPARISONS
+from helpers.tiny_checkout import COMPARISONS
 
 from ddpg import config
 

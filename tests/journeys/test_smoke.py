@@ -1,8 +1,8 @@
 """`make smoke`: the whole workflow on the project's experiments, and what a rerun would train."""
 
 import pytest
-from checkout import Checkout
-from helpers.outcome import check_outcome, last_lines, returns_said
+from helpers.check_outcome import check_outcome, last_lines, returns_said
+from helpers.checkout import Checkout
 
 from ddpg import config
 

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from needs import debian_release
+from helpers.needs import debian_release
 
 SUITE = "trixie"
 # Variables of a machine behind a mirror or a proxy: package index, proxies, trusted certificates.

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from checkout import ROOT
+from helpers.checkout import ROOT
 from platforms.debian import Debian, in_memory
 
 pytestmark = pytest.mark.debian

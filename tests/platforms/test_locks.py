@@ -3,8 +3,8 @@
 import subprocess
 
 import pytest
-from checkout import ROOT
-from needs import UV
+from helpers.checkout import ROOT
+from helpers.needs import UV
 
 pytestmark = pytest.mark.index
 

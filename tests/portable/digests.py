@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 from ddpg.core import ARITHMETIC_VERSION
 

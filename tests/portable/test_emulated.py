@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from checkout import ROOT
+from helpers.checkout import ROOT
 from portable.digests import compute, expected
 from portable.golden import SHORT
 

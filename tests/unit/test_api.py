@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 from ddpg import api
 

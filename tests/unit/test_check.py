@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import ROOT
+from helpers.checkout import ROOT
 from PIL import Image
 
 from ddpg import config
@@ -115,9 +115,9 @@ def test_a_run_that_is_gone_and_one_that_is_not_listed(project):
 def test_a_run_of_an_older_arithmetic_cannot_be_replayed(project):
     runs = runs_of(project)["pendulum-demo"]
     for run in runs:
-        about = json.loads((run / "run.json").read_text())
-        about["identity"]["arithmetic_version"] = 1
-        (run / "run.json").write_text(json.dumps(about))
+        record = json.loads((run / "run.json").read_text())
+        record["identity"]["arithmetic_version"] = 1
+        (run / "run.json").write_text(json.dumps(record))
     state, sentence = check.replay_one("pendulum-demo", runs, 1)
     assert (state, "version 1 of the arithmetic" in sentence) == (check.NOT_POSSIBLE, True)
 

@@ -28,12 +28,12 @@ def image(tmp_path, monkeypatch):
 
 
 def test_outside_an_image_none_is_recorded():
-    assert provenance.image() is None
+    assert provenance.read_image() is None
     provenance.check_image()
 
 
 def test_a_run_records_its_image(image):
-    assert provenance.machine().image == image
+    assert provenance.describe_machine().image == image
 
 
 def test_a_damaged_image_description_is_refused(image, tmp_path):
@@ -57,6 +57,6 @@ def test_packages_of_another_lock_are_refused(image):
 
 @pytest.mark.parametrize("driver", [False, True])
 def test_a_gpu_image_without_a_driver_warns(image, monkeypatch, caplog, driver):
-    monkeypatch.setattr(provenance, "nvidia_driver", lambda: driver)
+    monkeypatch.setattr(provenance, "has_nvidia_driver", lambda: driver)
     provenance.check_image()
     assert ("no NVIDIA driver" in caplog.text) == (not driver)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from disk import Disk
-from helpers.states import IDENTITY, make_state
+from helpers.fake_disk import FakeDisk
+from helpers.make_state import IDENTITY, make_state
 
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Interrupted, UserError
@@ -264,7 +264,7 @@ def test_a_refused_checkpoint_does_not_change_the_replay_buffer(checkpoints):
 
 def test_a_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
     two(checkpoints)
-    before, disk, failures = files(checkpoints), Disk(monkeypatch), 0
+    before, disk, failures = files(checkpoints), FakeDisk(monkeypatch), 0
     replay = buffer(20)
     checkpoints = Checkpoints(checkpoints.directory)
     checkpoints.load(replay, accept)
@@ -287,7 +287,7 @@ def test_a_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
 
 def test_files_are_synced_before_other_files_refer_to_them(checkpoints, monkeypatch):
     """Each is written, synced and renamed before the next; old files are deleted last."""
-    disk, replay = Disk(monkeypatch), buffer()
+    disk, replay = FakeDisk(monkeypatch), buffer()
     expected = [("sync", checkpoints.directory.parent.name)]
     for end in (60, 120, 180):  # more than the buffer's size, so older segments are deleted
         add(replay, 60)

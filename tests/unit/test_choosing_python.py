@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Checkout
+from helpers.checkout import ROOT, Checkout
 
 TOOLS = "bash sh dirname env sed sort head make grep expand rm find git".split()
 

@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 compare = runpy.run_path(str(ROOT / "containers/compare.py"))
 

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 from ddpg.cli import main, parser
 

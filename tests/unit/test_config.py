@@ -43,10 +43,10 @@ PUBLISHED = Path(__file__).parents[2] / "results/published"
 
 @pytest.mark.parametrize("run", sorted(PUBLISHED.glob("*/seed_*")), ids=str)
 def test_the_digests_of_published_runs_do_not_change(run):
-    about = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
     experiment, seed = config.recorded(settings, str(run))
-    assert (experiment.digest(), seed) == (about["config_digest"], about["seed"])
+    assert (experiment.digest(), seed) == (record["config_digest"], record["seed"])
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
-from needs import UV
+from helpers.checkout import ROOT
+from helpers.needs import UV
 
 from ddpg.cli import main
 from ddpg.commands import crate

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import yaml
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 _spec = importlib.util.spec_from_file_location("render", ROOT / "docs/render.py")
 render = importlib.util.module_from_spec(_spec)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 from ddpg import api
 from ddpg.cli import main

@@ -9,7 +9,8 @@ import shutil
 
 import numpy as np
 import pytest
-from disk import Disk
+from helpers.fake_disk import FakeDisk
+from helpers.run_files import read_results
 
 from ddpg import config, training
 from ddpg.core import agent
@@ -78,16 +79,11 @@ def expected(tmp_path_factory):
 
 
 def results(directory):
+    """The results of a run, which must be complete and match its record."""
     assert {path.name for path in directory.iterdir()} == FILES
-    lines = (directory / "progress.txt").read_text().splitlines()
     record = RunRecord.read(directory / "run.json")
     assert RunDirectory(directory).find_mismatches(record) == []
-    return [
-        record.weights_sha256,
-        [line.rpartition("\t")[0] for line in lines],
-        (directory / "test_episodes.csv").read_bytes(),
-        (directory / "policy.npz").read_bytes(),
-    ]
+    return read_results(directory)
 
 
 def test_another_configuration_is_refused(tmp_path):
@@ -113,8 +109,10 @@ def test_another_experiment_is_refused(tmp_path):
 
 def test_another_version_of_a_package_is_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
-    versions = provenance.versions
-    monkeypatch.setattr(provenance, "versions", lambda names: versions(names) | {"numpy": "9.9"})
+    versions = provenance.find_versions
+    monkeypatch.setattr(
+        provenance, "find_versions", lambda names: versions(names) | {"numpy": "9.9"}
+    )
     message = f"packages.numpy: {np.__version__} -> 9.9. Undo the change, or start it from its "
     refused(run, message, f"--restart, or in Snakemake by moving {run} away", restart_edited=True)
 
@@ -140,8 +138,8 @@ def test_another_platform_is_refused(tmp_path, monkeypatch):
 def test_a_run_is_resumed_on_another_processor(tmp_path, monkeypatch, expected):
     run = stopped(tmp_path / "run")
     other = Processor("Other", "Other-1-2-3", ("avx2", "fma"))
-    first = provenance.cpu().type
-    monkeypatch.setattr(provenance, "cpu", lambda: other)
+    first = provenance.read_processor().type
+    monkeypatch.setattr(provenance, "read_processor", lambda: other)
     train(experiment(), 0, run)
     assert results(run) == expected
     sessions = RunRecord.read(run / "run.json").sessions
@@ -365,10 +363,13 @@ def test_an_actor_that_is_not_finite_never_acts(tmp_path, monkeypatch):
 def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
     """At each write in turn: exit as resumable; with free space again, finish with equal bytes."""
     short = experiment(epochs=2)
-    produced = {"identity": provenance.identity(short, 0, "test"), "machine": provenance.machine()}
+    produced = {
+        "make_identity": provenance.make_identity(short, 0, "test"),
+        "describe_machine": provenance.describe_machine(),
+    }
     for name, value in produced.items():
         monkeypatch.setattr(provenance, name, lambda *_, value=value: value)  # a third of the time
-    disk = Disk(monkeypatch)
+    disk = FakeDisk(monkeypatch)
     train(short, 0, tmp_path / "run")
     places, expected = disk.asked, results(tmp_path / "run")
     # To open, write, sync and name each file: three tables and two of the checkpoint an epoch,
@@ -387,7 +388,7 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
 
 def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatch):
     """In an order that survives a power loss at any moment."""
-    disk = Disk(monkeypatch)
+    disk = FakeDisk(monkeypatch)
     train(experiment(), 0, tmp_path / "run")
     events = disk.events
     copied, complete = [i for i, event in enumerate(events) if event == ("rename", "run.json")]

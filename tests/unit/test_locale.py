@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 LABEL = "M\u00fcller \u2013 \u6f22"
 CONFIG = f"""

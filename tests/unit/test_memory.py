@@ -5,7 +5,7 @@ import sys
 
 import psutil
 import pytest
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 from ddpg import memory
 from ddpg.errors import UserError

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import yaml
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 import ddpg
 

@@ -1,11 +1,11 @@
-"""Tests whose requirements are missing are skipped, and fail in CI; see tests/needs.py."""
+"""Tests whose requirements are missing are skipped, and fail in CI; see helpers/needs.py."""
 
 import os
 import re
 import subprocess
 import sys
 
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 NEEDS_MORE = ["tests/journeys/test_docker.py", "tests/cluster", "tests/platforms/test_debian.py"]
 MISSING = {
@@ -47,7 +47,7 @@ def test_a_skip_for_another_reason_fails(tmp_path):
     skips.write_text("import pytest\n\ndef test(): pytest.skip('it rains')\n")
     code, output = run_pytest(tmp_path, "-p", "conftest", str(skips))
     assert code == 1, output
-    assert "skipped without a marker of tests/needs.py: Skipped: it rains" in output
+    assert "skipped without a marker of tests/helpers/needs.py: Skipped: it rains" in output
 
 
 def test_passed_tests_need_not_run_again(tmp_path):

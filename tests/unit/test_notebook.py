@@ -1,7 +1,7 @@
 """The notebook runs as it stands, without TensorFlow, and shows what it says."""
 
 import nbformat
-from checkout import ROOT
+from helpers.checkout import ROOT
 from nbclient import NotebookClient
 
 NOTEBOOK = ROOT / "docs/published_runs.ipynb"

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import yaml
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 from ddpg import config, privileges
 from ddpg.analysis import curves, tables, verdict

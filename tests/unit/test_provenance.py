@@ -40,7 +40,7 @@ def repository(directory: Path, tracked: bool = True) -> Path:
 def recorded(monkeypatch):
     def record(root: Path) -> dict | None:
         monkeypatch.setattr(provenance, "PACKAGE", root / "ddpg")
-        return provenance.git()
+        return provenance.read_revision()
 
     return record
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from helpers.records import make_record
+from helpers.make_record import make_record
 
 from ddpg.analysis import tables
 from ddpg.commands.plan import estimate_costs

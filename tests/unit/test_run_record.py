@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
-from helpers.records import IMAGE, make_record
+from helpers.checkout import ROOT
+from helpers.make_record import IMAGE, make_record
 
 from ddpg.cli import main
 from ddpg.errors import UserError

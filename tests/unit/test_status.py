@@ -5,9 +5,9 @@ import re
 import shutil
 
 import pytest
-from checkout import ROOT
-from helpers.records import make_record
-from helpers.states import make_state
+from helpers.checkout import ROOT
+from helpers.make_record import make_record
+from helpers.make_state import make_state
 
 from ddpg.cli import main
 from ddpg.commands import plan

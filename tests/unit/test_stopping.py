@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 from ddpg import stopping
 from ddpg.stopping import SIGNALS, stop_signals

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.records import make_record
+from helpers.make_record import make_record
 
 from ddpg.analysis import tables, verdict
 from ddpg.errors import UserError

@@ -43,34 +43,34 @@ def edit(run, name, change):
     """Change a result file, and run.json so that the checksums match."""
     content = change((run / name).read_bytes())
     (run / name).write_bytes(content)
-    about = json.loads((run / "run.json").read_text())
-    about["files"][name] = hashlib.sha256(content).hexdigest()
-    (run / "run.json").write_text(json.dumps(about))
+    record = json.loads((run / "run.json").read_text())
+    record["files"][name] = hashlib.sha256(content).hexdigest()
+    (run / "run.json").write_text(json.dumps(record))
 
 
-def edit_about(run, change):
-    about = json.loads((run / "run.json").read_text())
-    change(about)
-    (run / "run.json").write_text(json.dumps(about))
+def edit_record(run, change):
+    record = json.loads((run / "run.json").read_text())
+    change(record)
+    (run / "run.json").write_text(json.dumps(record))
 
 
 def test_an_undamaged_run_prints_its_provenance(run, capfd):
     code, out, _ = verify(capfd, run)
     assert code == 0
-    about = json.loads((run / "run.json").read_text())
+    record = json.loads((run / "run.json").read_text())
     for text in (
         f"{run}: every file is what the run wrote",
         "pendulum-demo seed 10, 80 steps",
-        about["machine"]["cpu"]["model"],
-        f"tensorflow {about['machine']['packages']['tensorflow']}",
-        f"{about['finished'][:10]} ",
+        record["machine"]["cpu"]["model"],
+        f"tensorflow {record['machine']['packages']['tensorflow']}",
+        f"{record['finished'][:10]} ",
         "never interrupted",
-        about["weights_sha256"],
+        record["weights_sha256"],
     ):
         assert text in out
     image = {"variant": "cpu", "id": "sha256:12", "lock": "34", "revision": "56", "version": "1"}
-    edit_about(run, lambda about: about.update(sessions=3 * about["sessions"]))
-    edit_about(run, lambda about: about["machine"].update(image=image))
+    edit_record(run, lambda record: record.update(sessions=3 * record["sessions"]))
+    edit_record(run, lambda record: record["machine"].update(image=image))
     _, out, _ = verify(capfd, run)
     assert "interrupted 2 times" in out
     assert "cpu sha256:12" in out
@@ -159,10 +159,10 @@ def test_a_replay_that_differs_fails_on_the_same_platform(run, capfd, name):
         assert f"{name} differ, though configuration" in text
     assert verify(capfd, run, "--replay", 2)[0] == 0, "the first two epochs are as they were"
 
-    def elsewhere(about):
-        about["identity"]["platform"] = "GPU NVIDIA H100"
+    def elsewhere(record):
+        record["identity"]["platform"] = "GPU NVIDIA H100"
 
-    edit_about(run, elsewhere)
+    edit_record(run, elsewhere)
     code, out, _ = verify(capfd, run, "--replay", 3)
     assert code == 0
     assert f"{name} differ; compare statistically, because these differ: platform: GPU" in out
@@ -170,9 +170,9 @@ def test_a_replay_that_differs_fails_on_the_same_platform(run, capfd, name):
 
 def test_a_replay_that_differs_names_other_package_versions(run, capfd):
     edit(run, "progress.txt", lambda content: content.replace(b"\n1\t", b"\n1\t9"))
-    edit_about(run, lambda about: about["identity"]["packages"].update(numpy="1.0"))
+    edit_record(run, lambda record: record["identity"]["packages"].update(numpy="1.0"))
     code, out, _ = verify(capfd, run, "--replay", 1)
-    now = provenance.versions(["numpy"])["numpy"]
+    now = provenance.find_versions(["numpy"])["numpy"]
     assert (code, f"packages.numpy: 1.0 -> {now}" in out) == (1, True)
 
 

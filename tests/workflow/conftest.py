@@ -3,7 +3,7 @@ import os
 import signal
 
 import pytest
-from checkout import Checkout
+from helpers.checkout import Checkout
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from checkout import training_process
+from helpers.checkout import training_process
 
 from ddpg import config
 from ddpg.runs import status

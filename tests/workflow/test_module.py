@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from checkout import ROOT, Checkout, environment
+from helpers.checkout import ROOT, Checkout, environment
 
 STUDY = {
     "ddpg": {

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from checkout import ROOT, Checkout
+from helpers.checkout import ROOT, Checkout
 
 # Parts of commands that the rules build, with user input already quoted.
 QUOTED_ALREADY = {"params.options", "params.time_limit", "params.overrides"}

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from checkout import Checkout
+from helpers.checkout import Checkout
 
 from ddpg import config
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from checkout import environment
+from helpers.checkout import environment
 
 # An intermediate process measures: Linux counts the memory of the parent at the time of the fork as
 # the child's, and the process that runs the tests may have trained.

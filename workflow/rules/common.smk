@@ -34,9 +34,11 @@ DATA = Path(os.path.relpath(PROJECT)) if IS_MODULE else Path()
 PUBLISHED = DATA / "results/published"
 REFERENCES = sorted(str(path) for path in (DATA / "results/reference").iterdir())
 if IS_MODULE:
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
-    )
+    os.environ |= {
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])
+        )
+    }
 
 # In the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]

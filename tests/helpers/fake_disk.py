@@ -8,7 +8,7 @@ from pathlib import Path
 from ddpg import files
 
 
-class Disk:
+class FakeDisk:
     """Every place where this package's files ask the disk for room goes through here.
 
     From the `full_at`-th time on, counted in `asked`, there is none. `events` lists what was

@@ -4,7 +4,7 @@ import csv
 import re
 from pathlib import Path
 
-from exactness.lives import results
+from helpers.run_files import read_results
 
 from ddpg.runs.record import Image, RunRecord
 
@@ -86,7 +86,7 @@ def verdict_said(said: list[str]) -> dict[str, str]:
 
 def same_everywhere(directory: Path, source: str, comparisons: list[str], runs: list[str]) -> dict:
     """All that must be the same bytes wherever the workflow ran."""
-    made = {run: results(directory / "results" / source / run) for run in runs}
+    made = {run: read_results(directory / "results" / source / run) for run in runs}
     for folder in (f"figures/{source}/{name}" for name in comparisons):
         found = (directory / "results" / folder).iterdir()
         made |= {f"{folder}/{path.name}": path.read_bytes() for path in found}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import yaml
-from checkout import Checkout
+from helpers.checkout import Checkout
 
 # For `smoke` the same values as for `all`, so that both train to the same bytes.
 TINY = {

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from checkout import ROOT
+from helpers.checkout import ROOT
 
 # Root with less than all of root's rights cannot mount an image; in a namespace of its own it can.
 if os.geteuid() == 0:

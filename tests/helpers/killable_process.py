@@ -1,11 +1,10 @@
-"""Training processes that can be killed at a chosen moment, and whose bytes can be compared.
+"""Run a command in a subprocess that gets a signal at a chosen moment.
 
 A server process imports TensorFlow's files once, without starting its runtime (which must not be
-forked), and every life is forked from it: to start one costs its compilation and no import.
+forked). Each subprocess is forked from it, so that it starts without importing TensorFlow.
 """
 
 import importlib
-import json
 import multiprocessing
 import os
 import signal
@@ -15,21 +14,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from helpers.checkout import ROOT
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tensorflow", "gymnasium", "mujoco", "rich.progress"])
 
 
 @dataclass(frozen=True)
-class Call:
+class AtCall:
     """The moment before the `number`-th call of `target` (module:name) in a process."""
 
     target: str
     number: int = 1
 
     def arm(self, number: int) -> None:
-        """Send this process the signal then."""
+        """Make this process send itself the signal at that moment."""
         module, _, name = self.target.partition(":")
         owner = importlib.import_module(module)
         *classes, name = name.split(".")
@@ -48,14 +47,14 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Step:
-    """The moment `delay` seconds after the run has come to step `step`, whatever it does then."""
+class AfterStep:
+    """The moment `delay` seconds after the run has taken `step` environment steps."""
 
     step: int
     delay: float
 
     def arm(self, number: int) -> None:
-        """Send this process the signal then."""
+        """Make this process send itself the signal at that moment."""
         from ddpg.core.training import Training
 
         take, armed = Training.step, False
@@ -74,51 +73,32 @@ class Step:
         Training.step = counted
 
 
-def live(arguments: list[str], log: Path, moment=None, number=signal.SIGKILL) -> int:
-    """Run one command in a process of its own; returns its exit code, -9 where it was killed.
+def run_in_subprocess(
+    arguments: list[str],
+    log: Path,
+    kill_at: AtCall | AfterStep | None = None,
+    kill_signal: signal.Signals = signal.SIGKILL,
+) -> int:
+    """Run `python -m ddpg` with `arguments`; the exit code, minus the signal's number if killed.
 
-    At `moment`, if given, it gets the signal `number`. What it prints goes to the end of `log`.
+    The process gets `kill_signal` at the moment `kill_at`. Its output is appended to `log`.
     """
-    process = _context.Process(target=_live, args=(arguments, log, moment, number))
+    process = _context.Process(target=_run, args=(arguments, log, kill_at, kill_signal))
     process.start()
     process.join()
     return process.exitcode
 
 
-def _live(arguments, log, moment, number) -> None:
+def _run(arguments, log, kill_at, kill_signal) -> None:
     with open(log, "a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.chdir(ROOT)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests themselves run under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may have set it to be ignored
     from ddpg.cli import main
 
-    if moment:
-        moment.arm(number)
+    if kill_at:
+        kill_at.arm(kill_signal)
     code = main(arguments)
     sys.stdout.flush()
     sys.exit(code)
-
-
-def results(directory: Path) -> dict:
-    """Everything of a finished run that must be the same for the same seed.
-
-    Which is all but the times: in progress.txt's last column, and in most of run.json.
-    """
-    about = json.loads((directory / "run.json").read_text())
-    lines = (directory / "progress.txt").read_bytes().splitlines()
-    return {
-        "progress.txt": [line.rpartition(b"\t")[0] for line in lines],
-        "weights": about["weights_sha256"],
-        **{
-            name: (directory / name).read_bytes()
-            for name in ("test_episodes.csv", "state_digests.txt", "policy.npz", "config.json")
-        },
-    }
-
-
-def times(directory: Path) -> list[float]:
-    """The column `Time` of progress.txt."""
-    heading, *rows = (directory / "progress.txt").read_text().splitlines()
-    assert heading.split("\t")[-1] == "Time"
-    return [float(row.split("\t")[-1]) for row in rows]
