@@ -1,17 +1,19 @@
-# What only a SLURM cluster needs; workflow/profiles/slurm/config.yaml says the rest.
+# Functions for SLURM clusters only; the settings are in workflow/profiles/slurm/config.yaml.
 
 import shlex
 import subprocess
 
-# How long before the end of its run time a training job is asked to save: it finishes the updates
-# of a trajectory or a test, which takes seconds, and writes its checkpoint to a shared disk.
+# How long before the end of its run time a training job is asked to save. It first finishes the
+# updates of a trajectory or an evaluation, which takes seconds, and then writes its checkpoint to a
+# shared disk.
 SECONDS_TO_SAVE = 120
 
 
 def time_limit(resources):
-    """The words before a command that warn it before a SLURM job's run time is over; else none.
+    """A `timeout` prefix that sends SIGTERM to a command before its SLURM job's run time ends.
 
-    SLURM's own `--signal` would warn Snakemake too, which then fails a run that ends just in time.
+    Empty outside a SLURM job. SLURM's own `--signal` would also reach Snakemake, which then fails a
+    run that ends just in time.
     """
     if "SLURM_JOB_ID" not in os.environ or not resources.get("runtime"):
         return ""
@@ -20,15 +22,15 @@ def time_limit(resources):
 
 
 def check_cluster():
-    """Before anything is submitted, stop with one line where SLURM would not take the jobs."""
+    """Before submitting anything, stop with one line if SLURM would refuse the jobs."""
     jobs = [job for job in workflow.dag.ready_jobs if "train" in job.rules]
     if workflow.executor_plugin.name != "slurm" or not jobs:
         return
     most = workflow.resource_settings.nodes
     if workflow.executor_settings.array_jobs and most < len(jobs):
         raise WorkflowError(
-            f"--jobs {most}: less than the {len(jobs)} jobs to submit, which the array jobs of "
-            f"Snakemake's SLURM plugin would wait for for ever; give --jobs {len(jobs)}"
+            f"--jobs {most}: less than the {len(jobs)} jobs to submit; Snakemake's SLURM plugin "
+            f"would wait forever for the rest of the array; give --jobs {len(jobs)}"
         )
     for options in dict.fromkeys(map(sbatch_options, jobs)):
         if reason := ask_slurm(options):
@@ -38,12 +40,12 @@ def check_cluster():
             )
 
 
-# The options of `sbatch` that Snakemake's plugin gives in short, in the words of SLURM's answers.
+# The long forms of the short `sbatch` options that Snakemake's plugin uses, for messages.
 LONG_OPTIONS = {"-A": "--account", "-p": "--partition", "-t": "--time", "-C": "--constraint"}
 
 
 def sbatch_options(job):
-    """What Snakemake's SLURM plugin will ask for with a job, as a tuple of options of `sbatch`."""
+    """The `sbatch` options that Snakemake's SLURM plugin will use for a job, as a tuple."""
     from snakemake_executor_plugin_slurm import (
         get_submit_command,
         set_gres_string,
@@ -66,7 +68,7 @@ def sbatch_options(job):
             "(A resource is given as in --set-resources train:qos=long)"
         ) from None
     words = shlex.split(command)
-    words = words[words.index("--comment") + 2 :]  # before it: what names the job and its files
+    words = words[words.index("--comment") + 2 :]  # skip the job's name and files before it
     options = []
     while words:
         word = words.pop(0)
@@ -78,7 +80,7 @@ def sbatch_options(job):
 
 
 def ask_slurm(options):
-    """Why SLURM would refuse a job with these options of `sbatch`; empty where it would not."""
+    """Why SLURM would refuse a job with these `sbatch` options; empty if it accepts it."""
     try:
         answer = subprocess.run(
             ["sbatch", "--test-only", *options, "--wrap", "true"],
@@ -87,9 +89,9 @@ def ask_slurm(options):
             timeout=60,
         )
     except FileNotFoundError:
-        raise WorkflowError("no sbatch here: start Snakemake where SLURM's commands are") from None
+        raise WorkflowError("sbatch not found: start Snakemake on a node with SLURM") from None
     except subprocess.TimeoutExpired:
-        raise WorkflowError("SLURM did not answer for a minute; see `sinfo`") from None
+        raise WorkflowError("SLURM did not answer within a minute; see `sinfo`") from None
     if answer.returncode == 0:
         return ""
-    return answer.stderr.strip().rpartition("\n")[2].rpartition(": ")[2] or "it does not say why"
+    return answer.stderr.strip().rpartition("\n")[2].rpartition(": ")[2] or "without a reason"

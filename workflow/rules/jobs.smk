@@ -1,4 +1,4 @@
-# How Snakemake starts, repeats and ends the training jobs, here and on a cluster.
+# How Snakemake starts, retries and stops training jobs, locally and on a cluster.
 
 import contextlib
 import signal
@@ -10,24 +10,24 @@ from ddpg.errors import FINAL
 from ddpg.memory import available_memory
 from ddpg.stopping import SIGNALS
 
-# A cluster's jobs wait for the memory of their nodes, and `--jobs` says how many there may be.
+# On a cluster, SLURM assigns memory to jobs, and `--jobs` limits their number.
 RUNS_HERE = workflow.resource_settings.nodes is None
 
-# What a training says that a person should see who sees Snakemake alone: where an earlier run is
-# now, and that nothing was trained.
+# Messages of training jobs that users of Snakemake should see: where an earlier run was moved, and
+# that a finished run was not trained again.
 NEWS = ("; that is now in ", ": already finished; ")
 BEGAN = time.time()
 
-# What a training job was seen to use, in megabytes, without its replay buffer: 800 to 900, and on
-# a cluster 150 for each of the two Snakemakes around it.
+# Measured memory of a training job without its replay buffer: 800 to 900 MB, and on a cluster 150 MB
+# for each of the two Snakemake processes that start it.
 TRAINING_MB = 1000
 SNAKEMAKES_MB = 400
 
 
 def training_memory(wildcards, attempt):
-    """Megabytes of a training job, with a replay buffer of HalfCheetah's size; more at each try.
+    """Megabytes that a training job requests: enough for the largest replay buffer; more per retry.
 
-    The same for all experiments: SLURM gets an array of jobs with the resources of its first.
+    The same for all experiments, because all jobs of a SLURM array get the resources of its first.
     """
     bytes_per_transition = 4 * (2 * 17 + 6 + 2)
     longest = max(experiment(wildcards.tier, name).replay_size for name in config["experiments"])
@@ -38,9 +38,10 @@ def training_memory(wildcards, attempt):
 
 
 def hold_jobs_by_memory():
-    """Let jobs that run here wait for memory, as they do for cores, unless the user says how much.
+    """Start local jobs only while memory is free, as Snakemake does with cores.
 
-    A job that asks for more than there is runs alone.
+    The user's own `--resources mem_mb=` takes precedence. A job that needs more than is free runs
+    alone.
     """
     memory = available_memory()
     if RUNS_HERE and memory is not None:
@@ -49,14 +50,14 @@ def hold_jobs_by_memory():
 
 
 def end_on_signals():
-    """Let every usual signal end Snakemake as Ctrl-C does: it gives its lock back when it ends.
+    """On every usual signal, stop Snakemake as Ctrl-C does, which releases its lock.
 
-    The training jobs that run here are asked to save, also where the signal went to Snakemake
-    alone. What is ignored stays so, as SIGHUP is under nohup.
+    Local training jobs save first, also if only Snakemake received the signal. Ignored signals stay
+    ignored, as SIGHUP under nohup.
     """
 
     def end(number, frame):
-        for other in SIGNALS:  # a scheduler may repeat itself, and a second Ctrl-C waits for none
+        for other in SIGNALS:  # ignore repeated signals; a second Ctrl-C ends at once
             ctrl_c = other == signal.SIGINT
             signal.signal(other, signal.default_int_handler if ctrl_c else signal.SIG_IGN)
         for process in psutil.Process().children(recursive=True):
@@ -71,7 +72,7 @@ def end_on_signals():
 
 
 def exit_code(log):
-    """The exit code that the last line of a training's log tells; None where the job was killed."""
+    """The exit code in the last line of a training log; None if the job was killed."""
     try:
         last = Path(log).read_text().rpartition("exit code ")[2]
         return int(last)
@@ -80,17 +81,17 @@ def exit_code(log):
 
 
 def may_be_mended(job):
-    """Whether a failed job, or one of a group, may end otherwise when it is repeated.
+    """Whether a failed job, or one job of a group, may succeed when it is retried.
 
-    A signal, a full disk or a lost node may not come again, and neither may the failure of a file
-    system that shows as a crash of the program. But a second crash is most likely its own.
+    Signals, full disks, lost nodes and file-system errors that crash the program may be temporary.
+    A second crash is most likely a bug.
     """
     codes = [exit_code(log) for log in job.log]
     return any(code not in FINAL and (code != 1 or job.attempt == 1) for code in codes)
 
 
 def repeat_what_may_be_mended():
-    """Let Snakemake repeat a failed training only where that may mend it."""
+    """Let Snakemake retry a failed training job only if the retry may succeed."""
 
     def handle_job_error(job):
         jobs = [each for each in (job if job.is_group() else [job]) if each.rule.name == "train"]
@@ -104,7 +105,7 @@ def repeat_what_may_be_mended():
 
 
 def say_news():
-    """Print the trainings' news of this Snakemake; each is in the log of a try as well."""
+    """Print the NEWS lines in the training logs that were written since this Snakemake started."""
     for job in workflow.dag.jobs:
         if job.rule.name == "train":
             log = Path(job.log[0])

@@ -1,4 +1,4 @@
-# The first page of a target: results and claims at a glance, in one file of its own.
+# The summary page of a target: results and claims in one self-contained HTML file.
 
 
 rule page:
