@@ -1,4 +1,4 @@
-"""The public Python functions: read runs, compare groups of seeds, draw them, play a policy.
+"""The public Python functions: read runs, compare groups of seeds, draw curves, run a policy.
 
 docs/api.md describes them, and their names and arguments stay as they are. Everything else in
 this package may change. Nothing here imports TensorFlow.
@@ -40,7 +40,7 @@ def read_run(directory: Path | str) -> pd.DataFrame:
 
     The columns are `ddpg.analysis.curves.RUN_COLUMNS`: experiment, seed, env, epoch, env_interacts
     (environment steps), test_return_mean and so on; returns are undiscounted sums of rewards of an
-    episode. Raises UserError for what is not a run, or is damaged.
+    episode. Raises UserError for a directory that is not a run, and for a damaged run.
     """
     return curves.read_run(directory)
 
@@ -48,7 +48,7 @@ def read_run(directory: Path | str) -> pd.DataFrame:
 def read_runs(directories: Iterable[Path | str]) -> pd.DataFrame:
     """The learning curves of several runs in one table, by experiment, seed and epoch.
 
-    Raises UserError as `read_run` does, for a seed that is there twice, and for runs of one
+    Raises UserError as `read_run` does, for a duplicate seed, and for runs of one
     experiment that differ in configuration or length.
     """
     return curves.aggregate(directories)
@@ -66,8 +66,8 @@ def read_spinning_up(paths: Iterable[Path | str]) -> pd.DataFrame:
 def read_table(path: Path | str) -> pd.DataFrame:
     """The learning curves in a CSV file with the columns seed, env_interacts, test_return_mean.
 
-    Further columns of `read_run` are taken where they are there. Raises UserError for another file,
-    and for seeds of different length.
+    Other columns of `read_run` are optional. Raises UserError for another file, and for seeds of
+    different length.
     """
     return curves.read_per_seed(path)
 
@@ -78,7 +78,7 @@ def summarize(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     `groups` holds a table of one of the functions that read, by the group's name.
     Final performance is the mean of a seed's last evaluations: a tenth of all, 3 to 10. `mean`,
     `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high` their
-    95 % bootstrap intervals. Raises UserError for a table that is none of these.
+    95 % bootstrap intervals. Raises UserError for any other table.
     """
     table = comparison.group_table([_comparison(groups)])
     return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])
@@ -119,7 +119,7 @@ def load_policy(source: Path | str) -> Policy:
 def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarray:
     """Returns of `episodes` episodes of a run's policy without noise, float64 (episodes,).
 
-    Raises UserError where the run names no environment, or none that can be made.
+    Raises UserError if the run's environment is unknown or cannot be made.
     """
     if episodes < 1:
         raise UserError(f"episodes={episodes}: give 1 or more")
@@ -136,8 +136,8 @@ def film(
 ) -> float:
     """Film one episode of a run's policy as `output` (.gif or .mp4); the return of what is shown.
 
-    Frames are scaled to `width` pixels where that is given; the film is at most `seconds` long.
-    Raises UserError for another suffix, and where nothing can be rendered.
+    Frames are scaled to `width` pixels, if given; the film is at most `seconds` long.
+    Raises UserError for another suffix, and if there is no renderer.
     """
     return evaluation.film_episode(_trained(source), Path(output), seed, width, seconds)
 
@@ -167,7 +167,7 @@ def _group(name: str, table: pd.DataFrame) -> comparison.Group:
             several = ", ".join(map(str, table[column].unique()))
             raise UserError(f"{name!r}: several of {column} ({several}); make a group of each")
     if table.duplicated(["seed", "env_interacts"]).any():
-        raise UserError(f"{name!r}: a seed is there twice; read its runs with one read_runs")
+        raise UserError(f"{name!r}: a seed appears twice; read its runs with one read_runs")
     curves.check_same_steps(
         (f"seed {seed} of {name!r}", own) for seed, own in table.groupby("seed")
     )

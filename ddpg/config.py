@@ -52,7 +52,7 @@ class Experiment:
         return self.epochs * self.steps_per_epoch
 
     def hyperparameters(self) -> dict:
-        """What determines a run's bytes besides its seed: every field but `name` and `seeds`."""
+        """The fields that determine a run's bytes besides its seed: all but `name` and `seeds`."""
         values = dataclasses.asdict(self)
         del values["name"], values["seeds"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
@@ -102,7 +102,7 @@ def read(*paths: Path | str) -> Settings:
     """Read configuration files, later ones overriding earlier ones key by key, and check them.
 
     Absent `comparisons` and `smoke` are empty. Raises UserError with one line, which names the
-    file, for a file that is missing, no YAML, or against the schema.
+    file, for a file that is missing, is not YAML, or violates the schema.
     """
     layers = [(str(path), _load_yaml(path)) for path in paths]
     merged: dict = {"comparisons": {}, "smoke": {}}
@@ -139,7 +139,7 @@ def check(config: dict) -> None:
 
 
 def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
-    """UserError for an unknown experiment, and for a reference of no or of several sources."""
+    """UserError for an unknown experiment, and for a reference without exactly one source."""
 
     def refuse(part: str, name: str, problem: str) -> NoReturn:
         path = ("comparisons", comparison, part, name)
@@ -160,7 +160,7 @@ def experiment(config: dict, name: str, overrides: dict | None = None) -> Experi
     """The experiment `name`: defaults, then its own keys, then `overrides` (of --set).
 
     Equal values make equal experiments: 50.0 epochs are 50, a discount of 1 is 1.0. Raises
-    UserError for an unknown name, a missing key, or a value against the schema.
+    UserError for an unknown name, a missing key, or a value that violates the schema.
     """
     settings = _settings(config)
     if name not in config["experiments"]:
@@ -183,7 +183,7 @@ def experiment(config: dict, name: str, overrides: dict | None = None) -> Experi
 def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
     """The experiment and the seed of `Experiment.record`, which a run's config.json holds.
 
-    Raises UserError where a key is missing or against the schema.
+    Raises UserError if a key is missing or violates the schema.
     """
     own = _whole_numbers(settings)
     name, seed = own.pop("exp_name", None), own.pop("seed", None)
@@ -221,8 +221,8 @@ def as_yaml(content: dict) -> str:
 def parse_overrides(assignments: list[str]) -> dict:
     """Turn `KEY=VALUE` texts (values in YAML) into a mapping.
 
-    The last one counts where a key is there twice with different values, and a warning says so.
-    UserError where one has no `=` or no value in YAML.
+    If a key appears twice with different values, the last one counts, with a warning.
+    UserError if one has no `=`, or a value that is not YAML.
     """
     overrides: dict = {}
     for assignment in assignments:
@@ -232,7 +232,7 @@ def parse_overrides(assignments: list[str]) -> dict:
         try:
             loaded = strict_yaml.load(value)
         except yaml.YAMLError as error:
-            problem = getattr(error, "problem", None) or "not YAML"
+            problem = getattr(error, "problem", None) or _NOT_YAML
             raise UserError(f"--set {assignment}: {problem}") from None
         if key in overrides and overrides[key] != loaded:
             log.warning("--set %s replaces %s=%s, given before it", assignment, key, overrides[key])
@@ -265,15 +265,16 @@ def _whole_numbers(value: Any) -> Any:
 
 
 def _settings(config: dict) -> Settings:
-    """A configuration that did not come from `read` is taken to be config.yaml's."""
+    """`config` as Settings; one that is not from `read` is taken to be config.yaml's."""
     return config if isinstance(config, Settings) else Settings(config, [("config.yaml", config)])
 
 
 _ABSENT = object()
+_NOT_YAML = "is not valid YAML"
 
 
 def _at(path: Sequence[str | int], value: Any) -> Any:
-    """What stands at `path` in nested mappings and lists; _ABSENT where nothing does."""
+    """The value at `path` in nested mappings and lists; _ABSENT if there is none."""
     for key in path:
         try:
             value = value[key]
@@ -318,7 +319,7 @@ def _load_yaml(path: Path | str) -> dict:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or (str(error).splitlines() or ["not YAML"])[0]
+        problem = getattr(error, "problem", None) or (str(error).splitlines() or [_NOT_YAML])[0]
         raise UserError(f"{path}{line}: {problem}") from None
     if not isinstance(loaded, dict):
         raise UserError(f"{path}: not a configuration; it needs `defaults:` and `experiments:`")
@@ -331,7 +332,7 @@ def _validate(
     file_of: Callable[[Sequence[str | int]], str],
     prefix: tuple[str, ...] = (),
 ) -> None:
-    """UserError with the first error, in the file that `file_of` says of its path."""
+    """UserError with the first violation of the schema; `file_of` names the file of its path."""
     errors = sorted(_Validator(schema).iter_errors(value), key=lambda e: list(e.path))
     if errors:
         error = errors[0]

@@ -1,4 +1,4 @@
-"""Make environments, check that DDPG can learn on them, and turn their failures into one line."""
+"""Make environments, check that DDPG can learn on them, and report their errors in one line."""
 
 import difflib
 import os
@@ -14,15 +14,15 @@ from ddpg.errors import EnvironmentFailed, UserError
 
 # HalfCheetah's model file in Gymnasium uses an attribute that MuJoCo 4 deprecates. Users of this
 # package cannot change that file, and MuJoCo would also leave a MUJOCO_LOG.TXT behind.
-_MUJOCO_NOISE = "compiler attribute 'settotalmass' is deprecated"
+_MUJOCO_WARNING = "compiler attribute 'settotalmass' is deprecated"
 
 
 def make(name: str, **options: Any) -> gym.Env:
     """Make the Gymnasium environment `name`.
 
-    UserError unless it exists, observes a numeric box of one dimension, and acts in a box of
-    floating-point numbers of one dimension with finite bounds. EnvironmentFailed, a UserError, for
-    whatever its own code raises, now or later in `reset` and `step`.
+    Raises UserError unless it exists, its observation space is a numeric Box of shape (n,), and its
+    action space is a floating-point Box of shape (n,) with finite bounds. EnvironmentFailed, a
+    UserError, for any exception of its own code, here or later in `reset` and `step`.
     """
     _import_mujoco()
     try:
@@ -43,7 +43,7 @@ def make(name: str, **options: Any) -> gym.Env:
 
 
 class OneLineErrors(gym.Wrapper):
-    """Turns what an environment's own code raises into an EnvironmentFailed that names it."""
+    """Raises EnvironmentFailed, which names the environment, for any exception of its code."""
 
     def __init__(self, env: gym.Env, name: str):
         super().__init__(env)
@@ -113,10 +113,10 @@ def _check_box(name: str, kind: str, space: gym.Space) -> None:
 
 
 def _import_mujoco() -> None:
-    """Import MuJoCo, where it is installed, without its renderer and its noise.
+    """Import MuJoCo, if it is installed, without its renderer and its warning.
 
-    MuJoCo loads a renderer on import, which may be missing where nothing is drawn. Gymnasium loads
-    the renderer that MUJOCO_GL names when an environment first draws.
+    MuJoCo loads a renderer on import, which may be missing on a machine that draws nothing.
+    Gymnasium loads the renderer that MUJOCO_GL names when an environment first draws.
     """
     renderer = os.environ.get("MUJOCO_GL")
     os.environ["MUJOCO_GL"] = "disable"
@@ -130,7 +130,7 @@ def _import_mujoco() -> None:
             os.environ["MUJOCO_GL"] = renderer
 
     def report(message: str) -> None:
-        if _MUJOCO_NOISE not in message:
+        if _MUJOCO_WARNING not in message:
             warnings.warn(f"MuJoCo: {message}", stacklevel=2)
 
     mujoco.set_mju_user_warning(report)

@@ -8,7 +8,7 @@ class UserError(Exception):
 
 
 class EnvironmentFailed(UserError):
-    """An environment's own code raised something; its traceback is the cause."""
+    """An environment's own code raised an exception, which is the cause."""
 
 
 class OtherRun(UserError):
@@ -28,11 +28,11 @@ class Interrupted(Exception):
 
 
 class Mismatch(Exception):
-    """A run is not, or does not become again, what its files say it is (exit 1)."""
+    """A run's files do not match its record, or a replay of it has other bytes (exit 1)."""
 
     exit_code = 1
 
 
-# Exit codes of what ends in the same way however often the same command is given. Python's own for
-# a crash of the program is 1.
+# Exit codes of failures that repeat if the same command is given again. Python itself exits with 1
+# if it crashes.
 FINAL = {UserError.exit_code, Diverged.exit_code}

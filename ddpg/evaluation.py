@@ -1,4 +1,4 @@
-"""Play a trained policy: count its returns, or film it."""
+"""Evaluate a trained policy, or film an episode of it."""
 
 import dataclasses
 import os
@@ -20,7 +20,7 @@ from ddpg.runs.typed_json import read_record
 
 
 class Trained(NamedTuple):
-    """A policy, the environment it was trained on, and how long its episodes were."""
+    """A policy, the name of its environment, and the time limit of its episodes in steps."""
 
     policy: Policy
     env: str
@@ -29,7 +29,7 @@ class Trained(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class _Settings:
-    """What is read of a run's config.json, where there is one."""
+    """The keys that are read of a run's config.json, if there is one."""
 
     env: str | None = None
     hidden_sizes: tuple[int, ...] = ()
@@ -39,8 +39,8 @@ class _Settings:
 def load_trained(source: Path, env: str | None = None) -> Trained:
     """The policy of a run (finished, published or stopped), or of a policy.npz.
 
-    `env` overrides the run's environment and must be given for a file that stands alone. UserError
-    for anything else.
+    `env` overrides the run's environment, and must be given for a file without config.json beside
+    it. UserError for anything else.
     """
     run = RunDirectory(source if source.is_dir() else source.parent)
     settings = _Settings()
@@ -48,7 +48,7 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
         settings = read_record(_Settings, run.config_path)
     name = env or settings.env
     if name is None:
-        raise UserError(f"{source}: no config.json beside it tells the environment; give --env")
+        raise UserError(f"{source}: no config.json beside it names the environment; give --env")
     space = environment.make(name).action_space
     if source.is_dir() and not run.policy_path.exists():
         policy = _read_policy_of_checkpoint(run, len(settings.hidden_sizes), space)
@@ -80,7 +80,7 @@ def film_episode(
     """
     if output.suffix not in (".gif", ".mp4"):
         raise UserError(f"{output}: --output must end in .gif or .mp4")
-    # Both renderers would open a window unless told otherwise, before they are imported.
+    # Both renderers open a window unless these are set before they are imported.
     os.environ.setdefault("MUJOCO_GL", "egl")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     import imageio.v3 as iio
@@ -131,7 +131,7 @@ def _no_renderer(env: str, error: Exception) -> UserError:
 def follow_body(env: gym.Env) -> None:
     """Film with the camera of a MuJoCo model that follows its body, where it has one.
 
-    Gymnasium 1.4 takes a camera that stands still, and a cheetah runs out of its picture.
+    Gymnasium 1.4 uses a fixed camera, and a cheetah runs out of its view.
     """
     renderer = getattr(env.unwrapped, "mujoco_renderer", None)
     if renderer is not None:

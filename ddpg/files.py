@@ -1,4 +1,4 @@
-"""Files that are either there in full or not at all, JSON, and checksums."""
+"""Atomic file writes, JSON, and checksums."""
 
 import contextlib
 import errno
@@ -9,16 +9,15 @@ from pathlib import Path
 
 from ddpg.errors import UserError
 
-# What a disk says that is full, over its quota, failing or out of reach: the same write can succeed
-# later.
+# A disk that is full, over quota, failing or unreachable: the same write can succeed later.
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE}
 
 
 def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
     """Write `content` under a temporary name and rename it to `path`.
 
-    With `sync`, it is on the disk before the name is. Where the disk is full, `path` keeps what
-    it had and the OSError comes through, with a filename.
+    With `sync`, the content is on the disk before the rename. If the disk is full, `path` keeps its
+    old content and the OSError is raised with its filename set.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -44,12 +43,12 @@ def file_name(text: str) -> str:
 
 
 def sync_directory(directory: Path) -> None:
-    """Put a directory's renames on the disk."""
+    """Sync a directory, so that renames in it are on the disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems have no such thing
+        if error.errno != errno.EINVAL:  # some network file systems cannot sync directories
             raise
     finally:
         os.close(descriptor)
@@ -67,7 +66,7 @@ def json_bytes(value: dict) -> bytes:
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON object; UserError with one line where it is missing or none."""
+    """Read a JSON object; UserError if the file is missing or holds something else."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How much memory this process may still take, as the Linux kernel would grant it."""
+"""How much memory the Linux kernel would still grant this process."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from ddpg.errors import UserError
 
 
 def refuse_beyond_memory(needed: int, key: str, what: str) -> None:
-    """UserError unless `needed` bytes of memory can be had.
+    """UserError if fewer than `needed` bytes of memory are available.
 
     `key` is the configuration's key that `what` needs them for.
     """
@@ -25,12 +25,11 @@ def refuse_beyond_memory(needed: int, key: str, what: str) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes that this process may still take; None where the system does not say.
+    """Bytes that this process may still allocate; None if the system does not say.
 
-    The least of what is left of the machine's memory, of the limits of the process's control
-    groups, and of its own. Page cache counts as free, because the kernel gives it up when it is
-    asked for memory. Swap does not count: what is read at random, as a replay buffer is, must not
-    be there.
+    The minimum over the machine's memory, the limits of the process's control groups, and its own
+    limits. Page cache counts as free, because the kernel reclaims it on demand. Swap does not
+    count: a replay buffer is read at random, and must not be swapped.
     """
     left = [*_of_the_machine(), *_of_control_groups(), *_of_the_process()]
     return max(0, min(left)) if left else None
@@ -40,17 +39,17 @@ def _of_the_machine() -> Iterator[int]:
     fields = _numbers("/proc/meminfo")
     if "MemAvailable" in fields:
         yield fields["MemAvailable"] * 1024
-    if _text("/proc/sys/vm/overcommit_memory").strip() == "2":  # no more than can be kept
+    if _text("/proc/sys/vm/overcommit_memory").strip() == "2":  # never beyond CommitLimit
         yield (fields["CommitLimit"] - fields["Committed_AS"]) * 1024
 
 
 @dataclass(frozen=True)
 class _Hierarchy:
-    """The files of a version of control groups that tell of memory."""
+    """The memory files of one version of control groups."""
 
     limits: tuple[str, ...]
     usage: str
-    reclaimable: tuple[str, ...]  # in memory.stat: what the kernel takes back before it refuses
+    reclaimable: tuple[str, ...]  # in memory.stat: what the kernel reclaims on demand
 
 
 _VERSIONS = {
@@ -68,7 +67,7 @@ _VERSIONS = {
 
 
 def _of_control_groups() -> Iterator[int]:
-    """What is left in the process's own control group, and in each above it that can be seen."""
+    """What is left in the process's control group, and in each visible group above it."""
     own = _own_control_groups()
     for line in _text("/proc/self/mountinfo").splitlines():
         mount, _, file_system = line.partition(" - ")
@@ -76,7 +75,7 @@ def _of_control_groups() -> Iterator[int]:
         version, _, options = file_system.split(" ", 2)
         if version not in own or (version == "cgroup" and "memory" not in options.split(",")):
             continue
-        # A container may see its part of the hierarchy only, mounted from `root` on.
+        # A container may see only its part of the hierarchy, mounted from `root` on.
         group = PurePosixPath(own[version])
         below = group.relative_to(root) if group.is_relative_to(root) else PurePosixPath()
         place = PurePosixPath(point) / below
@@ -103,7 +102,7 @@ def _of_control_group(directory: PurePosixPath, files: _Hierarchy) -> Iterator[i
         free = sum(statistics.get(key, 0) for key in files.reclaimable) - used
         limits = [_text(directory / name).strip() for name in files.limits]
         yield from (int(limit) + free for limit in limits if limit not in ("", "max"))
-        if "hierarchical_memory_limit" in statistics:  # of version 1: also of groups out of sight
+        if "hierarchical_memory_limit" in statistics:  # version 1: also of invisible groups
             yield statistics["hierarchical_memory_limit"] + free
 
 
@@ -117,7 +116,7 @@ def _of_the_process() -> Iterator[int]:
 
 
 def _text(path: str | PurePosixPath) -> str:
-    """The content of a system file; empty where there is none or it may not be read."""
+    """The content of a system file; empty if it does not exist or cannot be read."""
     try:
         with open(path) as file:
             return file.read()

@@ -18,15 +18,15 @@ PORTABLE = "x86-64-v3"
 def determine_platform(run: Training) -> tuple[str, str]:
     """(platform, kernels): runs on equal platforms have equal bytes; how kernels were chosen.
 
-    Tests the kernels in force on the products of this run's networks. If AVX-512 kernels fail, the
-    command is started again with oneDNN held to AVX2; UserError where this process is not a command
-    that can be.
+    Tests the kernels in use on the matrix products of this run's networks. If AVX-512 kernels
+    differ, restarts the command with oneDNN limited to AVX2; UserError if this process is not such
+    a command.
     """
     if gpus := provenance.find_gpus():
         return f"GPU {', '.join(gpus)}", "the GPU's own"
     own = provenance.read_processor().type
     if not kernels.is_portable():
-        log.warning("this processor lacks AVX2 or FMA: the bytes of the run will be its own")
+        log.warning("this processor lacks AVX2 or FMA: its runs have other bytes")
         return own, "this processor's own: it lacks AVX2 or FMA"
     experiment = run.experiment
     differing = find_differing_functions() + find_differing_products(
@@ -42,10 +42,13 @@ def determine_platform(run: Training) -> tuple[str, str]:
     if not kernels.is_capped() and "avx512f" in kernels.processor_flags():
         message = f"this processor's AVX-512 kernels differ ({what})"
         if _is_command():
-            log.warning("%s: starting again with oneDNN held to AVX2", message)
+            log.warning("%s: restarting with oneDNN limited to AVX2", message)
             kernels.restart_capped()
         raise UserError(f"{message}; set {kernels.CAP_VARIABLE}={kernels.CAP} before Python starts")
-    log.warning("this processor computes %s differently: the run's bytes will be its own", what)
+    log.warning(
+        "this processor computes %s differently: its runs have other bytes",
+        what,
+    )
     return own, f"this processor's own: {what} differ"
 
 

@@ -1,4 +1,4 @@
-"""What the user who runs this may do on the machine."""
+"""The privileges of the user who runs this process."""
 
 import os
 import re
@@ -8,9 +8,9 @@ STATUS, LAST = Path("/proc/self/status"), Path("/proc/sys/kernel/cap_last_cap")
 
 
 def root_lacks_capabilities() -> bool:
-    """Whether this process is root's, without all the capabilities that the kernel knows.
+    """Whether this process runs as root but lacks some of the kernel's capabilities.
 
-    So it is in some virtual machines and containers.
+    That is so in some virtual machines and containers.
     """
     if os.geteuid() != 0:
         return False

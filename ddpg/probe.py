@@ -1,4 +1,4 @@
-"""Does an environment's seed set all of its state? A short trial on environments of its own."""
+"""Test whether an environment's seed sets all of its state, on new instances."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,10 @@ STEPS = 50
 
 
 def describe_hidden_state(make_env: Callable[[], gym.Env]) -> str | None:
-    """What differs between two plays of the same seed and actions; None if nothing does.
+    """What differs between two episodes of the same seed and actions; None if nothing does.
 
-    Plays an episode of at most STEPS steps in a new environment, plays it again after another
-    episode, and in a second new environment. State that shows only later, or only in another
-    episode, cannot be seen.
+    Plays an episode of at most STEPS steps in a new environment, repeats it after another episode,
+    and repeats it in a second new environment. State that shows only after STEPS steps is missed.
     """
     used, fresh = make_env(), make_env()
     expected = _play(used, seed=1)

@@ -1,4 +1,4 @@
-"""How a training run shows its progress: a live bar on a terminal, one line an epoch elsewhere."""
+"""Show the progress of training: a bar on a terminal, one line per epoch elsewhere."""
 
 import contextlib
 import logging
@@ -26,7 +26,7 @@ def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
 
     def describe(steps: int, row: dict[str, float]) -> tuple[str, str, str]:
         nonlocal steps_before
-        if steps_before is None:  # the first epoch of this session may be a resumed one's rest
+        if steps_before is None:  # a resumed run may begin within an epoch
             steps_before = max(0, steps - experiment.steps_per_epoch)
         speed = (steps - steps_before) / (time.perf_counter() - started)
         left = (experiment.total_steps - steps) / speed
@@ -58,7 +58,7 @@ def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
         task = bar.add_task(title, total=experiment.epochs, speed="-", ret="-", left="-")
 
         def report(steps: int, row: dict[str, float]) -> None:
-            leave_closed_terminal()  # under nohup the training outlives it
+            leave_closed_terminal()  # under nohup the training outlives its terminal
             test_return, speed, left = describe(steps, row)
             bar.update(task, completed=row["Epoch"], speed=speed, ret=test_return, left=left)
 
@@ -66,7 +66,7 @@ def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
 
 
 def console() -> Console:
-    """A console for tables: as wide as the terminal, and wide enough where there is none."""
+    """A console for tables: as wide as the terminal; 130 columns without one."""
     return Console(width=None if sys.stdout.isatty() else 130)
 
 

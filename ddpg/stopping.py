@@ -1,4 +1,4 @@
-"""Stopping a run from outside: the signals that ask it to save and end."""
+"""The signals on which a run saves a checkpoint and ends."""
 
 import contextlib
 import logging
@@ -11,9 +11,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-# What ends a process in everyday use: kill and schedulers (TERM), Ctrl-C (INT), a closed terminal
-# or connection (HUP), the warnings of schedulers before they kill a job (USR1, USR2), and the limit
-# on processor time (XCPU).
+# kill and schedulers (TERM), Ctrl-C (INT), a closed terminal or connection (HUP), a scheduler's
+# warning before it kills a job (USR1, USR2), and the limit on processor time (XCPU).
 SIGNALS = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -22,7 +21,7 @@ SIGNALS = (
     signal.SIGUSR2,
     signal.SIGXCPU,
 )
-# Whoever started the program may pass on the Ctrl-C that the terminal sent to it as well.
+# A parent process may forward the Ctrl-C that this process also got from the terminal.
 SECONDS_OF_ONE_CTRL_C = 1
 
 # Standard output and standard error, where they were terminals when the program started.
@@ -30,7 +29,7 @@ _terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
 
 
 class Stop:
-    """Whether a signal asked the run to save and end."""
+    """Whether a signal has asked the run to save and end."""
 
     asked = False
 
@@ -39,9 +38,9 @@ class Stop:
 def stop_signals() -> Iterator[Stop]:
     """Yields a `Stop` that each of SIGNALS sets, instead of ending the process.
 
-    A second Ctrl-C ends it at once, without saving: it then continues from its last checkpoint.
-    Under nohup, which ignores SIGHUP, that stays ignored. The other signals are taken even where
-    the parent ignores them: the shell of a SLURM job does, to outlive the training.
+    A second Ctrl-C ends the process at once, without saving; the run then resumes from its last
+    checkpoint. SIGHUP stays ignored under nohup, which ignores it. The other signals are handled
+    even if the parent ignores them, as the shell of a SLURM job does to outlive the training.
     """
     stop, asked_at = Stop(), 0.0
     handlers: dict[signal.Signals, Any] = {}
@@ -67,7 +66,7 @@ def stop_signals() -> Iterator[Stop]:
 
 
 def leave_closed_terminal() -> None:
-    """Send what is printed nowhere once its terminal is closed: a write there would be an error."""
+    """Discard output once its terminal is closed: writing there would raise an error."""
     for descriptor in [d for d in _terminals if not os.isatty(d)]:
         _terminals.remove(descriptor)
         nowhere = os.open(os.devnull, os.O_WRONLY)

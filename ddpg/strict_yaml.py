@@ -1,8 +1,8 @@
-"""YAML in which nothing that is written gets lost or changes its meaning.
+"""A YAML loader that refuses duplicate keys and ambiguous numbers.
 
-PyYAML keeps the last of two equal keys in silence, reads the names `no` and `2018` as a truth value
-and a number, and 010 as 8. Here a key is text and stands once, a date is text, and a number that
-people read differently than YAML does is refused.
+PyYAML silently keeps the last of two equal keys, reads the keys `no` and `2018` as a boolean and a
+number, and 010 as 8. Here keys are unique text, dates are text, and octal and sexagesimal numbers
+are refused.
 """
 
 from typing import Any
@@ -16,8 +16,8 @@ MERGE, TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 def load(text: str) -> Any:
     """The value of a YAML text.
 
-    Raises yaml.YAMLError if the text is not YAML, a key is there twice in a mapping, an integer is
-    octal (010) or sexagesimal (1:30), or an alias stands inside its own anchor.
+    Raises yaml.YAMLError if the text is not YAML, a key appears twice in a mapping, an integer is
+    octal (010) or sexagesimal (1:30), or an alias refers to an anchor that contains it.
     """
     try:
         return yaml.load(text, Loader=_Loader)
@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             alias = self.peek_event()
             if alias.anchor in self.unfinished:
-                raise _error(f"*{alias.anchor} stands inside its own anchor", alias)
+                raise _error(f"*{alias.anchor} refers to an anchor that contains it", alias)
         return super().compose_node(parent, index)
 
     def compose_sequence_node(self, anchor: str | None) -> yaml.Node:
@@ -54,14 +54,14 @@ class _Loader(yaml.SafeLoader):
                 raise _error("a key must be a name", key)
             if key.value in lines:
                 first = lines[key.value]
-                raise _error(f"the key {key.value!r} is there twice (first in line {first})", key)
+                raise _error(f"the key {key.value!r} appears twice (first in line {first})", key)
             lines[key.value] = key.start_mark.line + 1
             if key.tag != MERGE:
                 key.tag = TEXT
         return node
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """An int or a float; refuses what YAML 1.1 reads otherwise than people do."""
+        """An int or a float; refuses octal and sexagesimal numbers of YAML 1.1."""
         written = node.value.lstrip("+-").replace("_", "")
         if ":" in written:
             problem = "counts in sixties to YAML; write a decimal, or a text in quotes"

@@ -1,4 +1,4 @@
-"""Train one run in a directory: start or resume it, save it, finish it."""
+"""Train one run in its directory: start or resume it, save checkpoints, write the results."""
 
 import datetime
 import functools
@@ -44,16 +44,18 @@ def train(
     restart_edited: bool = False,
     report: Report = lambda steps, row: None,
 ) -> RunRecord:
-    """Train one seed of an experiment in `directory`, or continue where it was stopped.
+    """Train one seed of an experiment in `directory`, or resume it from its last checkpoint.
 
-    Saves every `checkpoint_every` epochs. With `restart`, what an earlier run left is set aside
-    first; with `restart_edited`, only where it is a run of other values or of another seed. So is
-    a run of which no checkpoint is undamaged.
+    Saves a checkpoint every `checkpoint_every` epochs. With `restart`, the files of an earlier run
+    are set aside first; with `restart_edited`, only if that run has other values or another seed.
+    A run without an undamaged checkpoint is always set aside.
     Returns the record of the finished run. Raises UserError, Diverged, or Interrupted.
     """
     try:
         with stop_signals() as stop, threadpool_limits(1):
-            training = make_training(experiment, seed)  # finds bad input before writing anything
+            training = make_training(
+                experiment, seed
+            )  # raises on bad input before anything is written
             platform, kernels = determine_platform(training)
             own = RunDirectory(directory)
             run = _Run(experiment, seed, own, training, platform, kernels)
@@ -100,7 +102,7 @@ class Clock:
 
 
 class _Run:
-    """A run in its directory: its training, its tables, its checkpoints and its record."""
+    """A run in its directory: its training state, tables, checkpoints and record."""
 
     def __init__(
         self,
@@ -120,10 +122,10 @@ class _Run:
         self.clock = Clock()
 
     def find_finished_or_resume(self, restart_edited: bool) -> RunRecord | None:
-        """The record in the directory if its run is finished; else restore what was saved, if any.
+        """The record of a finished run; None after the newest checkpoint, if any, was restored.
 
-        A run of which no checkpoint is undamaged is set aside and, with `restart_edited`, so is
-        another run.
+        A run without an undamaged checkpoint is set aside, and with `restart_edited` also a run of
+        other values.
         """
         try:
             record = self._find_finished()
@@ -163,13 +165,13 @@ class _Run:
                 )
             log.warning("%s; finishing again from the checkpoint", problems[0])
             return None
-        self.checkpoints.remove()  # the run may have been killed when only this was left to do
+        self.checkpoints.remove()  # the run may have been killed just before this last step
         again = explain_restart(self.directory.path)
         log.info("%s: already finished; train it again %s", self.directory, again)
         return record
 
     def _resume_or_begin(self) -> None:
-        """Restore what was saved, if anything."""
+        """Restore the newest checkpoint, or check that a new run can begin here."""
         if self.checkpoints.exist():
             self._resume()
         else:
@@ -248,7 +250,7 @@ class _Run:
     def _warn_of_hidden_state(self) -> None:
         if hidden := self._hidden_state():
             log.warning(
-                "environment %r keeps state that its seed does not set (%s): this run cannot be "
+                "environment %r has state that its seed does not set (%s): this run cannot be "
                 "resumed or repeated exactly",
                 self.experiment.env, hidden,
             )  # fmt: skip
@@ -282,7 +284,7 @@ class _Run:
             weights_sha256=digest_arrays(agent),
             identity=self.identity,
             machine=provenance.describe_machine(),
-            files={},  # filled in with what is written
+            files={},  # `write_results` fills in the checksums
             core_digest=provenance.digest_core(),
             kernels=self.kernels,
         )
@@ -290,7 +292,7 @@ class _Run:
 
 
 def _values(identity: Identity) -> tuple:
-    """What a user writes of an identity."""
+    """The part of an identity that the user chooses."""
     return identity.experiment, identity.seed, identity.config
 
 

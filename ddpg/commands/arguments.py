@@ -16,7 +16,7 @@ from ddpg.errors import UserError
 
 
 class Parser(ArgumentParser):
-    """A parser whose options stand once, or combine if they take lists; errors are UserErrors."""
+    """A parser that refuses repeated options, but concatenates lists; errors are UserErrors."""
 
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
@@ -49,12 +49,12 @@ class _StoreOnce(argparse.Action):
         elif isinstance(values, list):
             values = getattr(namespace, self.dest) + values
         else:
-            raise UserError(f"{option_string} is there twice; give it once")
+            raise UserError(f"{option_string} appears twice; give it once")
         setattr(namespace, self.dest, values)
 
 
 def whole_number(text: str) -> int:
-    """A number of at least 0 written in digits only; int() reads 1_0 as 10, too."""
+    """A number of at least 0, written in digits only: int() would also accept 1_0."""
     if not re.fullmatch("[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
@@ -77,7 +77,7 @@ def add_policy(parser: ArgumentParser) -> None:
     parser.add_argument(
         "policy", type=Path, metavar="RUN", help="a run directory, published or not, or policy.npz"
     )
-    parser.add_argument("--env", help="the environment, where no config.json tells it")
+    parser.add_argument("--env", help="the environment, if no config.json names it")
     parser.add_argument("--seed", type=whole_number, default=0, help="of the episodes (default: 0)")
 
 

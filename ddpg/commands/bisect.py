@@ -31,10 +31,10 @@ def run(options: Namespace) -> None:
 
 
 def bisect_runs(a: Path, b: Path) -> str:
-    """Where two runs diverge, as a sentence.
+    """Describe where two runs diverge, in one sentence.
 
-    If both can be retrained here, they are, up to the epoch that differs, and the sentence names
-    the first update after which the agents differ. UserError for what is not a run with digests.
+    If this machine can repeat both runs, trains them up to the epoch that differs and names the
+    first update after which the agents differ. UserError for a directory without state digests.
     """
     from ddpg.runs.state_digests import describe_divergence, find_divergence, read_digests
 
@@ -63,7 +63,7 @@ def _load_retrainable(directory: Path) -> tuple[Experiment, int] | None:
 def _find_first_update(
     directories: list[Path], runs: list[tuple[Experiment, int]], epoch: int
 ) -> str:
-    """The first update of `epoch` after which the retrained agents differ, as words."""
+    """Describe the first update of `epoch` after which the retrained agents differ."""
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
     from ddpg.runs.state_digests import read_digests
     from ddpg.training import make_training
@@ -82,7 +82,7 @@ def _find_first_update(
     for number, (first, second) in enumerate(zip(*updates, strict=False), start=1):
         if first != second:
             return f"the agents differ first after update {number} of epoch {epoch}"
-    return f"no update of epoch {epoch} that both made makes the agents differ"
+    return f"the agents are equal after every update of epoch {epoch} that both made"
 
 
 def _update_and_digest(

@@ -1,6 +1,6 @@
-"""`check`: are the published results what the documents say, and do they come out again?
+"""`check`: do the published runs match their checksums, a replay, the figures and the documents?
 
-Each check prints one line. All of them run, whatever the earlier ones found.
+Each check prints one line. All of them run, also after one that failed.
 """
 
 import csv
@@ -44,7 +44,7 @@ class Result(NamedTuple):
 class StatedNumber(NamedTuple):
     """A number that a document states, and the cell of our tables that it is taken from.
 
-    `value` is the text as it stands in the document, rounded to the digits that it has.
+    `value` is the text in the document; the computed number is rounded to as many decimals.
     """
 
     claim: str
@@ -83,9 +83,9 @@ def run(options: Namespace) -> None:
     numbers = read_stated_numbers(options.documents / "stated_numbers.csv")
     runs = {}
     for name in settings["experiments"]:
-        found, passed_over = find_finished_runs(options.published / name)
+        found, skipped = find_finished_runs(options.published / name)
         runs[name] = list(found.values())
-        for line in passed_over:
+        for line in skipped:
             log.warning("%s", line)
     if not any(runs.values()):
         raise UserError(f"{options.published}: no finished run of an experiment of the config")
@@ -122,7 +122,7 @@ def _checks(
 
 
 def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
-    """Each listed file is there with its bytes, and each file of a run is listed."""
+    """Each listed file exists with its checksum, and each file of a run is listed."""
     from ddpg.files import sha256
     from ddpg.runs.published import MANIFEST, check_manifest
 
@@ -170,7 +170,7 @@ def load_comparisons(settings: dict, runs: dict[str, list[Path]], comparisons: l
 
 
 def check_figures(comparisons: list, images: Path) -> Result:
-    """Draw every figure; those that the README shows are the same to the pixel."""
+    """Draw every figure; those that the README shows must be equal to the pixel."""
     import numpy as np
     from PIL import Image
 
@@ -184,7 +184,9 @@ def check_figures(comparisons: list, images: Path) -> Result:
                 if not path.is_file():
                     raise Mismatch(f"{path if path is kept else name}: missing; see `make docs`")
             if not np.array_equal(np.asarray(Image.open(kept)), np.asarray(Image.open(new))):
-                raise Mismatch(f"{kept}: not what the runs give as {name}; see `make docs`")
+                raise Mismatch(
+                    f"{kept}: differs from {name} as drawn from the runs; see `make docs`"
+                )
     count = len({path.with_suffix("") for path in drawn})
     return Result(OK, f"{count} figures drawn; {len(SHOWN_FIGURES)} are those of {images}")
 
@@ -221,7 +223,7 @@ def rounded_like(value: float, text: str) -> str:
 
 
 def read_stated_numbers(path: Path) -> list[StatedNumber]:
-    """The numbers that the documents state; UserError for a file that is none of such numbers."""
+    """The numbers that the documents state; UserError for a file of another format."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)

@@ -59,7 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Write the metadata; UserError if a run is damaged or there is none."""
+    """Write the metadata; UserError if a run is damaged or there are no runs."""
     from ddpg.files import json_bytes, write_atomically
 
     published = options.published or options.root / "results/published"

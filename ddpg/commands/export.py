@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HELP = "write a run's learning curve for TensorBoard or as CSV"
 
 TENSORBOARD, CSV = "tensorboard", "csv"
-# What is the axis or names the run, and so is no series.
+# Columns that are the axis or name the run, and so are not series.
 AXES = ("experiment", "seed", "env", "epoch", "env_interacts", "time")
 
 
@@ -42,7 +42,7 @@ def run(options: Namespace) -> None:
     from ddpg import config
     from ddpg.analysis.curves import aggregate, read_config, read_run
 
-    aggregate(options.runs)  # refuses what is there twice, or does not fit together
+    aggregate(options.runs)  # refuses duplicate and inconsistent runs
     write = {TENSORBOARD: write_events, CSV: write_csv}[options.format]
     read = []
     for directory in options.runs:
@@ -56,7 +56,7 @@ def run(options: Namespace) -> None:
 
 
 def write_csv(directory: Path, curve: "pd.DataFrame", settings: dict, target: Path) -> Path:
-    """Write `curve.csv`, the columns of `ddpg.api.read_run`; no value where there is none."""
+    """Write `curve.csv`, the columns of `ddpg.api.read_run`; a missing value is empty."""
     from ddpg.files import write_atomically
 
     buffer = io.StringIO()
@@ -69,7 +69,7 @@ def write_csv(directory: Path, curve: "pd.DataFrame", settings: dict, target: Pa
 def write_events(directory: Path, curve: "pd.DataFrame", settings: dict, target: Path) -> Path:
     """Write an event file of TensorBoard; returns its path, which is the same each time.
 
-    A statistic that an epoch has not is left out. The time of an event is that of its epoch's end.
+    Missing statistics are left out. The time of an event is the end of its epoch.
     """
     from ddpg.files import write_atomically
 

@@ -71,7 +71,7 @@ def _disk(run: Path, record: RunRecord) -> int:
 
 
 def _steps_per_second(run: Path) -> float:
-    """The speed of the run's median epoch: what shared its core for a while counts little."""
+    """The speed of the run's median epoch, robust to other load on the machine."""
     start = {"TotalEnvInteracts": "0", "Time": "0"}
     rows = [start, *RunDirectory(run).read_progress()]
 

@@ -36,7 +36,7 @@ def make_table(root: Path) -> "Table":
     from ddpg.runs.status import FAILED, FINISHED, INTERRUPTED, RUNNING, survey_runs
 
     styles = {RUNNING: "cyan", FINISHED: "green", INTERRUPTED: "yellow", FAILED: "red"}
-    statuses, passed_over = survey_runs(root)
+    statuses, skipped = survey_runs(root)
     counts = {state: sum(s.state == state for s in statuses) for state in styles}
     summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     drawn = Table(
@@ -60,8 +60,8 @@ def make_table(root: Path) -> "Table":
             "-" if s.seconds_left is None else duration(s.seconds_left),
             f"[{styles[s.state]}]{s.state}",
         )
-    if passed_over:
-        drawn.caption, drawn.caption_justify = escape("\n".join(passed_over)), "left"
+    if skipped:
+        drawn.caption, drawn.caption_justify = escape("\n".join(skipped)), "left"
     return drawn
 
 

@@ -28,12 +28,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--restart",
         action="store_true",
-        help="train from the beginning; what is there is set aside",
+        help="train from the beginning; set aside what an earlier run left",
     )
     parser.add_argument(
         "--restart-edited",
         action="store_true",
-        help="the same, only where what is there was begun with other values",
+        help="the same, only if the earlier run has other values",
     )
 
 

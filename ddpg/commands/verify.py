@@ -39,8 +39,8 @@ def run(options: Namespace) -> None:
 def verify_runs(directories: list[Path], replay: int = 0) -> None:
     """Print what is known about each run, and train its first `replay` epochs again.
 
-    Goes through all of them, then raises Mismatch if a file is not what the run wrote, or if a
-    replay has other bytes where they must be the same; UserError for what is not a run.
+    Checks all runs, then raises Mismatch if a file has other bytes than the run wrote, or if a
+    replay has other bytes and must not; UserError for a directory that is not a finished run.
     """
     wrong = []
     for directory in directories:
@@ -63,7 +63,7 @@ def verify_runs(directories: list[Path], replay: int = 0) -> None:
 
 
 def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:
-    """A readable block: whether the files are whole, and what produced them."""
+    """A block of lines: whether the files match the record, and what produced them."""
 
     machine = record.machine
     stops = len(record.sessions) - 1
@@ -100,7 +100,7 @@ def replay_epochs(
     epochs: int,
     show_progress: bool = True,
 ) -> tuple[str, bool]:
-    """Train the first epochs again: (a sentence on the outcome, whether it is as it should be)."""
+    """Train the first epochs again; returns (the outcome in words, whether it is as expected)."""
     if record.arithmetic_version != ARITHMETIC_VERSION:
         from ddpg.runs.checkpoint import LAST_REVISIONS
 

@@ -1,10 +1,11 @@
-"""Exact save and restore: files that are complete, on the disk and checksummed, or ignored.
+"""Checkpoints: exact save and restore, in files that are complete, synced and checksummed.
 
-A checkpoint is one small file, `state_<steps>`, and the part of the replay buffer that is new
-since the last one, `replay_<first>_<end>`, which later checkpoints refer to and none rewrites: to
-save a buffer of a million transitions costs what the newest epoch's cost. The two newest
-checkpoints are kept, so that damage to what the newest wrote loses an epoch and not the run. Damage
-to an older part of the buffer, which both need, is noticed, and the run has to start again.
+A checkpoint is one small file, `state_<steps>` (see `ddpg.runs.run_state.RunState`), and the
+transitions that are new since the previous checkpoint, `replay_<first>_<end>`. Later checkpoints
+refer to these files and do not rewrite them, so that a save writes the newest epoch's transitions
+and not the whole replay buffer. The two newest checkpoints are kept: damage to the newest loses an
+epoch and not the run. Damage to an older part of the replay buffer, which both need, is detected,
+and the run has to start from its beginning.
 """
 
 import contextlib
@@ -35,11 +36,11 @@ _MAGIC = b"ddpg checkpoint"
 
 
 class Damaged(Exception):
-    """A file of a checkpoint is missing or not what was written."""
+    """A file of a checkpoint is missing or has other bytes than were written."""
 
 
 class Unreadable(Damaged):
-    """The disk does not let a file of a checkpoint be read, and may do so another time."""
+    """A file of a checkpoint cannot be read now; it may be readable later."""
 
 
 class Checkpoints:
@@ -56,7 +57,7 @@ class Checkpoints:
     def save(self, state: RunState, replay: ReplayBuffer) -> None:
         """Write a checkpoint of the run's state and the replay buffer.
 
-        OSError (a full disk) leaves the checkpoints there were as they were, and nothing else.
+        On OSError (a full disk), earlier checkpoints are unchanged and no new file is left.
         """
         if not self.directory.exists():
             self.directory.mkdir(parents=True)
@@ -76,7 +77,7 @@ class Checkpoints:
         try:
             _write(path, {**arrays, "about": np.array(json.dumps(values))})
         except OSError:
-            if not path.exists():  # it needs the room more than the part of the buffer does
+            if not path.exists():  # free the space: without the state this part is useless
                 new.unlink(missing_ok=True)
             raise
         # A stop right after an epoch's end saves the same step twice, and writes one file.
@@ -85,11 +86,11 @@ class Checkpoints:
         self._remove_others()
 
     def load(self, replay: ReplayBuffer, accept: Callable[[Identity], None]) -> RunState:
-        """The newest good checkpoint's state, and its transitions put into `replay`.
+        """The state of the newest undamaged checkpoint, whose transitions are put into `replay`.
 
-        A damaged one is passed over with a warning. Damaged, with `replay` empty, if none is good;
-        Interrupted if one of them cannot be read at all. UserError if another version of the
-        package wrote it, or from `accept`, which sees its identity before `replay` changes.
+        A damaged one is skipped with a warning. Raises Damaged, with `replay` empty, if all are
+        damaged; Interrupted if one of them cannot be read now; UserError if another version of the
+        package wrote it. `accept` gets its identity before `replay` changes, and may raise.
         """
         unreadable = None
         for path in sorted(self.directory.glob("state_*"), reverse=True):
@@ -130,7 +131,7 @@ class Checkpoints:
         return values, state
 
     def _remove_others(self) -> None:
-        """Delete what the kept checkpoints do not need: older ones, and a killed save's remains."""
+        """Delete older checkpoints, and what an interrupted save left."""
         needed = {_name(values) for values in self.kept}
         needed |= {segment["name"] for values in self.kept for segment in values["replay"]}
         for pattern in ("state_*", "replay_*", ".*.tmp"):
@@ -202,7 +203,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
-    """Read what `_write` wrote: (arrays, SHA-256). Damaged if it is not that, byte for byte."""
+    """Read a file of `_write`: (arrays, SHA-256). Damaged if its bytes have changed."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

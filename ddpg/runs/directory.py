@@ -253,34 +253,34 @@ def is_visible(path: Path, root: Path) -> bool:
 
 
 def find_finished_runs(experiment: Path) -> tuple[dict[int, Path], list[str]]:
-    """The finished runs in an experiment's directory: (by seed, why others are passed over).
+    """The finished runs in an experiment's directory: (by seed, why others are skipped).
 
     A run is a directory seed_<seed> whose run.json and config.json are of this experiment and seed.
     For every other seed_* there is one line that says why it is not a run. Hidden directories are
     ignored: `publish` copies under such a name.
     """
-    runs, passed_over = {}, []
+    runs, skipped = {}, []
     for directory in sorted(experiment.glob("seed_*")):
         seed = parse_seed(directory)
-        if reason := _why_no_run(directory, seed):
-            passed_over.append(f"{directory}: passed over, {reason}")
+        if reason := _explain_no_run(directory, seed):
+            skipped.append(f"{directory}: skipped: {reason}")
         elif seed is not None:
             runs[seed] = directory
-    return dict(sorted(runs.items())), passed_over
+    return dict(sorted(runs.items())), skipped
 
 
-def _why_no_run(directory: Path, seed: int | None) -> str | None:
+def _explain_no_run(directory: Path, seed: int | None) -> str | None:
     if seed is None:
-        return "for a run's directory is named seed_<seed>"
+        return "a run's directory is named seed_<seed>"
     for name, key in ((RECORD, "experiment"), (CONFIG, "exp_name")):
         if not (directory / name).is_file():
-            return f"for it has no {name}"
+            return f"no {name}"
         try:
             content = read_json(directory / name)
         except UserError:
-            return f"for its {name} cannot be read"
+            return f"its {name} cannot be read"
         if (content.get(key), content.get("seed")) != (directory.parent.name, seed):
-            return f"for its {name} is of {content.get(key)} seed {content.get('seed')}"
+            return f"its {name} is of {content.get(key)} seed {content.get('seed')}"
     return None
 
 

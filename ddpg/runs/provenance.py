@@ -1,4 +1,4 @@
-"""What produced a run: code, versions, machine. Written to run.json, checked on resuming."""
+"""Provenance of a run: code, versions, machine. Written to run.json, checked when resuming."""
 
 import ast
 import ctypes
@@ -25,18 +25,18 @@ log = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parent.parent
 
-# The packages whose versions do. The others are recorded, not compared.
+# Packages whose versions must be equal for equal bytes. The others are only recorded.
 EXACT_PACKAGES = "gymnasium mujoco numpy tensorflow".split()
 OTHER_PACKAGES = "keras box2d scipy pandas matplotlib snakemake".split()
 
-# Variables beside those that `ddpg.kernels` sets by which bytes can differ.
+# Environment variables that can change bytes, besides those that `ddpg.kernels` sets.
 KERNEL_VARIABLES = "TF_XLA_FLAGS NVIDIA_TF32_OVERRIDE GLIBC_TUNABLES".split()
-# Of the processor's flags, those that kernels are chosen by.
+# The flags of a processor by which libraries choose kernels.
 VECTOR_FLAGS = (
     "sse4_1 sse4_2 avx f16c fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 "
     "avx512_fp16 avx_vnni amx_tile amx_bf16"
 ).split()
-# Variables by which git takes a repository, its files or its objects from elsewhere.
+# Variables that redirect git to another repository, its files or its objects.
 GIT_VARIABLES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CEILING_DIRECTORIES GIT_COMMON_DIR GIT_CONFIG "
     "GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE "
@@ -46,7 +46,7 @@ GIT_VARIABLES = (
 
 
 def make_identity(experiment: Experiment, seed: int, platform: str) -> Identity:
-    """What must be the same for two runs to have the same bytes."""
+    """The identity of a run: what two runs must share to have the same bytes."""
     return Identity(
         experiment=experiment.name,
         seed=seed,
@@ -59,7 +59,7 @@ def make_identity(experiment: Experiment, seed: int, platform: str) -> Identity:
 
 
 def describe_differences(recorded: dict, current: dict, prefix: str = "") -> list[str]:
-    """Where two records differ, as `key: recorded -> current`, nested keys dotted."""
+    """The differences of two records, each as `key: recorded -> current`, nested keys dotted."""
     found = []
     for key in sorted(recorded.keys() | current.keys()):
         before, now = recorded.get(key), current.get(key)
@@ -88,7 +88,7 @@ def digest_core() -> str:
 
 
 def describe_machine() -> Machine:
-    """The machine, the versions and the settings in force."""
+    """This machine, the installed versions and the environment variables."""
     return Machine(
         cpu=read_processor(),
         gpu=tuple(find_gpus()),
@@ -103,7 +103,7 @@ def describe_machine() -> Machine:
 
 
 def read_kernel_variables() -> dict[str, str]:
-    """What the user's environment sets that can change bytes, the user's XLA flags included."""
+    """Environment variables of the user that can change bytes, including XLA flags."""
     found = {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
     if flags := kernels.user_xla_flags():
         found["XLA_FLAGS"] = " ".join(flags)
@@ -111,12 +111,11 @@ def read_kernel_variables() -> dict[str, str]:
 
 
 def read_image() -> Image | None:
-    """What the container image of this Python holds, as its build wrote it; None outside one.
+    """The container image of this Python, as its build recorded it; None outside an image.
 
-    The note lies beside the interpreter, so no mount and no variable can hide it or put another in
-    its place. Its `id` is a digest of the contents: one of the image file would take seconds a run,
-    and from inside a container that file cannot be seen. Raises UserError for a note that this
-    package did not write.
+    The file is beside the interpreter, where no mount or variable can replace it. `id` is a digest
+    of the image's contents: the image file itself is not visible inside a container. Raises
+    UserError for a file that this package did not write.
     """
     note = Path(sys.prefix, "image.json")
     if not note.exists():
@@ -128,10 +127,10 @@ def read_image() -> Image | None:
 
 
 def check_image() -> None:
-    """Refuse an image whose packages are not those that the sources here pin.
+    """UserError in an image whose packages are not those that these sources pin.
 
-    Does nothing outside an image, or where the sources bring no locks. Warns where the image is
-    for a GPU and no driver is to be found.
+    Does nothing outside an image, or if the sources have no lock files. Warns if the image is for
+    a GPU and there is no driver.
     """
     built = read_image()
     if built is None:
@@ -151,7 +150,7 @@ def check_image() -> None:
 
 
 def has_nvidia_driver() -> bool:
-    """Whether the library of NVIDIA's driver can be loaded, as TensorFlow will load it."""
+    """Whether NVIDIA's driver library can be loaded, as TensorFlow loads it."""
     try:
         ctypes.CDLL("libcuda.so.1")
         return True
@@ -204,9 +203,8 @@ def find_gpus() -> list[str]:
 def read_revision() -> Revision | None:
     """The revision of the sources and whether they have changes.
 
-    None where the sources are not in a repository of their own, as in an image, or where a
-    repository that another one's directory contains does not track them. Where there is a
-    repository and its revision cannot be told, None and a warning.
+    None if the sources are not the root of a git repository, as in an image, or if that
+    repository does not track them. None with a warning if the revision cannot be determined.
     """
     root = PACKAGE.parent
     if not (root / ".git").exists():  # a directory, or a file in a worktree or a submodule

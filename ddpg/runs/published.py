@@ -57,9 +57,9 @@ def write_manifest(published: Path) -> None:
     """
     runs: list[Path] = []
     for experiment in published.iterdir():
-        found, passed_over = find_finished_runs(experiment)
+        found, skipped = find_finished_runs(experiment)
         runs += found.values()
-        for line in passed_over:
+        for line in skipped:
             log.warning("%s", line)
     paths = sorted(path for run in runs for name in _FILES if (path := run / name).exists())
     lines = [f"{sha256(path)}  {path.relative_to(published)}\n" for path in paths]

@@ -1,4 +1,4 @@
-"""What a finished run says of itself: run.json, read and written here and nowhere else."""
+"""run.json: the record of a finished run."""
 
 import dataclasses
 from datetime import datetime
@@ -11,7 +11,7 @@ from ddpg.runs import typed_json
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """One process that trained the run: when it began, at which step, and on what."""
+    """One process that trained the run: when it started, at which step, on which hardware."""
 
     started: datetime
     from_step: int
@@ -22,7 +22,7 @@ class Session:
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """What must be the same for two runs to have the same bytes."""
+    """What two runs must share to have the same bytes."""
 
     experiment: str
     seed: int
@@ -55,7 +55,7 @@ class Revision:
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A container image, as its build noted it: `id` is a digest of its contents."""
+    """A container image, as its build recorded it: `id` is a digest of its contents."""
 
     id: str
     variant: str
@@ -86,7 +86,7 @@ class Machine:
 class RunRecord:
     """A finished run: what it trained, what produced it, how long it took, and its checksums.
 
-    Fields with a default were added later; the default is what earlier runs are.
+    Fields with a default were added later; the default holds for earlier runs.
     """
 
     experiment: str

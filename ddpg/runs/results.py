@@ -77,11 +77,11 @@ def _read_copy(directory: RunDirectory) -> RunRecord | None:
     try:
         record = copy.read_finished()
     except UserError as error:
-        log.warning("%s; that copy is passed over", error)
+        log.warning("%s; that copy is ignored", error)
         return None
     for name, digest in record.files.items() if record else ():
         if not _has_digest(copy.path / name, digest):
-            log.warning("%s: missing or damaged; that copy is passed over", copy.path / name)
+            log.warning("%s: missing or damaged; that copy is ignored", copy.path / name)
             return None
     return record
 

@@ -17,13 +17,13 @@ from ddpg.runs.directory import (
 from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
-# Epochs over which the speed is averaged: the newest say how fast it is now.
+# Epochs over which the current speed is averaged.
 RECENT = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class _Settings:
-    """What is read of a run's config.json, this package's or Spinning Up's."""
+    """The keys that are read of a run's config.json, this package's or Spinning Up's."""
 
     exp_name: str
     seed: int
@@ -33,7 +33,7 @@ class _Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """One run: how far it is (in epochs), how fast (steps/s), how good, and whether it lives."""
+    """One run: epochs done, speed (steps/s), last evaluation, and whether a process trains it."""
 
     experiment: str
     seed: int
@@ -58,24 +58,24 @@ def survey_runs(root: Path) -> tuple[list[Status], list[str]]:
     # Snakemake deletes a failed job's declared files, but neither its checkpoint nor the copy.
     runs |= {path.parent.parent for path in root.rglob(f"{CHECKPOINT}/state_*")}
     runs |= {path.parent for path in root.rglob(COPY)}
-    found, passed_over = [], []
+    found, skipped = [], []
     for run in sorted(run for run in runs if is_visible(run, root)):
         try:
             status = read_status(run)
         except UserError as error:
-            passed_over.append(f"passed over: {error}")
+            skipped.append(f"skipped: {error}")
             continue
         if status and is_named_for(run, status.seed):
             found.append(status)
         elif status:
-            passed_over.append(f"{run}: passed over, for it is not named seed_{status.seed}")
-    return sorted(found, key=lambda status: (status.experiment, status.seed)), passed_over
+            skipped.append(f"{run}: skipped: not named seed_{status.seed}")
+    return sorted(found, key=lambda status: (status.experiment, status.seed)), skipped
 
 
 def read_status(directory: Path) -> Status | None:
-    """The status of the run in `directory`; None where neither files nor checkpoint can be read.
+    """The status of the run in `directory`; None if neither files nor a checkpoint can be read.
 
-    UserError for a directory of another program.
+    UserError for the directory of another program.
     """
     found = _settings_and_rows(directory)
     if found is None:
@@ -106,7 +106,7 @@ def read_status(directory: Path) -> Status | None:
 
 
 def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
-    """What config.json and progress.txt say or, without the former, their copy or checkpoint."""
+    """config.json and progress.txt or, if missing, their copy or what the checkpoint has."""
     run = RunDirectory(directory)
     for place in (run, run.copy):
         if place.config_path.exists():

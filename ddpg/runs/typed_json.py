@@ -18,7 +18,7 @@ _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 
 
 def read_record(kind: type, path: Path) -> Any:
-    """The JSON file `path` as the dataclass `kind`; UserError with one line where it is not one."""
+    """The JSON file `path` as the dataclass `kind`; UserError with one line if it is not one."""
     try:
         return from_json(kind, read_json(path))
     except ValueError as error:
@@ -28,7 +28,7 @@ def read_record(kind: type, path: Path) -> Any:
 def from_json(kind: Any, value: Any, key: str = "") -> Any:
     """`value`, as `json.loads` returns it, as an instance of `kind`.
 
-    Keys that a dataclass does not have are passed over: a later version of this package may write
+    Keys that a dataclass does not have are ignored: a later version of this package may write
     more. Raises ValueError with one line that names the key, dotted, and what is wrong with it.
     """
     if dataclasses.is_dataclass(kind):
@@ -50,7 +50,7 @@ def from_json(kind: Any, value: Any, key: str = "") -> Any:
 
 
 def to_json(value: Any) -> Any:
-    """What `json.dumps` can write of an instance that `from_json` can read; nothing is left out."""
+    """A JSON value from which `from_json` restores the instance."""
     if dataclasses.is_dataclass(value):
         return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):

@@ -97,7 +97,7 @@ def test_playing_it_gives_the_same_returns_each_time():
         (lambda t: api.compare({"a": t, "b": t.iloc[:0]}), "'b': not a table of runs; make it"),
         (lambda t: api.compare({"a": t, "b": [1]}), "'b': not a table of runs"),
         (lambda t: api.summarize({"a": t.drop(columns="seed")}), "'a': .* no column seed"),
-        (lambda t: api.summarize({"a": pd.concat([t, t])}), "a seed is there twice"),
+        (lambda t: api.summarize({"a": pd.concat([t, t])}), "a seed appears twice"),
         (lambda t: api.summarize({"a": t.iloc[:-1]}), "seed 20 of 'a' has 49"),
         (
             lambda t: api.summarize({"a": t.assign(env=["x"] + ["y"] * (len(t) - 1))}),

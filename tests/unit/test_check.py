@@ -128,7 +128,7 @@ def test_a_figure_with_one_other_pixel(comparisons):
     image = Image.open(path)
     image.putpixel((5, 5), (1, 2, 3, 255)[: len(image.getbands())])
     image.save(path)
-    with pytest.raises(Mismatch, match=f"{FIGURE}: not what the runs give as pendulum/"):
+    with pytest.raises(Mismatch, match=f"{FIGURE}: differs from pendulum/"):
         check.check_figures(comparisons, path.parent)
     path.unlink()
     with pytest.raises(Mismatch, match=f"{FIGURE}: missing"):

@@ -49,9 +49,9 @@ def test_bad_input_to_train(tmp_path, capfd, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([*TRAIN, "--output", "x", "--seed", "10"], "--seed is there twice; give it once"),
-        ([*TRAIN, "--output", "x", "--output=x"], "--output is there twice"),
-        (["evaluate", "x", "--episodes", "1", "--episodes", "2"], "--episodes is there twice"),
+        ([*TRAIN, "--output", "x", "--seed", "10"], "--seed appears twice; give it once"),
+        ([*TRAIN, "--output", "x", "--output=x"], "--output appears twice"),
+        (["evaluate", "x", "--episodes", "1", "--episodes", "2"], "--episodes appears twice"),
         (["train", "pendulum-demo", "--seed", "1_0", "--output", "x"], "'1_0' is not a whole"),
         (["train", "pendulum-demo", "--seed", "1.0", "--output", "x"], "'1.0' is not a whole"),
         (["evaluate", "x", "--episodes", "0"], "'0' is not a positive whole number"),

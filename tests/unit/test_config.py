@@ -87,7 +87,7 @@ def test_whole_numbers_are_equal_to_floats_in_real_keys(settings):
         ("seeds=[0, True]", "seeds.1: True is not of type 'integer'"),
         ("seeds=[0, 0.0]", "seeds: [0, 0] has non-unique elements"),
         ("env=no", "env: False is not text in YAML; put it in quotes"),
-        ("epochs={a: 1, a: 2}", "--set epochs={a: 1, a: 2}: the key 'a' is there twice"),
+        ("epochs={a: 1, a: 2}", "--set epochs={a: 1, a: 2}: the key 'a' appears twice"),
         ("polyack=0.9", "unknown key 'polyack'; did you mean 'polyak'?"),
         ("update_every=often", "'often' is neither a positive whole number nor 'episode'"),
         ("hidden_sizes=[]", "hidden_sizes: [] should be non-empty"),
@@ -227,7 +227,7 @@ def test_comparisons_and_smoke_may_be_absent(tmp_path):
         ),
         (["smoke: {}", "smoke: 5"], "1.yaml: smoke: 5 is not of type 'object'"),
         (["smoke: {}", "smok: {}"], "1.yaml: unknown key 'smok'; did you mean 'smoke'"),
-        (["a: 1\n\na: 2", "smoke: {}"], "0.yaml, line 3: the key 'a' is there twice"),
+        (["a: 1\n\na: 2", "smoke: {}"], "0.yaml, line 3: the key 'a' appears twice"),
     ],
 )
 def test_errors_name_the_file_that_causes_them(tmp_path, files, message):

@@ -212,7 +212,7 @@ def test_a_damaged_copy_of_results_is_not_used(tmp_path, caplog, expected, damag
     before = contents(run)
     train(experiment(), 0, run)
     assert contents(run) == before
-    assert re.search(rf"^.*{copy}.*; that copy is passed over$", caplog.text, re.MULTILINE)
+    assert re.search(rf"^.*{copy}.*; that copy is ignored$", caplog.text, re.MULTILINE)
 
     delete_results(run)
     train(experiment(), 0, run)

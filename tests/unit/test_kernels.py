@@ -133,7 +133,7 @@ def test_a_process_with_differing_kernels_restarts_with_onednn_limited(tmp_path)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("starting again with oneDNN held to AVX2") == 1
+    assert done.stderr.count("restarting with oneDNN limited to AVX2") == 1
     record = (tmp_path / "run/run.json").read_text()
     assert '"kernels": "pinned, oneDNN held to AVX2"' in record
     assert '"platform": "x86-64-v3"' in record

@@ -160,10 +160,8 @@ def test_only_directories_with_matching_name_and_files_are_runs(tmp_path):
     make_run(demo / "seed_0/set_aside_1")
     make_run(demo / "freely named", seed=41)
 
-    found, passed_over = find_finished_runs(demo)
+    found, skipped = find_finished_runs(demo)
     assert list(found.items()) == [(seed, runs[seed]) for seed in (0, 20, 100)]
-    assert [line.split(": passed over, for ")[0] for line in passed_over] == sorted(
-        map(str, stray.values())
-    )
-    assert f"{demo}/seed_7: passed over, for its run.json is of demo seed 0" in passed_over
+    assert [line.split(": skipped: ")[0] for line in skipped] == sorted(map(str, stray.values()))
+    assert f"{demo}/seed_7: skipped: its run.json is of demo seed 0" in skipped
     assert find_finished_runs(tmp_path / "nowhere") == ({}, [])

@@ -114,10 +114,10 @@ def test_directories_that_are_not_runs_are_skipped_and_named(tmp_path, capsys):
     print_statuses(tmp_path)
     shown = "".join(capsys.readouterr().out.split())
     for name in ("seed_0_backup", "seed_00", "seed_5"):
-        assert f"{demo}/{name}:passedover,foritisnotnamedseed_0" in shown
-    assert f"passedover:{demo}/other/config.json:notaconfig.jsonofthispackage:seedis" in shown
-    assert f"passedover:{demo}/damaged/config.json:" in shown
-    assert shown.count("passedover") == 5
+        assert f"{demo}/{name}:skipped:notnamedseed_0" in shown
+    assert f"skipped:{demo}/other/config.json:notaconfig.jsonofthispackage:seedis" in shown
+    assert f"skipped:{demo}/damaged/config.json:" in shown
+    assert shown.count("skipped:") == 5
 
 
 def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):

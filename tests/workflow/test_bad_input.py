@@ -11,7 +11,7 @@ from ddpg import config
     [
         ("experiments: {pendulum-demo: {pi_lr: -1}}", "pendulum-demo.pi_lr: -1 is less than"),
         ("experiment: {}", "unknown key 'experiment'; did you mean 'experiments'?"),
-        ("smoke: {epochs: 1}\nsmoke: {epochs: 2}", "the key 'smoke' is there twice"),
+        ("smoke: {epochs: 1}\nsmoke: {epochs: 2}", "the key 'smoke' appears twice"),
     ],
 )
 def test_an_invalid_configuration_is_refused(checkout, text, message):

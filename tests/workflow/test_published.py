@@ -33,7 +33,7 @@ def test_directories_that_are_not_runs_are_skipped_and_named(checkout):
     (command,) = re.findall(r"python -m ddpg aggregate --runs (.*) --manifest", output)
     directory = "results/published/pendulum-demo"
     assert command.split() == [f"{directory}/seed_{seed}" for seed in (0, 10, 20)]
-    named = re.findall(rf"^{directory}/(.*): passed over, for ", output, re.MULTILINE)
+    named = re.findall(rf"^{directory}/(.*): skipped: ", output, re.MULTILINE)
     assert named == sorted([*names, "seed_30"])
 
 

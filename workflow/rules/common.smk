@@ -147,8 +147,8 @@ def seeds(source, name):
 @functools.cache
 def published_runs(name):
     """The published runs of an experiment by seed; says which directories are none."""
-    runs, passed_over = find_finished_runs(PUBLISHED / name)
-    for line in passed_over:
+    runs, skipped = find_finished_runs(PUBLISHED / name)
+    for line in skipped:
         logger.warning(line)
     return runs
 
