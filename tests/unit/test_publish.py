@@ -51,7 +51,7 @@ def test_the_manifest_lists_only_runs(run, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "count", [tables.provenance, lambda runs: estimate_costs({"experiments": {}}, runs)]
+    "count", [tables.provenance, lambda runs: estimate_costs({"experiments": {}}, runs, {})]
 )
 def test_the_same_run_twice_is_not_counted_twice(run, count):
     shutil.copytree(run, run.with_name("seed_0_backup"))

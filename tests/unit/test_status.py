@@ -157,11 +157,43 @@ def test_a_plan_estimates_costs_from_published_runs(tmp_path):
         (directory / "run.json").write_bytes(record)
         (directory / "progress.txt").write_text("\n".join(table).ljust(len(record)))
         runs.append(directory)
-    rows = {row["experiment"]: row for row in plan.estimate_costs(read("config.yaml"), runs)}
+    rows = {row["experiment"]: row for row in plan.estimate_costs(read("config.yaml"), runs, {})}
     demo = rows["pendulum-demo"]
     assert demo["core_hours"] == 3 * 500_000 / 1000 / 3600
     assert (demo["memory"], demo["disk"]) == (10**9, len(record) * (len(files) + 1))
     assert rows["halfcheetah-benchmark"]["core_hours"] is None
+
+
+def test_rates_measured_alone_come_before_those_of_published_runs(tmp_path, capsys):
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    rates = {"pendulum-demo": plan.Rate(5000.0, "Fast Processor")}
+    (tmp_path / "results").mkdir()
+    plan.write_rates(tmp_path / plan.RATES, rates)
+    assert plan.read_rates(tmp_path / plan.RATES) == rates
+    published = ROOT / "results/published/pendulum-demo/seed_0"
+    command = ["plan", "--config", str(tmp_path / "config.yaml"), "--published", str(published)]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    hours = 3 * 500_000 / 5000 / 3600
+    assert re.search(rf"pendulum-demo +3 +{hours:.2f} .* an idle machine", shown)
+    assert "on one core each of Fast Processor" in shown
+    for damaged in ("", "experiment\npendulum-demo\n", "x", "\0", "steps_per_second,processor\n1,"):
+        (tmp_path / "rates.csv").write_text(damaged)
+        assert main([*command, "--rates", str(tmp_path / "rates.csv")]) == 2
+        assert "rates.csv: not a table of rates" in capsys.readouterr().err
+    assert main([*command, "--rates", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv: No such file" in capsys.readouterr().err
+
+
+def test_a_rate_is_measured_by_training():
+    tiny = {
+        "env": "Pendulum-v1", "hidden_sizes": [4], "batch_size": 4, "steps_per_epoch": 5000,
+        "start_steps": 100, "update_after": 0, "update_every": 50, "num_test_episodes": 1,
+    }  # fmt: skip
+    settings = read("config.yaml")
+    settings["experiments"] = {"tiny": settings["experiments"]["pendulum-demo"] | tiny}
+    rate = plan.measure_rate(settings, "tiny")
+    assert 100 < rate.steps_per_second < 100_000
 
 
 def test_the_plan_uses_the_published_runs_beside_the_configuration(tmp_path, capsys):
