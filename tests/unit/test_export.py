@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from helpers.checkout import ROOT
 
 from ddpg import api
 from ddpg.cli import main
+from ddpg.core.tensorflow import tf
 
 PUBLISHED = ROOT / "results/published"
 SEED = PUBLISHED / "pendulum-demo/seed_0"

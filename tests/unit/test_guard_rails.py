@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from helpers.fake_disk import FakeDisk
 from helpers.run_files import read_results
 
@@ -18,6 +20,7 @@ from ddpg.errors import Diverged, Interrupted, UserError
 from ddpg.runs import provenance
 from ddpg.runs.directory import RESULT_FILES, RunDirectory
 from ddpg.runs.record import Processor, RunRecord
+from ddpg.runs.run_state import RunState
 from ddpg.training import train
 
 FILES = {*RESULT_FILES, "run.json", ".results", ".lock"}
@@ -428,3 +431,64 @@ def test_a_run_whose_environment_is_not_deterministic_is_not_resumed(tmp_path, m
 
     monkeypatch.setattr(PendulumEnv, "step", noisy)
     refused(tmp_path / "run", "did not return to its state", "--restart")
+
+
+class Late(gym.Env):
+    """What it does in an episode depends on how many there were before, from the sixth on."""
+
+    observation_space = action_space = gym.spaces.Box(-1, 1, (1,))
+    episodes = 0
+
+    def __init__(self, shows: str):
+        self.shows = shows
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.episodes += 1
+        self.steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        late = self.episodes > 5
+        seen = {self.shows: True} if late and self.steps == 10 - (self.shows == "truncated") else {}
+        obs = np.full(1, seen.get("next_obs", 0), np.float32)
+        reward = float(seen.get("reward", 0))
+        return obs, reward, seen.get("terminated", False), seen.get("truncated", False), {}
+
+
+@pytest.mark.parametrize(
+    ("shows", "message"),
+    [
+        ("reward", "reward of step 10 of the episode before differs"),
+        ("next_obs", "next_obs of step 10 of the episode before differs"),
+        ("terminated", "terminated of step 10 of the episode before differs"),
+        ("truncated", "the episode before has another end than its step 9"),
+    ],
+)
+def test_state_that_a_seed_does_not_set_is_seen_in_the_episode_before(
+    tmp_path, monkeypatch, shows, message
+):
+    """Where a run was stopped between two episodes, and a short trial shows nothing."""
+    monkeypatch.setitem(gym.registry, "Late-v0", EnvSpec("Late-v0", Late, max_episode_steps=10))
+    monkeypatch.setattr(gym.registry["Late-v0"], "kwargs", {"shows": shows})
+    settings = {"env": "Late-v0", "steps_per_epoch": 70 - (shows == "truncated") * 2}
+    run = stopped(tmp_path / "run", **settings)
+    refused(run, "did not return to its state", message, **settings)
+
+
+def test_a_checkpoint_of_before_the_episode_before_was_kept_is_resumed(
+    tmp_path, monkeypatch, expected
+):
+    to_parts = RunState.to_parts
+
+    def without(state):
+        values, arrays = to_parts(state)
+        del values["previous_episode"]
+        return values, arrays
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunState, "to_parts", without)
+        stopped(tmp_path / "run")
+    train(experiment(), 0, tmp_path / "run")
+    assert results(tmp_path / "run") == expected
