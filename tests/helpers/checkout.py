@@ -65,7 +65,7 @@ class Checkout:
         return done.stdout
 
     def planned(self, *arguments: str) -> list[tuple[str, str, str]]:
-        """(tier, experiment, seed) of each training job that a dry run plans, sorted."""
+        """(collection, experiment, seed) of each training job that a dry run plans, sorted."""
         output = self.snakemake("--dry-run", *arguments)
         jobs = re.findall(r"^rule train:(?:\n .*)*?wildcards: (.*)", output, re.MULTILINE)
         return sorted(tuple(re.findall(r"=([^,]+)", wildcards)) for wildcards in jobs)

@@ -85,8 +85,8 @@ def test_the_profile_hides_the_host_variables_from_the_rules(
     assert record.machine.image == identity
     assert "NVIDIA_TF32_OVERRIDE" not in record.machine.variables
     trained, smoke = (
-        read_results(directory / tier / RUNS[1])
-        for directory, tier in (
+        read_results(directory / collection / RUNS[1])
+        for directory, collection in (
             (checkout.directory / "results", "runs"),
             (smoke_on_host[0].directory / "results", "smoke"),
         )

@@ -55,7 +55,9 @@ def trained(checkout, demo) -> str:
 
 def trained_by(output: str) -> list[str]:
     """The runs that Snakemake trained, from its output."""
-    pattern = r"^(?:local)?rule train:(?:\n .*)*?wildcards: tier=\w+, experiment=(.*), seed=(\d+)"
+    pattern = (
+        r"^(?:local)?rule train:(?:\n .*)*?wildcards: collection=\w+, experiment=(.*), seed=(\d+)"
+    )
     return sorted(f"{name}/seed_{seed}" for name, seed in re.findall(pattern, output, re.MULTILINE))
 
 
@@ -72,8 +74,8 @@ def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
     assert returns_said(said) == SEEDS
     assert trained_by(output) == []
     drawn, smoke = (
-        same_everywhere(directory, source, COMPARISONS, RUNS)
-        for directory, source in (
+        same_everywhere(directory, collection, COMPARISONS, RUNS)
+        for directory, collection in (
             (checkout.directory, "published"),
             (smoke_on_host[0].directory, "smoke"),
         )

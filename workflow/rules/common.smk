@@ -1,8 +1,8 @@
-# What the rules share: the checked configuration, and which runs there are.
+# Functions that the rules share: the checked configuration, and the runs of each collection.
 #
-# results/<tier>/<experiment>/seed_<seed>/ holds a run. Three tiers: `runs` are trained here in full,
-# `smoke` are trained here with the experiments shrunk to seconds, and `published` came with the
-# repository: no rule makes them, so no file time and no setting ever trains them again.
+# results/<collection>/<experiment>/seed_<seed>/ holds a run. There are three collections: `runs` are
+# trained here in full, `smoke` are trained here with experiments that take seconds, and `published`
+# are part of the repository. No rule makes published runs, so nothing ever trains them again.
 
 import contextlib
 import functools
@@ -112,8 +112,7 @@ read_config()
 
 
 wildcard_constraints:
-    tier="runs|smoke",
-    source="runs|smoke|published",
+    collection="runs|smoke|published",
     experiment=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     seed=r"\d+",
     comparison="[a-z0-9][a-z0-9-]*",
@@ -121,27 +120,29 @@ wildcard_constraints:
 
 
 @functools.cache  # every job asks for it, and checking a thousand seeds takes a while
-def experiment(tier, name):
-    """The experiment as the runs of a tier are trained: shrunk in `smoke`."""
-    if tier == "smoke" and not config["smoke"]:
+def experiment(collection, name):
+    """The experiment as the runs of a collection are trained: shrunk in `smoke`."""
+    if collection == "smoke" and not config["smoke"]:
         raise WorkflowError("the configuration has no `smoke:`, which shrinks the experiments")
     try:
-        return ddpg.config.experiment(config, name, config["smoke"] if tier == "smoke" else {})
+        return ddpg.config.experiment(
+            config, name, config["smoke"] if collection == "smoke" else {}
+        )
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
 
 @functools.cache
-def digest(tier, name):
+def digest(collection, name):
     """What triggers an experiment's training: a digest of its values."""
-    return experiment(tier, name).digest()
+    return experiment(collection, name).digest()
 
 
-def seeds(source, name):
+def seeds(collection, name):
     """The seeds of an experiment's runs: those to train, or those that are published."""
-    if source == "published":
+    if collection == "published":
         return list(published_runs(name))
-    return list(experiment(source, name).seeds)
+    return list(experiment(collection, name).seeds)
 
 
 @functools.cache
@@ -153,15 +154,15 @@ def published_runs(name):
     return runs
 
 
-def run_files(source, name):
+def run_files(collection, name):
     """run.json of each run of an experiment; a run is complete when it is there."""
-    directory = PUBLISHED if source == "published" else Path("results", source)
-    return [str(directory / name / f"seed_{seed}/run.json") for seed in seeds(source, name)]
+    directory = PUBLISHED if collection == "published" else Path("results", collection)
+    return [str(directory / name / f"seed_{seed}/run.json") for seed in seeds(collection, name)]
 
 
-def all_run_files(source):
+def all_run_files(collection):
     """run.json of every run of every experiment."""
-    return [run for name in config["experiments"] for run in run_files(source, name)]
+    return [run for name in config["experiments"] for run in run_files(collection, name)]
 
 
 def directories(files):
@@ -176,22 +177,24 @@ def declared(comparison):
     return config["comparisons"][comparison]
 
 
-def comparison_runs(source, comparison):
-    """run.json of each run on our side of a comparison."""
-    return [run for name in declared(comparison)["experiments"] for run in run_files(source, name)]
-
-
-def manifest(source):
-    """The list of checksums that published runs are held against."""
-    return [str(PUBLISHED / "MANIFEST.sha256")] if source == "published" else []
-
-
-def outcome(source):
-    """Every figure and table of a source."""
+def comparison_runs(collection, comparison):
+    """run.json of each of our runs in a comparison."""
     return [
-        *(f"results/figures/{source}/{name}" for name in config["comparisons"]),
-        f"results/tables/{source}/statistics.md",
-        f"results/tables/{source}/provenance.csv",
+        run for name in declared(comparison)["experiments"] for run in run_files(collection, name)
+    ]
+
+
+def manifest(collection):
+    """The checksums of the published runs, which `aggregate` checks."""
+    return [str(PUBLISHED / "MANIFEST.sha256")] if collection == "published" else []
+
+
+def outcome(collection):
+    """Every figure and table of a collection."""
+    return [
+        *(f"results/figures/{collection}/{name}" for name in config["comparisons"]),
+        f"results/tables/{collection}/statistics.md",
+        f"results/tables/{collection}/provenance.csv",
     ]
 
 
@@ -200,8 +203,8 @@ def title(wildcards):
     return declared(wildcards.comparison)["title"]
 
 
-def overrides(tier):
-    """The command line's words, quoted, for what a tier changes in every experiment."""
-    if tier != "smoke":
+def overrides(collection):
+    """The option --set, quoted, with the values that a collection changes in every experiment."""
+    if collection != "smoke":
         return ""
     return shlex.join(["--set", *ddpg.config.format_overrides(config["smoke"])])

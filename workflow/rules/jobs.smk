@@ -30,7 +30,9 @@ def training_memory(wildcards, attempt):
     The same for all experiments, because all jobs of a SLURM array get the resources of its first.
     """
     bytes_per_transition = 4 * (2 * 17 + 6 + 2)
-    longest = max(experiment(wildcards.tier, name).replay_size for name in config["experiments"])
+    longest = max(
+        experiment(wildcards.collection, name).replay_size for name in config["experiments"]
+    )
     needed = TRAINING_MB + longest * bytes_per_transition // 10**6
     if not RUNS_HERE:
         needed += SNAKEMAKES_MB
