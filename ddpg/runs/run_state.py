@@ -35,6 +35,7 @@ class RunState:
             "identity": to_json(self.identity),
             "sessions": to_json(self.sessions),
             "seconds": self.seconds,
+            "previous_episode": snapshot.previous_episode,
         }
         arrays = {name: getattr(snapshot, name) for name in _ARRAYS}
         arrays |= {f"agent_{i}": array for i, array in enumerate(snapshot.agent)}
@@ -47,6 +48,7 @@ class RunState:
         count = sum(name.startswith("agent_") for name in arrays)
         fields: dict[str, Any] = {name: values[name] for name in _VALUES}
         fields |= {name: arrays[name] for name in _ARRAYS}
+        fields["previous_episode"] = values.get("previous_episode")  # older checkpoints have none
         return cls(
             identity=from_json(Identity, values["identity"]),
             sessions=from_json(tuple[Session, ...], values["sessions"]),

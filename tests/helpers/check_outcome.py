@@ -1,4 +1,4 @@
-"""What a target of the workflow leaves: its files, and what Snakemake says last."""
+"""Check the outcome of a target of the workflow: its files, and the last lines of its output."""
 
 import csv
 import re
@@ -19,7 +19,7 @@ def check_outcome(
     comparisons: list[str],
     runs: list[str],
 ) -> list[str]:
-    """Assert that `target` has made all its files from the `runs` of a `collection` in `directory`.
+    """Assert that `target` has made all its outputs from the `runs` of a `source` in `directory`.
 
     `comparisons` begin with the headline. Returns the lines said after Snakemake's own.
     """
@@ -59,7 +59,7 @@ def check_tables(tables: Path, comparisons: list[str], runs: list[str]) -> None:
 
 
 def check_nothing_went_wrong(directory: Path, output: str) -> None:
-    """Assert that neither Snakemake nor a log of a rule tells of an error or of MuJoCo's noise."""
+    """Assert that neither Snakemake nor a log of a rule has a traceback or MuJoCo's warning."""
     logs = {path: path.read_text() for path in directory.glob("results/logs/**/*.log")}
     assert logs
     for path, text in {**logs, "Snakemake": output}.items():
@@ -69,7 +69,7 @@ def check_nothing_went_wrong(directory: Path, output: str) -> None:
 
 
 def last_lines(output: str) -> list[str]:
-    """What is said after everything that Snakemake says itself."""
+    """The lines printed after Snakemake's own output."""
     said = re.search(r"^(?:Verdict|Final returns): .*", output, re.MULTILINE | re.DOTALL)
     assert said, output
     for its_own in ("Elapsed time", "Complete log", "WorkflowError"):

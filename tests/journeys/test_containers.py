@@ -74,9 +74,7 @@ def test_switching_the_image_on_or_off_retrains_nothing(from_host, smoke_on_host
     assert host.planned("smoke", "--sdm", "apptainer") == []
 
 
-def test_the_profile_hides_the_host_variables_from_the_rules(
-    from_host, smoke_on_host, identity, monkeypatch
-):
+def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkeypatch):
     checkout, _ = from_host
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")  # one that a run records
     run_json = f"results/runs/{RUNS[1]}/run.json"

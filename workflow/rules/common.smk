@@ -34,11 +34,8 @@ DATA = Path(os.path.relpath(PROJECT)) if IS_MODULE else Path()
 PUBLISHED = DATA / "results/published"
 REFERENCES = sorted(str(path) for path in (DATA / "results/reference").iterdir())
 if IS_MODULE:
-    os.environ |= {
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])
-        )
-    }
+    paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
+    os.environ |= {"PYTHONPATH": os.pathsep.join(paths)}
 
 # In the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
@@ -65,7 +62,7 @@ def module_config_files():
 
 
 def check_command_line():
-    """Stop with one line where a part of the configuration would be ignored."""
+    """Stop with one line if a part of the configuration would be ignored."""
     for option, pattern in (
         ("--configfile", "--configfiles?(=.*)?"),
         ("--config", "--config(=.*)?|-C.*"),
@@ -79,9 +76,9 @@ def check_command_line():
 
 
 def read_config():
-    """Put into `config` what the rules' commands will read from the same files.
+    """Put into `config` what the commands of the rules will read from the same files.
 
-    Stops with one line if that is wrong, or if more was given than the commands would see.
+    Stops with one line if that is invalid, or if values were given that the commands would not see.
     """
     try:
         if IS_MODULE:
@@ -91,7 +88,7 @@ def read_config():
         for key in given:
             if key != "container":  # which no command reads
                 raise UserError(
-                    f"--config {key}=...: would reach Snakemake but not the training; write it "
+                    f"--config {key}=...: is seen by Snakemake but not by the training; write it "
                     "into a file and give that with --configfile FILE"
                 )
         image = settings.get("container", given.get("container"))
@@ -147,7 +144,7 @@ def seeds(collection, name):
 
 @functools.cache
 def published_runs(name):
-    """The published runs of an experiment by seed; says which directories are none."""
+    """The published runs of an experiment by seed; warns of directories that are not runs."""
     runs, skipped = find_finished_runs(PUBLISHED / name)
     for line in skipped:
         logger.warning(line)
@@ -177,8 +174,18 @@ def declared(comparison):
     return config["comparisons"][comparison]
 
 
-def comparison_runs(collection, comparison):
+def comparison_runs(source, comparison):
     """run.json of each of our runs in a comparison."""
+    return [run for name in declared(comparison)["experiments"] for run in run_files(source, name)]
+
+
+def manifest(source):
+    """The list of checksums that published runs must match."""
+    return [str(PUBLISHED / "MANIFEST.sha256")] if source == "published" else []
+
+
+def outcome(source):
+    """Every figure and table of a source."""
     return [
         run for name in declared(comparison)["experiments"] for run in run_files(collection, name)
     ]
