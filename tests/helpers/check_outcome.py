@@ -19,7 +19,7 @@ def check_outcome(
     comparisons: list[str],
     runs: list[str],
 ) -> list[str]:
-    """Assert that `target` has made all its outputs from the `runs` of a `source` in `directory`.
+    """Assert that `target` has made all its outputs from `runs` of a `collection` in `directory`.
 
     `comparisons` begin with the headline. Returns the lines said after Snakemake's own.
     """

@@ -174,18 +174,8 @@ def declared(comparison):
     return config["comparisons"][comparison]
 
 
-def comparison_runs(source, comparison):
+def comparison_runs(collection, comparison):
     """run.json of each of our runs in a comparison."""
-    return [run for name in declared(comparison)["experiments"] for run in run_files(source, name)]
-
-
-def manifest(source):
-    """The list of checksums that published runs must match."""
-    return [str(PUBLISHED / "MANIFEST.sha256")] if source == "published" else []
-
-
-def outcome(source):
-    """Every figure and table of a source."""
     return [
         run for name in declared(comparison)["experiments"] for run in run_files(collection, name)
     ]
