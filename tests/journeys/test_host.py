@@ -54,7 +54,7 @@ def trained(checkout, demo) -> str:
 
 
 def trained_by(output: str) -> list[str]:
-    """The runs that Snakemake trained, from its output."""
+    """The runs that Snakemake has trained."""
     pattern = (
         r"^(?:local)?rule train:(?:\n .*)*?wildcards: collection=\w+, experiment=(.*), seed=(\d+)"
     )

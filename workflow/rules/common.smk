@@ -1,8 +1,8 @@
 # Functions that the rules share: the checked configuration, and the runs of each collection.
 #
-# results/<collection>/<experiment>/seed_<seed>/ holds a run. There are three collections: `runs` are
-# trained here in full, `smoke` are trained here with experiments that take seconds, and `published`
-# are part of the repository. No rule makes published runs, so nothing ever trains them again.
+# results/<collection>/<experiment>/seed_<seed>/ holds a run. `runs` are trained here in full,
+# `smoke` are trained here with the experiments shrunk to seconds, and `published` came with the
+# repository: no rule makes them, so no file time and no setting ever trains them again.
 
 import contextlib
 import functools
@@ -182,7 +182,7 @@ def comparison_runs(collection, comparison):
 
 
 def manifest(collection):
-    """The checksums of the published runs, which `aggregate` checks."""
+    """The list of checksums that published runs must match."""
     return [str(PUBLISHED / "MANIFEST.sha256")] if collection == "published" else []
 
 
@@ -201,7 +201,7 @@ def title(wildcards):
 
 
 def overrides(collection):
-    """The option --set, quoted, with the values that a collection changes in every experiment."""
+    """The command line's words, quoted, for what a collection changes in every experiment."""
     if collection != "smoke":
         return ""
     return shlex.join(["--set", *ddpg.config.format_overrides(config["smoke"])])

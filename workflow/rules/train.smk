@@ -19,15 +19,15 @@ rule train:
     benchmark:
         "results/logs/train/{collection}/{experiment}/seed_{seed}.benchmark.tsv"
     wildcard_constraints:
-        collection="runs|smoke",
-    # Retry from the main process only: inside a cluster job there is no time or memory left for it.
+        collection="runs|smoke",  # no rule makes published runs
+    # Not by the Snakemakes in a cluster's job, which has no time or memory left for it.
     retries: int(workflow.is_main_process)
     threads: 1
     resources:
         mem_mb=training_memory,
     params:
-        # The only trigger: changed values of this experiment train it again. The other parameters
-        # are functions of `output`, which trigger nothing.
+        # The only trigger: a change of this experiment's own values trains it again. Parameters
+        # that are functions of `output`, like the others, trigger nothing.
         digest=lambda w: digest(w.collection, w.experiment),
         directory=lambda w, output: str(Path(output.run).parent),
         config=lambda w, output: CONFIG_FILES,
