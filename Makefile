@@ -1,6 +1,6 @@
 # `make demo` and `make test` each set up what they need, on a machine with Python and make.
 
-# The Python to make .venv with; empty: the newest that will do.
+# The Python to make .venv with; empty: the newest supported one.
 PYTHON ?=
 PYTEST_OPTIONS ?= -n auto --dist loadfile --no-loadscope-reorder
 CORES ?= all
@@ -11,7 +11,7 @@ PUBLISHED := results/figures/published
 .PHONY: help demo all figures report plan check docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image crate archive clean
 .DEFAULT_GOAL := help
 
-help: ## say what there is to make
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/cpu ## train the Pendulum demo's three seeds and draw them (minutes)
@@ -28,7 +28,7 @@ report: figures ## put the figures and tables in one page, results/report.html
 	$(SNAKEMAKE) figures --report results/report.html
 	@echo "make report: results/report.html; its summary alone: results/summary/figures.html"
 
-plan: $(VENV)/cpu ## say what training everything would cost
+plan: $(VENV)/cpu ## estimate the cost of training everything
 	$(SNAKEMAKE) --quiet all -- plan
 
 check: $(VENV)/cpu ## check the published runs: files, a replay, figures, stated numbers (2 minutes)
@@ -48,7 +48,7 @@ docs: figures ## copy the README's pictures from the published runs, render the 
 smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
 	$(SNAKEMAKE) smoke
 
-test: $(VENV)/dev ## run the tests; those of the images only where there is Apptainer
+test: $(VENV)/dev ## run the tests; those that need more (Apptainer, ...) are skipped with a reason
 	$(VENV)/bin/python -m pytest $(PYTEST_OPTIONS)
 
 test-cluster: $(VENV)/dev ## test the workflow on a private SLURM (needs its programs and Apptainer)
@@ -76,7 +76,7 @@ $(VENV)-benchmark/ready: containers/locks/benchmark.txt
 	@$(VENV)-benchmark/bin/pip install --quiet --require-hashes -r $<
 	@touch $@
 
-locks: ## pin what pyproject.toml needs, with hashes; what is pinned stays where it can
+locks: ## pin the dependencies of pyproject.toml with hashes; keeps pinned versions if possible
 	containers/lock.sh
 
 image: containers/ddpg.sif ## build the Apptainer image, for snakemake --use-singularity
@@ -86,7 +86,7 @@ image-gpu: containers/ddpg-gpu.sif ## build the Apptainer image for NVIDIA GPUs
 docker-image: ## build the Docker image `ddpg`, with Docker or Buildah
 	containers/build.sh docker cpu ddpg
 
-# An image holds the sources, so it is built again when one of them has changed.
+# An image contains the sources, so it is rebuilt when one of them has changed.
 containers/ddpg.sif: VARIANT = cpu
 containers/ddpg-gpu.sif: VARIANT = gpu
 containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources)
@@ -99,7 +99,7 @@ crate: $(VENV)/cpu ## describe the published runs as an RO-Crate, ro-crate-metad
 archive: containers/ddpg.sif crate ## put sources, image and published runs in one file, for a machine without network
 	containers/archive.sh
 
-clean: ## remove the environment and what the workflow made, but no run
+clean: ## remove the environment and the workflow's figures and tables, but keep all runs
 	rm -rf $(VENV) .snakemake results/figures results/tables results/summary \
 	    results/report.html
 
@@ -112,8 +112,8 @@ $(VENV)/%: containers/locks/%.txt containers/locks/uv.txt $(VENV)/bin/python
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<
 	@touch $@
 
-# Missing where .venv is, or the Python that it was made with: the rule above then runs again. So it
-# does where the command line names a Python, which might be another.
+# If .venv or the Python that it was made with is missing, the rule above runs again; also if the
+# command line names a Python, which may be another one.
 $(VENV)/bin/python:
 ifeq ($(origin PYTHON),command line)
 .PHONY: $(VENV)/bin/python

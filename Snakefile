@@ -2,7 +2,7 @@
 #
 #   snakemake demo      the Pendulum demo: three seeds, trained and drawn in minutes
 #   snakemake figures   every figure and table from the published runs; trains nothing
-#   snakemake all       everything from scratch, and a verdict: does it reproduce what is published
+#   snakemake all       everything from scratch, and a verdict: are the published results reproduced
 #   snakemake plan      what training everything would cost; starts nothing
 #   snakemake smoke     the whole workflow on experiments shrunk to seconds
 
@@ -35,7 +35,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/page.smk"
 
 
-# On a cluster these run where Snakemake does: none is worth a job of its own.
+# On a cluster these run on Snakemake's own machine: they are too short for jobs.
 localrules:
     all,
     demo,
@@ -51,8 +51,8 @@ localrules:
 
 
 onstart:
-    end_on_signals()  # Snakemake itself has taken SIGTERM meanwhile
-    repeat_what_may_be_mended()
+    end_on_signals()  # again: Snakemake has set its own handler of SIGTERM meanwhile
+    retry_recoverable_failures()
     check_cluster()
     forget_summaries()
 

@@ -76,9 +76,9 @@ def summarize(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Final performance of each group of seeds, one row per group.
 
     `groups` holds a table of one of the functions that read, by the group's name.
-    Final performance is the mean of a seed's last evaluations: a tenth of all, 3 to 10. `mean`,
-    `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high` their
-    95 % bootstrap intervals. Raises UserError for any other table.
+    Final performance is the mean of a seed's last ten evaluations, of a short run its last third.
+    `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high`
+    their 95 % bootstrap intervals. Raises UserError for any other table.
     """
     table = comparison.group_table([_comparison(groups)])
     return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])

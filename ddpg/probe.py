@@ -14,8 +14,7 @@ def describe_hidden_state(make_env: Callable[[], gym.Env]) -> str | None:
     """What differs between two episodes of the same seed and actions; None if nothing does.
 
     Plays an episode of at most STEPS steps in a new environment, repeats it twice after another
-    episode, and repeats it in a second new environment. State that shows only after STEPS steps, or
-    only in another episode, is missed.
+    episode, and once in a second new environment. State that shows later is missed.
     """
     used, fresh = make_env(), make_env()
     expected = _play(used, seed=1)

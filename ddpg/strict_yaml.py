@@ -35,7 +35,7 @@ def load(text: str) -> Any:
         raise yaml.YAMLError("nested too deep") from None
 
 
-def _count(value, known: dict[int, int]) -> int:
+def _count(value: Any, known: dict[int, int]) -> int:
     """How many values there are in `value`, each counted as often as it is repeated."""
     if not isinstance(value, list | dict):
         return 1
@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
         super().__init__(stream)
         self.unfinished: list[str | None] = []  # anchors whose value is being read
 
-    def fetch_flow_collection_start(self, TokenClass: type) -> None:  # noqa: N803  (PyYAML's name)
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803  (named by PyYAML)
         if self.flow_level >= DEEPEST:
             raise yaml.YAMLError("nested too deep")
         super().fetch_flow_collection_start(TokenClass)

@@ -23,7 +23,7 @@ class Parser(ArgumentParser):
         self.register("action", None, _StoreOnce)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Suggest the nearest choice; argparse lists all of them."""
+        """Name the nearest choice; argparse would list them all."""
         if action.choices is None or value in action.choices:
             return
         choices = list(map(str, action.choices))

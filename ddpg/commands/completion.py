@@ -3,7 +3,6 @@
 import argparse
 import shlex
 import sys
-from argparse import ArgumentParser, Namespace
 from types import ModuleType
 
 from ddpg.errors import UserError
@@ -22,7 +21,7 @@ DIRECTORIES = ("RUN", "DIR")
 FILES = ("FILE", "CSV", "JSON", "HTML")
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "shell", choices=tuple(_FUNCTIONS),
@@ -30,13 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def run(options: Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print the script: the function `ddpg`, and how to complete its words."""
-    print(script(options.shell))
+    print(make_script(options.shell))
 
 
-def script(shell: str) -> str:
-    """The script for a shell; UserError where shtab is not installed."""
+def make_script(shell: str) -> str:
+    """The script for a shell; UserError if shtab is not installed."""
     try:
         import shtab
     except ImportError:
@@ -51,13 +50,13 @@ def script(shell: str) -> str:
     return f"{shtab.complete(top, shell)}\n{function}"
 
 
-def _complete_paths(parser: ArgumentParser, shtab: ModuleType) -> None:
+def _complete_paths(parser: argparse.ArgumentParser, shtab: ModuleType) -> None:
     """Let arguments that are paths be completed as such, in all commands."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 _complete_paths(command, shtab)
         elif action.metavar in DIRECTORIES:
-            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # read by shtab
+            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # shtab's way
         elif action.metavar in FILES:
-            action.complete = shtab.FILE  # type: ignore[attr-defined]  # read by shtab
+            action.complete = shtab.FILE  # type: ignore[attr-defined]

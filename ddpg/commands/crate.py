@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from ddpg.errors import UserError
+from ddpg.runs.directory import CONFIG, RunDirectory, find_finished_runs, read_records
 from ddpg.runs.record import RunRecord
 
 HELP = "describe published runs as an RO-Crate (ro-crate-metadata.json)"
@@ -40,9 +41,8 @@ FILES = {
     "state_digests.txt": "digests of the state after each epoch",
     "policy.npz": "the trained policy: weights, biases and action bounds",
     "run.json": "what produced the run",
-    "config.json": "the run's configuration",
+    CONFIG: "the run's configuration",
 }
-CONFIG = "config.json"
 TYPES = {int: "Integer", float: "Float", str: "Text"}
 
 
@@ -89,8 +89,6 @@ def describe(root: Path, published: Path) -> dict:
 
 
 def _read_runs(root: Path, published: Path) -> dict[Path, RunRecord]:
-    from ddpg.runs.directory import RunDirectory, find_finished_runs, read_records
-
     if not published.is_dir():
         raise UserError(f"{published}: no such directory; give it with --published")
     if not published.resolve().is_relative_to(root.resolve()):

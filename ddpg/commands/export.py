@@ -5,7 +5,7 @@ import io
 import math
 import tempfile
 from argparse import ArgumentParser, Namespace
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Export each run; UserError, before anything is written, for one that cannot be read."""
-    from ddpg import config
     from ddpg.analysis.curves import aggregate, read_config, read_run
 
     aggregate(options.runs)  # refuses duplicate and inconsistent runs
@@ -47,7 +46,7 @@ def run(options: Namespace) -> None:
     read = []
     for directory in options.runs:
         settings = read_config(directory)
-        experiment, seed = config.recorded(settings, str(directory / "config.json"))
+        experiment, seed = RunDirectory(directory).read_experiment()
         target = options.output / experiment.name / f"seed_{seed}"
         read.append((directory, read_run(directory), settings, target))
     for directory, curve, settings, target in read:
@@ -83,12 +82,13 @@ def write_events(directory: Path, curve: "pd.DataFrame", settings: dict, target:
 
 
 def start_time(directory: Path, curve: "pd.DataFrame") -> float:
-    """When the run began, in seconds since 1970; of an unfinished one, as progress.txt tells."""
-    record = RunDirectory(directory).read_finished()
+    """When the run began, in seconds since 1970; for an unfinished run, from progress.txt."""
+    run = RunDirectory(directory)
+    record = run.read_finished()
     if record is not None:
         return record.sessions[0].started.astimezone(UTC).timestamp()
     last = curve["time"].iloc[-1]
-    written = datetime.fromtimestamp((directory / "progress.txt").stat().st_mtime, UTC).timestamp()
+    written = run.progress_path.stat().st_mtime
     return written - (0.0 if math.isnan(last) else last)
 
 

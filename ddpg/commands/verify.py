@@ -143,16 +143,15 @@ def replay_epochs(
     return f"{found}, though configuration, packages, platform and arithmetic are the same", False
 
 
-def _differing(recorded: Path, replayed: Path, epochs: int, tests: int) -> str:
-    """The names of the tables whose first `epochs` differ, each of `tests` evaluation episodes."""
-
-    from ddpg.runs.directory import PROGRESS, STATE_DIGESTS, TEST_EPISODES
+def _differing(recorded: Path, replayed: Path, epochs: int, episodes: int) -> str:
+    """The names of the tables that differ in the first `epochs`, with `episodes` per evaluation."""
+    from ddpg.runs.directory import EVALUATION_EPISODES, PROGRESS, STATE_DIGESTS
 
     def read(directory: Path, name: str) -> list[bytes]:
-        rows = epochs * tests if name == TEST_EPISODES else epochs
+        rows = epochs * episodes if name == EVALUATION_EPISODES else epochs
         lines = (directory / name).read_bytes().split(b"\n")[: 1 + rows]
         # The last column of progress.txt is the time that it took.
         return [line.rpartition(b"\t")[0] for line in lines] if name == PROGRESS else lines
 
-    tables = (PROGRESS, TEST_EPISODES, STATE_DIGESTS)
+    tables = (PROGRESS, EVALUATION_EPISODES, STATE_DIGESTS)
     return " and ".join(n for n in tables if read(recorded, n) != read(replayed, n))

@@ -37,9 +37,10 @@ from ddpg.runs.record import RunRecord
 
 log = logging.getLogger(__name__)
 
-PROGRESS, TEST_EPISODES, STATE_DIGESTS = "progress.txt", "test_episodes.csv", "state_digests.txt"
+PROGRESS, STATE_DIGESTS = "progress.txt", "state_digests.txt"
+EVALUATION_EPISODES = "test_episodes.csv"
 CONFIG, POLICY, RECORD = "config.json", "policy.npz", "run.json"
-RESULT_FILES = (PROGRESS, TEST_EPISODES, STATE_DIGESTS, CONFIG, POLICY)
+RESULT_FILES = (PROGRESS, EVALUATION_EPISODES, STATE_DIGESTS, CONFIG, POLICY)
 # Runs of version 1 of the arithmetic have no digests.
 _ADDED_LATER = {STATE_DIGESTS}
 CHECKPOINT, COPY = "checkpoint", ".results"

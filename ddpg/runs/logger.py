@@ -10,10 +10,10 @@ from pathlib import Path
 from ddpg.core.digests import StateDigest
 from ddpg.core.epoch import STATISTICS, EpochResult
 from ddpg.files import write_atomically
-from ddpg.runs.directory import PROGRESS, STATE_DIGESTS, TEST_EPISODES
+from ddpg.runs.directory import EVALUATION_EPISODES, PROGRESS, STATE_DIGESTS
 
 COLUMNS = [*STATISTICS, "Time"]
-TEST_COLUMNS = "experiment seed epoch env_interacts episode return length".split()
+EPISODE_COLUMNS = "experiment seed epoch env_interacts episode return length".split()
 DIGEST_COLUMNS = ["Epoch", *StateDigest._fields]
 
 
@@ -24,7 +24,7 @@ class Logger:
         self.directory, self.experiment, self.seed = directory, experiment, seed
         self.lines = {
             PROGRESS: ["\t".join(COLUMNS)],
-            TEST_EPISODES: [",".join(TEST_COLUMNS)],
+            EVALUATION_EPISODES: [",".join(EPISODE_COLUMNS)],
             STATE_DIGESTS: ["\t".join(DIGEST_COLUMNS)],
         }
 
@@ -36,7 +36,7 @@ class Logger:
         row = result.row | {"Time": seconds}
         epoch, steps = row["Epoch"], row["TotalEnvInteracts"]
         self.lines[PROGRESS].append("\t".join(_text(row[name]) for name in COLUMNS))
-        self.lines[TEST_EPISODES] += [
+        self.lines[EVALUATION_EPISODES] += [
             f"{self.experiment},{self.seed},{epoch},{steps},{i},{float(r)!r},{int(n)}"
             for i, (r, n) in enumerate(zip(result.returns, result.lengths, strict=True))
         ]

@@ -48,7 +48,7 @@ class RunState:
         count = sum(name.startswith("agent_") for name in arrays)
         fields: dict[str, Any] = {name: values[name] for name in _VALUES}
         fields |= {name: arrays[name] for name in _ARRAYS}
-        fields["previous_episode"] = values.get("previous_episode")  # earlier checkpoints have none
+        fields["previous_episode"] = values.get("previous_episode")  # older checkpoints have none
         return cls(
             identity=from_json(Identity, values["identity"]),
             sessions=from_json(tuple[Session, ...], values["sessions"]),

@@ -23,13 +23,13 @@ def identity(sif) -> dict:
     return json.loads(run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT))
 
 
-def test_the_images_self_test_passes(sif, tmp_path):
+def test_image_passes_its_selftest(sif, tmp_path):
     output = run("apptainer", "test", "--containall", "--no-home", sif, cwd=tmp_path)
     for line in (r"^Python 3\.11\.\d+ .*tensorflow 2\.", r"^trained 300 steps", r"^drew 480 480 3"):
         assert re.search(line, output, re.MULTILINE), output
 
 
-def test_the_labels_name_lock_version_and_revision(sif, identity):
+def test_image_labels(sif, identity):
     labels = json.loads(run("apptainer", "inspect", "--json", "--labels", sif, cwd=ROOT))
     labels = labels["data"]["attributes"]["labels"]
     assert labels["ddpg.lock"] == identity["lock"] == sha256(ROOT / "containers/locks/cpu.txt")
@@ -38,7 +38,7 @@ def test_the_labels_name_lock_version_and_revision(sif, identity):
         assert labels[f"org.opencontainers.image.{key}"] == identity[key]
 
 
-def test_an_image_built_from_another_lock_is_refused(sif, tmp_path):
+def test_image_older_than_the_lock_is_refused(sif, tmp_path):
     checkout = Checkout(tmp_path)
     lock = checkout.directory / "containers/locks/cpu.txt"
     lock.write_text(lock.read_text().replace("numpy==", "numpy==9"))
@@ -48,7 +48,7 @@ def test_an_image_built_from_another_lock_is_refused(sif, tmp_path):
     assert "`make image`" in message
 
 
-def test_building_without_apptainer_fails_with_one_line(tmp_path):
+def test_missing_apptainer_is_one_line(tmp_path):
     for program in ("dirname", "find", "sort", "make", "bash", "sh"):
         (tmp_path / program).symlink_to(shutil.which(program))
     command = ["bash", ROOT / "containers/build.sh", "sif", "cpu", tmp_path / "x.sif"]
@@ -57,8 +57,8 @@ def test_building_without_apptainer_fails_with_one_line(tmp_path):
     assert len(message.splitlines()) == 1
 
 
-def test_the_bill_of_materials_lists_every_package(sif):
-    """The Debian and Python packages, with their installed versions."""
+def test_bill_of_materials_lists_every_package(sif):
+    """Debian's packages and Python's, in the versions that are in the image."""
     listed = json.loads(sif.with_suffix(".cdx.json").read_text())["components"]
     found = {part.get("purl", "").split("?")[0] for part in listed}
     lock = (ROOT / "containers/locks/cpu.txt").read_text()

@@ -1,4 +1,4 @@
-"""One seed gives the same bytes: repeated, in another directory, on any cores, in parallel."""
+"""One seed gives the same bytes: repeated, in parallel, on one core or on all."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def start(directory, seed=0, cores=None, **variables):
     return process
 
 
-def test_two_runs_in_one_process_are_equal(expected, tmp_path):
+def test_same_bytes_twice_in_one_process(expected, tmp_path):
     both = "; ".join(f"main({arguments(tmp_path / name)})" for name in ("first", "second"))
     subprocess.run(
         [sys.executable, "-c", f"from ddpg.cli import main; {both}"], cwd=ROOT, check=True
@@ -51,7 +51,7 @@ def test_two_runs_in_one_process_are_equal(expected, tmp_path):
     assert read_results(tmp_path / "first") == read_results(tmp_path / "second") == expected
 
 
-def test_cores_threads_and_parallel_runs_do_not_change_bytes(expected, tmp_path):
+def test_same_bytes_for_any_cores_threads_and_parallel_runs(expected, tmp_path):
     core = {min(os.sched_getaffinity(0))}
     processes = [
         start(tmp_path / "one_core", cores=core, **dict.fromkeys(THREADS, "1")),

@@ -1,4 +1,4 @@
-"""What a target of the workflow leaves: its files, and what Snakemake says last."""
+"""Check the outcome of a target of the workflow: its files, and the last lines of its output."""
 
 import csv
 import re
@@ -12,28 +12,33 @@ FIGURES = ("comparison", "values_and_losses", "final_returns")
 
 
 def check_outcome(
-    directory: Path, output: str, target: str, source: str, comparisons: list[str], runs: list[str]
+    directory: Path,
+    output: str,
+    target: str,
+    collection: str,
+    comparisons: list[str],
+    runs: list[str],
 ) -> list[str]:
-    """Assert that `target` has made all it promises from the `runs` of a `source` in `directory`.
+    """Assert that `target` has made all its outputs from `runs` of a `collection` in `directory`.
 
     `comparisons` begin with the headline. Returns the lines said after Snakemake's own.
     """
     for name in comparisons:
         for figure in FIGURES:
             for suffix, start in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
-                path = directory / f"results/figures/{source}/{name}/{figure}.{suffix}"
+                path = directory / f"results/figures/{collection}/{name}/{figure}.{suffix}"
                 assert path.read_bytes().startswith(start), path
     page = (directory / f"results/summary/{target}.html").read_text()
     assert page.count('src="data:image/svg+xml;base64,') == len(comparisons)
     if target != "demo":
-        check_tables(directory / "results/tables" / source, comparisons, runs)
+        check_tables(directory / "results/tables" / collection, comparisons, runs)
     for run in runs:
-        RunRecord.read(directory / "results" / source / run / "run.json")
+        RunRecord.read(directory / "results" / collection / run / "run.json")
     check_nothing_went_wrong(directory, output)
     said = last_lines(output)
     assert said[-3:] == [
-        f"main figure  results/figures/{source}/{comparisons[0]}/comparison.png",
-        f"all figures  results/figures/{source}",
+        f"main figure  results/figures/{collection}/{comparisons[0]}/comparison.png",
+        f"all figures  results/figures/{collection}",
         f"report       results/summary/{target}.html",
     ]
     return said
@@ -54,7 +59,7 @@ def check_tables(tables: Path, comparisons: list[str], runs: list[str]) -> None:
 
 
 def check_nothing_went_wrong(directory: Path, output: str) -> None:
-    """Assert that neither Snakemake nor a log of a rule tells of an error or of MuJoCo's noise."""
+    """Assert that neither Snakemake nor a log of a rule has a traceback or MuJoCo's warning."""
     logs = {path: path.read_text() for path in directory.glob("results/logs/**/*.log")}
     assert logs
     for path, text in {**logs, "Snakemake": output}.items():
@@ -64,7 +69,7 @@ def check_nothing_went_wrong(directory: Path, output: str) -> None:
 
 
 def last_lines(output: str) -> list[str]:
-    """What is said after everything that Snakemake says itself."""
+    """The lines printed after Snakemake's own output."""
     said = re.search(r"^(?:Verdict|Final returns): .*", output, re.MULTILINE | re.DOTALL)
     assert said, output
     for its_own in ("Elapsed time", "Complete log", "WorkflowError"):
@@ -84,18 +89,20 @@ def verdict_said(said: list[str]) -> dict[str, str]:
     return {row[1]: row[2] for row in rows if row}
 
 
-def same_everywhere(directory: Path, source: str, comparisons: list[str], runs: list[str]) -> dict:
+def same_everywhere(
+    directory: Path, collection: str, comparisons: list[str], runs: list[str]
+) -> dict:
     """All that must be the same bytes wherever the workflow ran."""
-    made = {run: read_results(directory / "results" / source / run) for run in runs}
-    for folder in (f"figures/{source}/{name}" for name in comparisons):
+    made = {run: read_results(directory / "results" / collection / run) for run in runs}
+    for folder in (f"figures/{collection}/{name}" for name in comparisons):
         found = (directory / "results" / folder).iterdir()
         made |= {f"{folder}/{path.name}": path.read_bytes() for path in found}
-    for name in (f"tables/{source}/groups.csv", f"tables/{source}/pairs.csv"):
+    for name in (f"tables/{collection}/groups.csv", f"tables/{collection}/pairs.csv"):
         made[name] = (directory / "results" / name).read_bytes()
     return made
 
 
-def images_of(directory: Path, source: str, runs: list[str]) -> list[Image | None]:
+def images_of(directory: Path, collection: str, runs: list[str]) -> list[Image | None]:
     """What each run says of the image that made it."""
-    paths = [directory / "results" / source / run / "run.json" for run in runs]
+    paths = [directory / "results" / collection / run / "run.json" for run in runs]
     return [RunRecord.read(path).machine.image for path in paths]

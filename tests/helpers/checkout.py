@@ -1,4 +1,4 @@
-"""A copy of the project to run Snakemake in, as a stranger's fresh clone would be."""
+"""A copy of the project to run Snakemake in, equal to a fresh clone."""
 
 import os
 import re
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Checkout:
-    """A directory with the project's files and nothing that was made from them."""
+    """A directory with the project's files and nothing generated."""
 
     def __init__(self, directory: Path, without: str = "nothing"):
         """Copy the files but those below `without`."""
@@ -36,7 +36,7 @@ class Checkout:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """Start Snakemake in a process group of its own, as a terminal does."""
+        """Start Snakemake in a new process group, as a terminal does."""
         return subprocess.Popen(
             self.command(*arguments), cwd=self.directory, text=True, start_new_session=True,
             env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -65,7 +65,7 @@ class Checkout:
         return done.stdout
 
     def planned(self, *arguments: str) -> list[tuple[str, str, str]]:
-        """(tier, experiment, seed) of each training job that a dry run plans, sorted."""
+        """(collection, experiment, seed) of each training job that a dry run plans, sorted."""
         output = self.snakemake("--dry-run", *arguments)
         jobs = re.findall(r"^rule train:(?:\n .*)*?wildcards: (.*)", output, re.MULTILINE)
         return sorted(tuple(re.findall(r"=([^,]+)", wildcards)) for wildcards in jobs)

@@ -1,4 +1,4 @@
-"""A disk that is full when a test says so, and that remembers what was put on it, in order."""
+"""A fake disk that is full when a test says so, and that records writes in order."""
 
 import errno
 import io

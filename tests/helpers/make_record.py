@@ -1,4 +1,4 @@
-"""Run records for tests, as runs of several origins leave them."""
+"""Make run records for tests."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""States of runs for tests of checkpoints and of what reads them."""
+"""Make states of runs for tests of checkpoints."""
 
 import numpy as np
 

@@ -25,7 +25,7 @@ SLURM = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel",
 
 @dataclass(frozen=True)
 class Need:
-    """What a marker stands for, and a function that returns what is missing, or ""."""
+    """The requirement of a marker, and a function that returns what is missing, or ""."""
 
     what: str
     missing: Callable[[], str]
@@ -77,7 +77,7 @@ def index() -> str:
 
 
 def debian() -> str:
-    """What a Debian 13 of its own needs."""
+    """What installing a separate Debian 13 needs, if something is missing."""
     missing = programs("debootstrap") or mount()
     return missing or ("" if debian_release()[0] else "a Debian mirror that answers")
 
@@ -89,7 +89,7 @@ def latin_1_locale() -> str:
 
 
 def any_browser() -> str:
-    """A browser, where there is none."""
+    """The name of a browser, if none is installed."""
     return "" if browser() else PROGRAMS[0]
 
 
@@ -107,7 +107,7 @@ NEEDS = {
 
 
 def missing_for(item: pytest.Item) -> str:
-    """One line about what a test needs and is not here, or ""."""
+    """One line on what a test needs and this machine lacks, or ""."""
     for name, need in NEEDS.items():
         if item.get_closest_marker(name) and (missing := need.missing()):
             return f"needs {need.what}; missing here: {missing}"

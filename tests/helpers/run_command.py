@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers.checkout import ROOT
 
-# Root with less than all of root's rights cannot mount an image; in a namespace of its own it can.
+# Root without all capabilities cannot mount an image, except in a user namespace.
 if os.geteuid() == 0:
     os.environ["APPTAINER_USERNS"] = "1"
 
@@ -22,7 +22,7 @@ def make(target: str) -> None:
 
 
 # Buildah copies itself into memory at each start and seals the copy, which fails while the kernel
-# still has a hand on it.
+# still uses it.
 NOT_STARTED = "sealing memfd copy: Device or resource busy"
 
 
@@ -40,5 +40,5 @@ def run(*command, cwd: Path, expect: int = 0, env: dict | None = None) -> str:
 
 
 def bare(directory: Path) -> list:
-    """Options of Apptainer that leave nothing of the host in reach but a directory to work in."""
+    """Options of Apptainer that hide everything of the host but a working directory."""
     return ["--containall", "--no-home", "--bind", directory, "--pwd", directory]

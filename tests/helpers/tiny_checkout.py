@@ -1,4 +1,4 @@
-"""A checkout whose experiments take seconds: one of each environment, everything else as it is."""
+"""A checkout whose experiments take seconds: one of each environment."""
 
 from pathlib import Path
 

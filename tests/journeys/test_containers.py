@@ -74,9 +74,7 @@ def test_switching_the_image_on_or_off_retrains_nothing(from_host, smoke_on_host
     assert host.planned("smoke", "--sdm", "apptainer") == []
 
 
-def test_the_profile_hides_the_host_variables_from_the_rules(
-    from_host, smoke_on_host, identity, monkeypatch
-):
+def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkeypatch):
     checkout, _ = from_host
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")  # one that a run records
     run_json = f"results/runs/{RUNS[1]}/run.json"
@@ -85,8 +83,8 @@ def test_the_profile_hides_the_host_variables_from_the_rules(
     assert record.machine.image == identity
     assert "NVIDIA_TF32_OVERRIDE" not in record.machine.variables
     trained, smoke = (
-        read_results(directory / tier / RUNS[1])
-        for directory, tier in (
+        read_results(directory / collection / RUNS[1])
+        for directory, collection in (
             (checkout.directory / "results", "runs"),
             (smoke_on_host[0].directory / "results", "smoke"),
         )

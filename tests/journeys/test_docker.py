@@ -58,8 +58,8 @@ def test_smoke(docker_run, empty, smoke_on_host):
 
 @pytest.mark.buildah
 @pytest.mark.container
-def test_docker_and_apptainer_images_have_equal_contents(docker_run, sif):
-    """By one digest of the Debian packages and all files of the Python packages and workflow."""
+def test_docker_image_has_the_apptainer_image_s_content(docker_run, sif):
+    """Debian's packages, every file of the Python packages and of the workflow: one digest."""
     note = ["apptainer", "--silent", "exec", sif, "cat", "/opt/venv/image.json"]
     ours = json.loads((docker_run.root / "opt/venv/image.json").read_text())
     assert ours == json.loads(run(*note, cwd=ROOT))

@@ -54,8 +54,10 @@ def trained(checkout, demo) -> str:
 
 
 def trained_by(output: str) -> list[str]:
-    """The runs that Snakemake trained, from its output."""
-    pattern = r"^(?:local)?rule train:(?:\n .*)*?wildcards: tier=\w+, experiment=(.*), seed=(\d+)"
+    """The runs that Snakemake has trained."""
+    pattern = (
+        r"^(?:local)?rule train:(?:\n .*)*?wildcards: collection=\w+, experiment=(.*), seed=(\d+)"
+    )
     return sorted(f"{name}/seed_{seed}" for name, seed in re.findall(pattern, output, re.MULTILINE))
 
 
@@ -72,8 +74,8 @@ def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
     assert returns_said(said) == SEEDS
     assert trained_by(output) == []
     drawn, smoke = (
-        same_everywhere(directory, source, COMPARISONS, RUNS)
-        for directory, source in (
+        same_everywhere(directory, collection, COMPARISONS, RUNS)
+        for directory, collection in (
             (checkout.directory, "published"),
             (smoke_on_host[0].directory, "smoke"),
         )
@@ -81,7 +83,7 @@ def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
     assert list(drawn.values()) == list(smoke.values())
 
 
-def test_the_report_contains_figures_and_tables(checkout):
+def test_report_contains_every_figure_and_table(checkout):
     output = checkout.make("report")
     assert "report       results/summary/figures.html\n" in output
     report = (checkout.directory / "results/report.html").read_text()
@@ -109,7 +111,7 @@ def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
     assert {outcome.test for outcome in verdict.experiments.values()} == {"bytes"}
 
 
-def test_running_all_again_trains_nothing_and_prints_the_same_summary(checkout, trained):
+def test_repeated_all_trains_nothing_and_prints_the_same(checkout, trained):
     again = checkout.snakemake("all")
     assert trained_by(again) == []
     assert last_lines(again) == last_lines(trained)
@@ -146,14 +148,14 @@ def test_all_fails_if_a_published_run_differs(checkout, trained):
     assert checkout.make("all", expect=2)
 
 
-def test_without_published_runs_the_verdict_is_no_runs(checkout, trained):
+def test_all_without_published_runs_succeeds_and_reports_it(checkout, trained):
     shutil.rmtree(checkout.directory / "results/published")
     said = last_lines(checkout.snakemake("all"))
     assert said[0] == "Verdict: no runs"
     assert verdict_said(said) == dict.fromkeys(SEEDS, "no runs")
 
 
-def test_the_readme_lists_these_commands():
+def test_readme_lists_these_commands():
     readme = (ROOT / "README.md").read_text()
     for command in ("make demo", "make report", "snakemake figures", "snakemake all"):
         assert command in readme

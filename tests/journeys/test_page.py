@@ -23,7 +23,7 @@ def seen(page):
     return look_at(page)
 
 
-def test_the_first_screen_shows_the_main_figure_results_and_claims(seen):
+def test_first_screen_shows_figure_results_and_claims(seen):
     settings = config.read("config.yaml")["comparisons"]
     shown = [image["text"] for image in seen.page["images"]]
     assert shown == [settings[name]["title"] for name in COMPARISONS]
@@ -45,12 +45,12 @@ def test_every_figure_is_drawn(seen):
         assert min(image["natural"]) > 200, image
 
 
-def test_the_page_makes_no_request_and_logs_no_error(seen):
+def test_page_makes_no_requests_and_logs_nothing(seen):
     assert (seen.page["requests"], seen.console) == ([], [])
 
 
-def test_a_damaged_page_is_detected(page, tmp_path):
-    """The checks above must detect a damaged figure, a script error and a network request."""
+def test_incomplete_page_is_detected(page, tmp_path):
+    """What the tests above would say of a damaged figure, of a script's error and of a request."""
     text = page.read_text()
     figure = re.search(r"base64,([^\"]+)", text)[1]
     damaged = base64.b64encode(base64.b64decode(figure)[:500]).decode()
@@ -62,7 +62,7 @@ def test_a_damaged_page_is_detected(page, tmp_path):
     assert any("nothing is not defined" in line for line in seen.console)
 
 
-def test_the_report_links_to_the_page(smoke_on_host, tmp_path):
+def test_report_links_to_the_page(smoke_on_host, tmp_path):
     checkout, _ = smoke_on_host
     report = tmp_path / "report.html"
     checkout.snakemake("smoke", "--report", str(report))

@@ -29,7 +29,7 @@ def test_every_experiment_is_trained_and_compared(finished):
         assert epochs == ["Epoch", *map(str, range(1, CONFIG["smoke"]["epochs"] + 1))]
 
 
-def test_a_rerun_trains_nothing_and_prints_the_same_summary(finished):
+def test_rerun_trains_nothing_and_prints_the_outcome_again(finished):
     checkout, output = finished
     assert checkout.planned("smoke") == []
     again = checkout.snakemake("smoke", "--quiet", "all")

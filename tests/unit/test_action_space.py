@@ -14,7 +14,7 @@ BOUNDS = [(0.1, 0.7), (-1.4, 0.8), (-2.9, -2.8), (-0.1, 0.2), (0.1, 0.3), (-2, 2
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("bounds", BOUNDS)
-def test_actions_never_leave_the_box(bounds, dtype):
+def test_actions_stay_within_bounds(bounds, dtype):
     box = gym.spaces.Box(*bounds, (1,), dtype)
     space = ActionSpace(box)
     drawn = [space.sample(np.random.default_rng(i)) for i in range(50)]
@@ -32,7 +32,7 @@ def test_actions_never_leave_the_box(bounds, dtype):
         assert float(taken[0]) == float(action[0])
 
 
-def test_a_saturated_policy_stays_inside_random_float32_boxes():
+def test_saturated_policy_stays_within_random_float32_boxes():
     rng = np.random.default_rng(0)
     ends = np.sort(rng.standard_normal((2000, 2)).astype(np.float32), axis=1)
     space = ActionSpace(gym.spaces.Box(ends[:, 0], ends[:, 1]))
@@ -58,7 +58,7 @@ class Spaces(gym.Env):
         (gym.spaces.Box(0.1, 0.1 + 1e-12, (1,), np.float64), "no float32 lies between"),
     ],
 )
-def test_unusable_action_spaces_are_refused(box, message):
+def test_invalid_action_boxes_are_refused(box, message):
     gym.register("Spaces-v0", Spaces, kwargs={"box": box})
     with pytest.raises(UserError) as error:
         environment.make("Spaces-v0")

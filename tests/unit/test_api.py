@@ -36,7 +36,7 @@ def test_reading_one_run_and_several(pendulum):
     assert own.test_return_mean.equals(run.test_return_mean)
 
 
-def test_comparing_two_groups_is_what_the_tables_say(exercise):
+def test_compare_equals_the_pair_table(exercise):
     (pair,) = api.compare(exercise).to_dict("records")
     assert (pair["a"], pair["b"]) == tuple(exercise)
     assert round(pair["difference"]) == 15
@@ -52,7 +52,7 @@ def test_every_pair_is_compared(pendulum, exercise):
     assert pairs.set_index(["a", "b"]).loc[("Pendulum", "again"), "difference"] == 0
 
 
-def test_runs_of_others_are_groups_too(exercise):
+def test_external_runs_can_be_compared(exercise):
     table = api.read_table(ROOT / "results/reference/spinup_pytorch_exercise_2_2_rerun.csv")
     other = api.read_spinning_up([PUBLISHED / "spinup-exercise-2-2"])
     groups = {"table": table, "progress.txt": other, "runs": exercise["spinup-exercise-2-2"]}
@@ -82,7 +82,7 @@ def test_a_policy_is_a_function_of_observations():
     assert np.array_equal(same(observations), actions)
 
 
-def test_playing_it_gives_the_same_returns_each_time():
+def test_evaluate_is_deterministic():
     returns = api.evaluate(SEED, episodes=3, seed=5)
     assert returns.shape == (3,)
     assert returns.tolist() == api.evaluate(SEED, episodes=3, seed=5).tolist()
@@ -113,7 +113,7 @@ def test_wrong_arguments(pendulum, call, message):
         call(pendulum)
 
 
-def test_it_loads_no_tensorflow():
+def test_tensorflow_is_not_imported():
     program = (
         "import sys; from ddpg import api; api.evaluate(sys.argv[1], episodes=1); "
         "sys.exit('tensorflow' in sys.modules)"

@@ -36,21 +36,21 @@ def bisect(capfd, first, second):
     return code, out + err
 
 
-def test_a_run_and_its_copy_do_not_diverge(runs, tmp_path, capfd):
+def test_run_and_its_copy_do_not_diverge(runs, tmp_path, capfd):
     shutil.copytree(runs["a"], tmp_path / "copy")
     code, said = bisect(capfd, runs["a"], tmp_path / "copy")
     assert (code, "after all 3 epochs that both have are the same" in said) == (0, True)
 
 
-def test_another_learning_rate_differs_from_the_first_update_on(runs, capfd):
-    """The first epoch has no updates: it has 60 steps, and updates start after 70."""
+def test_other_learning_rate_diverges_after_the_first_update(runs, capfd):
+    """No update falls in the first epoch: 60 steps, and updates after 70."""
     code, said = bisect(capfd, runs["a"], runs["other rate"])
     assert code == 0
     assert "first after epoch 2, in agent" in said
     assert "differ first after update 1 of epoch 2" in said
 
 
-def test_another_seed_differs_in_every_part(runs, capfd):
+def test_other_seed_diverges_in_every_part_of_the_state(runs, capfd):
     _, said = bisect(capfd, runs["a"], runs["other seed"])
     assert "first after epoch 1, in agent, random streams, replay, environment" in said
 

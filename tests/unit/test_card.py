@@ -36,7 +36,7 @@ def test_the_metadata_says_task_environment_and_reward(text):
     assert (metric["type"], metric["value"]) == ("mean_reward", expected)
 
 
-def test_the_text_tells_what_produced_the_policy(text):
+def test_card_states_provenance(text):
     record = json.loads((SEED / "run.json").read_text())
     for part in (
         "experiment `pendulum-demo`, seed 10, 500,000 environment steps",
@@ -53,7 +53,7 @@ def test_the_text_tells_what_produced_the_policy(text):
     assert "{" not in text.replace("{}", "")
 
 
-def test_a_run_of_an_older_arithmetic_makes_no_promise_of_bytes():
+def test_card_of_older_arithmetic_promises_no_equal_bytes():
     text = card.model_card(OLD)
     assert "the same bytes" not in text
     assert "This package computes version 2 of the arithmetic" in text

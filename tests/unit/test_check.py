@@ -53,7 +53,7 @@ def runs_of(project):
     return {"pendulum-demo": sorted(project.glob("results/published/pendulum-demo/seed_*"))}
 
 
-def test_whole_results_pass_every_check(project, capfd):
+def test_undamaged_results_pass_every_check(project, capfd):
     assert main(["check", "--replay", "1"]) == 0
     out, err = capfd.readouterr()
     lines = [re.fullmatch(r"(\w+) +ok +(.*) \(\d+ s\)", line) for line in out.splitlines()]
@@ -102,7 +102,7 @@ def check_files(project):
         raise Mismatch(str(error)) from None
 
 
-def test_a_run_that_is_gone_and_one_that_is_not_listed(project):
+def test_missing_run_and_unlisted_run_fail(project):
     shutil.move("results/published/pendulum-demo/seed_10", "elsewhere")
     with pytest.raises(Mismatch, match="seed_10/config.json: not the bytes"):
         check_files(project)
@@ -122,7 +122,7 @@ def test_a_run_of_an_older_arithmetic_cannot_be_replayed(project):
     assert (state, "version 1 of the arithmetic" in sentence) == (check.NOT_POSSIBLE, True)
 
 
-def test_a_figure_with_one_other_pixel(comparisons):
+def test_figure_with_one_different_pixel_fails(comparisons):
     path = Path("docs/images", FIGURE)
     assert check.check_figures(comparisons, path.parent).state == check.OK
     image = Image.open(path)
@@ -135,7 +135,7 @@ def test_a_figure_with_one_other_pixel(comparisons):
         check.check_figures(comparisons, path.parent)
 
 
-def test_a_stated_number_that_no_table_has(comparisons):
+def test_stated_number_missing_from_the_tables_fails(comparisons):
     number = check.StatedNumber("X", "what", "groups", "pendulum", "chess", "", "mean", "1")
     with pytest.raises(Mismatch, match="X, pendulum/chess mean: not in our tables"):
         check.check_numbers(comparisons, [number])

@@ -27,7 +27,7 @@ def image(tmp_path, monkeypatch):
     return note
 
 
-def test_outside_an_image_none_is_recorded():
+def test_no_image_outside_a_container():
     assert provenance.read_image() is None
     provenance.check_image()
 
@@ -36,13 +36,13 @@ def test_a_run_records_its_image(image):
     assert provenance.describe_machine().image == image
 
 
-def test_a_damaged_image_description_is_refused(image, tmp_path):
+def test_damaged_image_description_is_one_line(image, tmp_path):
     (tmp_path / "image.json").write_text('{"id": "sha256:12"}')
     with pytest.raises(UserError, match="image.json: variant is missing; build the image again"):
         provenance.check_image()
 
 
-def test_packages_of_another_lock_are_refused(image):
+def test_image_of_another_lock_is_refused(image):
     lock = provenance.PACKAGE.parent / "containers/locks/gpu.txt"
     lock.write_text("numpy==2\n")
     with pytest.raises(UserError) as refusal:

@@ -1,4 +1,4 @@
-"""Checkpoints of synthetic arrays: exact, incremental, and robust to damaged files."""
+"""Checkpoints of synthetic arrays: exact, incremental, and safe against damaged files."""
 
 import dataclasses
 import errno
@@ -27,7 +27,7 @@ def checkpoints(tmp_path):
 
 
 def add(replay, count):
-    """Add transitions in which all numbers differ."""
+    """Add transitions in which every number is unique."""
     for i in range(replay.added, replay.added + count):
         replay.add([i, i + 0.1], [i + 0.2], i + 0.3, [i + 0.4, i + 0.5], i % 2)
 
@@ -48,7 +48,7 @@ def accept(identity):
 
 
 def load(checkpoints):
-    """Check everything in the newest undamaged checkpoint; returns its steps."""
+    """The steps of the newest undamaged checkpoint, after checking its whole content."""
     replay = buffer()
     state = Checkpoints(checkpoints.directory).load(replay, accept)
     steps = state.snapshot.steps
@@ -72,7 +72,7 @@ def files(checkpoints):
 
 
 @pytest.mark.parametrize("parts", [[10], [10, 7, 20], [30, 30, 30], [50, 50], [49, 1, 1], [20, 90]])
-def test_a_saved_replay_buffer_is_loaded_also_after_it_wraps(checkpoints, parts):
+def test_save_and_load_round_trip_with_a_wrapping_replay_buffer(checkpoints, parts):
     replay = buffer()
     for part in parts:
         add(replay, part)
@@ -80,7 +80,7 @@ def test_a_saved_replay_buffer_is_loaded_also_after_it_wraps(checkpoints, parts)
         assert load(checkpoints) == replay.added
 
 
-def test_a_resumed_run_can_save_again(checkpoints):
+def test_resumed_run_saves_further_checkpoints(checkpoints):
     replay = buffer()
     for _ in range(12):
         add(replay, 13)
@@ -90,7 +90,7 @@ def test_a_resumed_run_can_save_again(checkpoints):
     assert load(checkpoints) == 12 * 13
 
 
-def test_a_save_writes_only_the_new_transitions(checkpoints):
+def test_save_writes_only_new_transitions(checkpoints):
     replay, before = buffer(), {}
     for _ in range(20):
         add(replay, 10)
@@ -128,7 +128,7 @@ def two(checkpoints):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_flipped_bit_is_detected(checkpoints, caplog, which):
+def test_any_flipped_bit_is_detected(checkpoints, caplog, which):
     path = two(checkpoints)[which]
     good = path.read_bytes()
     for place in range(0, len(good), 7):
@@ -144,7 +144,7 @@ def test_a_flipped_bit_is_detected(checkpoints, caplog, which):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_truncated_or_extended_file_is_detected(checkpoints, which):
+def test_truncated_file_is_detected(checkpoints, which):
     path = two(checkpoints)[which]
     good = path.read_bytes()
     for length in range(0, len(good), 19):
@@ -155,7 +155,7 @@ def test_a_truncated_or_extended_file_is_detected(checkpoints, which):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_missing_file_is_detected(checkpoints, caplog, which):
+def test_missing_file_is_detected(checkpoints, caplog, which):
     path = two(checkpoints)[which]
     path.unlink()
     assert load(checkpoints) == 10
@@ -163,8 +163,8 @@ def test_a_missing_file_is_detected(checkpoints, caplog, which):
         assert f"{path.name} is missing" in caplog.text
 
 
-def test_a_replay_segment_of_another_run_is_detected(checkpoints, tmp_path, caplog):
-    """Its name is the same and its own checksum matches, but not the one in the state."""
+def test_replay_file_of_another_run_is_detected(checkpoints, tmp_path, caplog):
+    """Whole, with a checksum that matches, of the same name, but not the one saved with it."""
     _, part = two(checkpoints)
     other, replay = Checkpoints(tmp_path / "other"), buffer()
     for i in range(20):
@@ -188,7 +188,7 @@ def test_files_that_are_not_checkpoints_are_skipped(checkpoints, caplog, content
     assert str(stray) in caplog.text
 
 
-def test_a_damaged_segment_of_both_checkpoints_leaves_none(checkpoints):
+def test_damage_to_a_file_that_both_checkpoints_need(checkpoints):
     two(checkpoints)
     (checkpoints.directory / "replay_0000000000_0000000010").write_bytes(b"both need this part")
     replay = buffer()
@@ -197,7 +197,7 @@ def test_a_damaged_segment_of_both_checkpoints_leaves_none(checkpoints):
     assert len(replay) == 0
 
 
-def test_a_damaged_later_segment_leaves_the_replay_buffer_empty(checkpoints):
+def test_damage_after_a_restored_part_leaves_the_buffer_empty(checkpoints):
     _, part = two(checkpoints)
     part.write_bytes(b"")
     (checkpoints.directory / "state_0000000010").unlink()
@@ -207,8 +207,8 @@ def test_a_damaged_later_segment_leaves_the_replay_buffer_empty(checkpoints):
     assert len(replay) == 0
 
 
-def test_a_read_error_does_not_count_as_damage(checkpoints, monkeypatch):
-    """The file may be readable later, so the run must not start from the beginning."""
+def test_unreadable_disk_is_not_treated_as_damage(checkpoints, monkeypatch):
+    """It may read another time: that must not be the reason to start from the beginning."""
     two(checkpoints)
     read = Path.read_bytes
 
@@ -237,7 +237,7 @@ def test_a_newer_format_is_refused(checkpoints, monkeypatch):
     assert files(checkpoints) == before
 
 
-def test_a_checkpoint_of_the_first_arithmetic_is_refused_and_kept(checkpoints, monkeypatch):
+def test_checkpoint_of_arithmetic_version_1_is_refused_and_kept(checkpoints, monkeypatch):
     monkeypatch.setattr(checkpoint, "FORMAT", 1)
     save(checkpoints, buffer(10))
     monkeypatch.undo()
@@ -247,8 +247,8 @@ def test_a_checkpoint_of_the_first_arithmetic_is_refused_and_kept(checkpoints, m
     assert files(checkpoints) == before
 
 
-def test_a_refused_checkpoint_does_not_change_the_replay_buffer(checkpoints):
-    """Transitions of another experiment may have other shapes."""
+def test_refused_checkpoint_does_not_change_the_replay_buffer(checkpoints):
+    """Another experiment's transitions may not even fit into it."""
     two(checkpoints)
     replay, seen = ReplayBuffer(5, 3, 2), []
 
@@ -262,7 +262,7 @@ def test_a_refused_checkpoint_does_not_change_the_replay_buffer(checkpoints):
     assert replay.added == 0
 
 
-def test_a_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
+def test_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
     two(checkpoints)
     before, disk, failures = files(checkpoints), FakeDisk(monkeypatch), 0
     replay = buffer(20)
@@ -285,8 +285,8 @@ def test_a_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
     assert load(checkpoints) == 30
 
 
-def test_files_are_synced_before_other_files_refer_to_them(checkpoints, monkeypatch):
-    """Each is written, synced and renamed before the next; old files are deleted last."""
+def test_files_are_synced_before_others_refer_to_them(checkpoints, monkeypatch):
+    """Written, then named, then referred to; and what it replaces goes last."""
     disk, replay = FakeDisk(monkeypatch), buffer()
     expected = [("sync", checkpoints.directory.parent.name)]
     for end in (60, 120, 180):  # more than the buffer's size, so older segments are deleted
@@ -298,7 +298,7 @@ def test_files_are_synced_before_other_files_refer_to_them(checkpoints, monkeypa
     assert [(what, re.sub(r"\.\d+\.tmp", ".tmp", name)) for what, name in disk.events] == expected
 
 
-def test_removing_keeps_other_files(checkpoints):
+def test_remove_keeps_foreign_files(checkpoints):
     two(checkpoints)
     (checkpoints.directory / ".state_0000000030.123.tmp").write_bytes(b"a killed save's")
     (checkpoints.directory / "notes.txt").write_text("mine")
@@ -310,8 +310,8 @@ def test_removing_keeps_other_files(checkpoints):
     assert not checkpoints.directory.exists()
 
 
-def test_the_file_format_is_as_documented(checkpoints):
-    """A header with the SHA-256 of the NumPy archive that follows."""
+def test_file_format_matches_its_description(checkpoints):
+    """A header with the SHA-256 of the NumPy archive after it, as a stranger would read it."""
     state, _ = two(checkpoints)
     header, _, payload = state.read_bytes().partition(b"\n")
     assert header.startswith(b"ddpg checkpoint ")

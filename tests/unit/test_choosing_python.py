@@ -78,28 +78,28 @@ def machine(tmp_path):
     return Machine(tmp_path)
 
 
-def test_the_newest_python_is_used(machine):
+def test_newest_python_is_used(machine):
     machine.add_python("3.11")
     newest = machine.add_python("3.13")
     machine.add_python("3.12", "python3")
     assert machine.make_environment().endswith(f"{newest} makes it\n")
 
 
-def test_python3_counts_and_a_python_that_does_not_run_is_skipped(machine):
+def test_python3_is_considered_and_broken_ones_are_skipped(machine):
     machine.add("python3.13", SHIM)
     machine.add_python("3.11")
     newest = machine.add_python("3.12", "python3")
     assert machine.make_environment().endswith(f"{newest} makes it\n")
 
 
-def test_a_python_without_ensurepip_is_skipped(machine):
+def test_python_without_venv_is_skipped(machine):
     machine.add_python("3.13", without=("ensurepip",))
     machine.add_python("3.14")
     other = machine.add_python("3.11")
     assert machine.make_environment().endswith(f"{other} makes it\n")
 
 
-def test_without_a_suitable_python_one_line_says_what_to_do(machine):
+def test_no_suitable_python_is_one_line(machine):
     machine.add("python3.12", SHIM)
     machine.add_python("3.13", "python3", without=("ensurepip",))
     made = f"VENV={machine.environment}", f"{machine.environment}/cpu"
@@ -123,7 +123,7 @@ def test_without_a_suitable_python_one_line_says_what_to_do(machine):
         ("python3.12", "does not run"),
     ],
 )
-def test_a_named_python_is_used_or_refused(machine, named, wrong):
+def test_named_python_is_used_or_refused(machine, named, wrong):
     other = machine.add_python("3.11")
     machine.add_python("3.10")
     machine.add_python("3.13", without=("ensurepip",))
@@ -132,7 +132,7 @@ def test_a_named_python_is_used_or_refused(machine, named, wrong):
     assert re.fullmatch(rf"PYTHON={named} {wrong}; .*make PYTHON=/path/to/python3.13\n", message)
 
 
-def test_an_existing_environment_is_kept_unless_another_python_is_named(machine):
+def test_existing_environment_is_kept_unless_another_python_is_named(machine):
     machine.add_python("3.13")
     older = machine.add_python("3.11")
     (machine.environment / "bin").mkdir(parents=True)
@@ -143,7 +143,7 @@ def test_an_existing_environment_is_kept_unless_another_python_is_named(machine)
     assert f"{machine.environment} is Python 3.11.1, not the 3.13.1 of PYTHON" in message
 
 
-def test_an_environment_of_an_unsuitable_python_is_refused(machine):
+def test_environment_of_an_unsuitable_python_is_refused(machine):
     machine.add_python("3.13")
     (machine.environment / "bin").mkdir(parents=True)
     (machine.environment / "bin/python").symlink_to(machine.add_python("3.14"))
@@ -151,7 +151,7 @@ def test_an_environment_of_an_unsuitable_python_is_refused(machine):
     assert f"{machine.environment} is CPython 3.14.1; this needs Python 3.11, 3.12" in message
 
 
-def test_an_environment_whose_python_was_removed_is_made_again(machine):
+def test_environment_without_its_python_is_recreated(machine):
     newest = machine.add_python("3.13")
     (machine.environment / "bin").mkdir(parents=True)
     (machine.environment / "bin/python").symlink_to("/usr/bin/python3.gone")

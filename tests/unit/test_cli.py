@@ -67,7 +67,7 @@ def test_no_part_of_a_command_line_is_ignored(capfd, arguments, message):
     assert message in err
 
 
-def test_repeated_list_options_are_combined():
+def test_repeated_list_options_are_concatenated():
     options = parser().parse_args(
         [*TRAIN, "--output", "x", "--set", "a=1", "b=2", "--config", "one", "--set", "c=3",
          "--config", "two", "three"]
@@ -78,7 +78,7 @@ def test_repeated_list_options_are_combined():
     assert parser().parse_args(["plan"]).config == ["config.yaml"]
 
 
-def test_an_unknown_seed_names_the_file_that_lists_the_seeds(tmp_path, capfd):
+def test_unknown_seed_names_the_file_of_the_seeds(tmp_path, capfd):
     (tmp_path / "mine.yaml").write_text("experiments: {pendulum-demo: {seeds: [1]}}")
     (tmp_path / "last.yaml").write_text("smoke: {epochs: 1}")
     files = ["config.yaml", tmp_path / "mine.yaml", tmp_path / "last.yaml"]
@@ -100,7 +100,7 @@ def test_no_comparisons_and_no_smoke(tmp_path, capfd, caplog, command):
         assert "config.yaml: no comparisons, so none in" in caplog.text
 
 
-def test_a_directory_that_cannot_be_written(tmp_path, capfd):
+def test_unwritable_directory_is_one_line(tmp_path, capfd):
     (tmp_path / "file").write_text("")
     code, _, err = run(capfd, *TRAIN, "--output", tmp_path / "file" / "run")
     assert (code, err.count("\n")) == (2, 1)
@@ -134,7 +134,7 @@ def test_bad_input_to_other_commands(capfd, arguments, message):
 
 
 @pytest.mark.parametrize("command", [["--help"], ["status", "results/reference"], ["plan"]])
-def test_commands_that_need_no_tensorflow_do_not_load_it(command):
+def test_commands_without_training_do_not_import_tensorflow(command):
     code = (
         "import sys; from ddpg.cli import main\n"
         f"try: main({command})\n"
@@ -145,7 +145,7 @@ def test_commands_that_need_no_tensorflow_do_not_load_it(command):
 
 
 def make_run(directory, **config):
-    """A run directory with a policy for Pendulum that pushes nowhere."""
+    """A run directory with a policy for Pendulum whose actions are 0."""
     directory.mkdir(parents=True)
     still = Policy(
         weights=[np.zeros((3, 4), np.float32), np.zeros((4, 1), np.float32)],
@@ -159,7 +159,7 @@ def make_run(directory, **config):
     return directory
 
 
-def test_evaluate_plays_the_policy_of_a_run(tmp_path, capfd):
+def test_evaluate_runs_the_policy_of_a_run(tmp_path, capfd):
     directory = make_run(tmp_path / "run")
     code, out, _ = run(capfd, "evaluate", directory, "--episodes", "7")
     assert code == 0
@@ -191,7 +191,7 @@ def test_record_films_an_episode(tmp_path, capfd, suffix):
 
 
 @pytest.mark.parametrize(("name", "camera"), [("HalfCheetah-v5", "track"), ("Reacher-v5", None)])
-def test_films_follow_what_moves(name, camera):
+def test_camera_follows_the_body(name, camera):
     env = environment.make(name, render_mode="rgb_array")
     evaluation.follow_body(env)
     chosen = env.unwrapped.mujoco_renderer.camera_id

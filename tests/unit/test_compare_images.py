@@ -50,12 +50,12 @@ def test_file_times_are_ignored(trees):
         ),
     ],
 )
-def test_all_other_differences_are_reported(trees, change, path):
+def test_everything_else_is_compared(trees, change, path):
     change(trees[1])
     assert different(*trees) == [path]
 
 
-def test_links_are_compared_by_their_targets(trees):
+def test_links_are_compared_by_target(trees):
     link = trees[1] / "bin/python3"
     link.unlink()
     link.symlink_to("python3.11")

@@ -29,7 +29,7 @@ def test_the_presets_have_spinning_ups_values(settings):
     assert (exercise.batch_size, exercise.polyak, exercise.max_ep_len) == (64, 0.95, 150)
 
 
-def test_the_digest_depends_only_on_hyperparameters(settings):
+def test_digest_depends_on_values_only(settings):
     demo = config.experiment(settings, "pendulum-demo")
     settings["experiments"]["pendulum-demo"]["seeds"] = [5]
     settings["experiments"]["halfcheetah-benchmark"]["pi_lr"] = 0.5
@@ -42,7 +42,7 @@ PUBLISHED = Path(__file__).parents[2] / "results/published"
 
 
 @pytest.mark.parametrize("run", sorted(PUBLISHED.glob("*/seed_*")), ids=str)
-def test_the_digests_of_published_runs_do_not_change(run):
+def test_digests_of_published_runs_are_unchanged(run):
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
     experiment, seed = config.recorded(settings, str(run))
@@ -66,7 +66,7 @@ def test_equal_values_have_equal_digests(settings, equal):
     assert (same.digest(), str(same)) == (demo.digest(), str(demo))
 
 
-def test_whole_numbers_are_equal_to_floats_in_real_keys(settings):
+def test_whole_numbers_are_valid_for_float_keys(settings):
     one, whole = (
         config.experiment(settings, "pendulum-demo", {"discount": value, "act_noise": noise})
         for value, noise in ((1, 0), (1.0, -0.0))
@@ -117,7 +117,7 @@ def test_numbers_are_finite_and_in_range(settings, key, value):
 
 
 @pytest.mark.parametrize("value", [1.0e-39, 10**400])
-def test_learning_rates_must_be_in_the_range_of_float32(settings, value):
+def test_learning_rates_fit_single_precision(settings, value):
     with pytest.raises(UserError, match="pi_lr: "):
         config.experiment(settings, "pendulum-demo", {"pi_lr": value})
 
@@ -160,13 +160,13 @@ def test_a_missing_key_is_named(settings):
         config.check(settings)
 
 
-def test_an_unknown_experiment_is_named_with_a_suggestion(settings):
+def test_unknown_experiment_lists_the_known_ones(settings):
     with pytest.raises(UserError, match="did you mean 'pendulum-demo'"):
         config.experiment(settings, "pendulum")
 
 
 @pytest.mark.parametrize("name", ["2018", "no", "on", "2018-01-01", "1.5"])
-def test_names_that_yaml_reads_as_values_stay_text(tmp_path, name):
+def test_names_are_text_as_written(tmp_path, name):
     (tmp_path / "mine.yaml").write_text(
         f"experiments: {{{name}: {{env: Pendulum-v1, seeds: [0], epochs: 1}}}}\n"
         f"comparisons: {{2018: {{title: x, experiments: {{{name}: y}}}}}}\n"
@@ -177,7 +177,7 @@ def test_names_that_yaml_reads_as_values_stay_text(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["~", "a b", "../a", '"a\\n"', '""', "é"])
-def test_names_that_cannot_be_directories_are_refused(tmp_path, name):
+def test_name_that_is_not_a_valid_directory_is_refused(tmp_path, name):
     path = tmp_path / "mine.yaml"
     path.write_text(f"experiments: {{{name}: {{seeds: [0]}}}}\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"mine.yaml: experiments: .* is not allowed \(A name"):
@@ -192,7 +192,7 @@ def test_overrides_survive_the_command_line():
     assert config.parse_overrides(config.format_overrides(overrides)) == overrides
 
 
-def test_the_last_of_two_overrides_counts_with_a_warning(caplog):
+def test_last_of_two_overrides_wins_with_a_warning(caplog):
     overrides = config.parse_overrides(["epochs=2", "pi_lr=1", "epochs=3", "pi_lr=1"])
     assert overrides == {"epochs": 3, "pi_lr": 1}
     assert caplog.messages == ["--set epochs=3 replaces epochs=2, given before it"]
@@ -230,7 +230,7 @@ def test_comparisons_and_smoke_may_be_absent(tmp_path):
         (["a: 1\n\na: 2", "smoke: {}"], "0.yaml, line 3: the key 'a' appears twice"),
     ],
 )
-def test_errors_name_the_file_that_causes_them(tmp_path, files, message):
+def test_error_names_the_file_that_has_it(tmp_path, files, message):
     paths = [tmp_path / f"{i}.yaml" for i in range(len(files))]
     for path, text in zip(paths, files, strict=True):
         path.write_text(text)
@@ -239,7 +239,7 @@ def test_errors_name_the_file_that_causes_them(tmp_path, files, message):
     assert str(error.value).startswith(f"{tmp_path}/{message}")
 
 
-def test_a_file_without_defaults_is_refused_with_a_hint(tmp_path):
+def test_experiment_file_alone_gets_a_hint(tmp_path):
     (tmp_path / "mine.yaml").write_text("experiments: {x: {env: y}}")
     with pytest.raises(UserError, match="mine.yaml: 'defaults' is missing; give it after config"):
         config.read(tmp_path / "mine.yaml")
@@ -249,7 +249,7 @@ def test_a_file_without_defaults_is_refused_with_a_hint(tmp_path):
     ("text", "message"),
     [("defaults: [", "line 2"), ("- 1", "not a configuration"), ("", "not a configuration")],
 )
-def test_files_that_are_not_configurations_are_refused(tmp_path, text, message):
+def test_file_that_is_not_a_configuration(tmp_path, text, message):
     path = tmp_path / "broken.yaml"
     path.write_text(text + "\n")
     with pytest.raises(UserError, match=message):

@@ -54,7 +54,7 @@ def named(found, references):
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_a_run_is_described_as_its_record_says(project, run):
+def test_crate_describes_a_run_as_its_record(project, run):
     found, directory = entities(project), project / "results/published" / run
     record = RunRecord.read(directory / "run.json")
     action = found[f"#run/{record.experiment}/{record.seed}"]
@@ -81,7 +81,7 @@ def test_a_run_is_described_as_its_record_says(project, run):
     assert outputs == expected
 
 
-def test_the_sums_are_those_of_the_manifest(project):
+def test_crate_has_the_manifest_s_checksums(project):
     lines = (ROOT / "results/published/MANIFEST.sha256").read_text().splitlines()
     listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     files = {name.removeprefix("results/published/"): entity["sha256"]
@@ -152,7 +152,7 @@ def test_the_validator_of_ro_crate_accepts_it(validator, project):
 
 
 @pytest.mark.index
-def test_the_validator_refuses_what_is_damaged(validator, project, tmp_path):
+def test_validator_refuses_a_damaged_crate(validator, project, tmp_path):
     root = shutil.copytree(project, tmp_path / "project")
     (root / "results/published" / RUNS[0] / "policy.npz").unlink()
     text = (root / crate.METADATA).read_text()

@@ -38,7 +38,7 @@ def test_it_describes_every_key_of_the_schema():
     assert all(described.values())
 
 
-def test_a_keyword_that_has_no_words_is_refused():
+def test_undocumented_schema_keyword_is_refused():
     schema = {"properties": {"speed": {"type": "integer", "exclusiveMaximum": 3}}}
     with pytest.raises(ValueError, match=r"speed: .* no words for \['exclusiveMaximum'\]"):
         list(render._keys(schema, {}))
@@ -52,7 +52,7 @@ def test_the_stated_numbers_of_the_artifact_page_are_current():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_between_documents_lead_somewhere(page):
+def test_links_between_documents_resolve(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if re.match(r"[a-z]+://", link):
             continue

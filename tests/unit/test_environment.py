@@ -58,7 +58,7 @@ def test_the_environments_own_time_limit_counts():
     assert time_limit(env, 150) == 150
 
 
-def test_mujoco_prints_and_writes_nothing(tmp_path, monkeypatch, capfd):
+def test_mujoco_prints_no_warning(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     environment.make("HalfCheetah-v5").reset(seed=0)
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ def events(directory):
     return list(tf.compat.v1.train.summary_iterator(str(path)))
 
 
-def test_events_hold_every_statistic_at_its_step_and_time(tmp_path):
+def test_events_have_every_statistic_at_its_step_and_time(tmp_path):
     assert export("tensorboard", tmp_path, SEED) == 0
     version, about, *epochs = events(tmp_path / "pendulum-demo/seed_0")
     assert version.file_version == "brain.Event:2"
@@ -46,7 +46,7 @@ def test_events_hold_every_statistic_at_its_step_and_time(tmp_path):
         assert series == np.float32(curve[column]).tolist()
 
 
-def test_a_statistic_that_an_epoch_has_not_is_left_out(tmp_path):
+def test_missing_statistics_are_left_out(tmp_path):
     run = shutil.copytree(SEED, tmp_path / "seed_0")
     rows = (run / "progress.txt").read_text().split("\n")
     cells = rows[1].split("\t")
@@ -79,7 +79,7 @@ def test_events_of_another_run_of_the_seed_are_not_mixed(tmp_path, capfd):
     assert len(list(target.iterdir())) == 1
 
 
-def test_an_unfinished_run_is_dated_by_its_progress(tmp_path):
+def test_unfinished_run_is_dated_by_progress_txt(tmp_path):
     run = shutil.copytree(SEED, tmp_path / "seed_0")
     (run / "run.json").unlink()
     os.utime(run / "progress.txt", (2_000_000_000, 2_000_000_000))
@@ -98,7 +98,7 @@ def test_csv_has_a_row_for_each_epoch(tmp_path):
         pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-14)
 
 
-def test_csv_loads_no_tensorflow(tmp_path):
+def test_csv_export_does_not_import_tensorflow(tmp_path):
     program = (
         "import sys; from ddpg.cli import main; "
         "assert main(['export', sys.argv[1], '--format', 'csv', '--output', sys.argv[2]]) == 0; "

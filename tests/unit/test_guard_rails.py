@@ -1,4 +1,4 @@
-"""What training refuses, recovers from and stops at. Mostly without updates, to compile nothing."""
+"""What training refuses, survives and stops at; mostly without updates, so nothing is compiled."""
 
 import dataclasses
 import json
@@ -40,7 +40,7 @@ class Stopped(Exception):
 
 
 def stop(steps, row):
-    raise Stopped  # like a kill: nothing is saved on the way out
+    raise Stopped  # like a kill: nothing is saved
 
 
 def stopped(directory, **overrides):
@@ -94,7 +94,7 @@ def test_another_configuration_is_refused(tmp_path):
     refused(run, "config.pi_lr: 0.001 -> 0.5", "config.epochs: 3 -> 4", pi_lr=0.5, epochs=4)
 
 
-def test_an_environment_of_other_shapes_is_refused(tmp_path):
+def test_other_environment_is_refused_before_its_transitions_are_read(tmp_path):
     run = stopped(tmp_path / "run")
     refused(run, "config.env: Pendulum-v1 -> HalfCheetah-v5", env="HalfCheetah-v5")
 
@@ -149,7 +149,7 @@ def test_a_run_is_resumed_on_another_processor(tmp_path, monkeypatch, expected):
     assert [session.type for session in sessions] == [first, "Other-1-2-3"]
 
 
-def test_a_finished_run_is_not_changed(tmp_path, caplog):
+def test_finished_run_is_not_changed(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     train(experiment(), 0, tmp_path / "run")
     before = contents(tmp_path / "run")
@@ -160,7 +160,7 @@ def test_a_finished_run_is_not_changed(tmp_path, caplog):
     refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", pi_lr=0.5)
 
 
-def test_a_damaged_finished_run_is_refused_or_finished_from_its_checkpoint(tmp_path, expected):
+def test_damaged_finished_run_is_refused_without_a_checkpoint(tmp_path, expected):
     run = stopped(tmp_path / "run")
     shutil.copytree(run / "checkpoint", tmp_path / "kept")
     train(experiment(), 0, run)
@@ -171,14 +171,14 @@ def test_a_damaged_finished_run_is_refused_or_finished_from_its_checkpoint(tmp_p
         "policy.npz: not the bytes that the run wrote; restore it, or train it again with --restart"
         f", or in Snakemake by moving {run} away",
     )
-    # With a checkpoint, as after a crash, it is finished again.
+    # With its checkpoint, as after a crash, the run is finished again from that.
     shutil.copytree(tmp_path / "kept", run / "checkpoint")
     train(experiment(), 0, run)
     assert results(run) == expected
 
 
-def test_lost_or_damaged_results_are_restored_without_training(tmp_path, monkeypatch, caplog):
-    """To the byte, also if all are lost because Snakemake deleted them."""
+def test_lost_or_damaged_results_are_restored(tmp_path, monkeypatch, caplog):
+    """Also all of them, as Snakemake deletes them. To the byte, so nothing was trained."""
     run = tmp_path / "run"
     train(experiment(), 0, run)
     before = contents(run)
@@ -207,7 +207,7 @@ def test_lost_or_damaged_results_are_restored_without_training(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("damaged", ["policy.npz", "run.json"])
-def test_a_damaged_copy_of_results_is_not_used(tmp_path, caplog, expected, damaged):
+def test_damaged_copy_of_results_is_not_restored(tmp_path, caplog, expected, damaged):
     run = tmp_path / "run"
     train(experiment(), 0, run)
     copy = run / ".results" / damaged
@@ -222,7 +222,7 @@ def test_a_damaged_copy_of_results_is_not_used(tmp_path, caplog, expected, damag
     assert results(run) == expected
 
 
-def test_a_copy_of_another_run_is_not_used(tmp_path):
+def test_copy_of_another_run_is_not_restored(tmp_path):
     run, other = tmp_path / "run", tmp_path / "other"
     train(experiment(), 0, run)
     train(experiment(), 10, other)
@@ -234,7 +234,7 @@ def test_a_copy_of_another_run_is_not_used(tmp_path):
         train(experiment(), 0, run)
 
 
-def test_damage_to_all_checkpoints_starts_the_run_again(tmp_path, expected, caplog):
+def test_run_with_only_damaged_checkpoints_starts_over(tmp_path, expected, caplog):
     run = stopped(tmp_path / "run")
     (part,) = (run / "checkpoint").glob("replay_*")
     part.write_bytes(part.read_bytes()[:-1])
@@ -277,7 +277,7 @@ def test_a_run_of_another_configuration_is_set_aside(tmp_path, expected, caplog,
     assert not (run / "set_aside_1").exists(), "nothing was edited since"
 
 
-def test_results_of_another_program_or_run_are_not_overwritten(tmp_path):
+def test_results_of_another_program_are_not_overwritten(tmp_path):
     (tmp_path / "progress.txt").write_text("Epoch\tAverageEpRet\n1\t0.0\n")
     refused(tmp_path, "holds a run that is not this package's")
     settings = experiment(pi_lr=0.5).record(0)
@@ -296,7 +296,7 @@ def test_restart_sets_aside(tmp_path, before, expected):
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "NoSuch-v1"])
-def test_an_unusable_environment_changes_nothing(tmp_path, env):
+def test_invalid_environment_changes_nothing(tmp_path, env):
     run = stopped(tmp_path / "run")
     refused(run, env, env=env, restart=True)
     with pytest.raises(UserError):
@@ -317,8 +317,8 @@ def test_a_second_process_is_refused(tmp_path):
         refused(run, "another process trains in it", restart=True)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    """A real divergence; the checkpoint of the previous epoch is kept and can be resumed."""
+def test_nonfinite_loss_stops_the_run(tmp_path):
+    """A real divergence: the checkpoint of the epoch before is kept, and is good."""
     settings = {"update_after": 20, "q_lr": 1e30, "epochs": 5}
     with pytest.raises(Diverged) as error:
         train(experiment(**settings), 0, tmp_path / "run")
@@ -334,8 +334,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 
 @pytest.mark.parametrize("every", [1, 2])
-def test_a_weight_that_is_not_finite_is_never_saved(tmp_path, monkeypatch, every):
-    """Neither in a checkpoint nor, if the last epoch has no checkpoint, in policy.npz."""
+def test_nonfinite_weight_is_never_saved(tmp_path, monkeypatch, every):
+    """Neither in a checkpoint nor, where no checkpoint fell on the last epoch, in a policy."""
     arrays = agent.DDPG.arrays
     calls = []  # one for the digest of each epoch, one for a checkpoint
 
@@ -352,7 +352,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(tmp_path, monkeypatch, every
     assert state.name == f"state_{20 * every:010d}"
 
 
-def test_an_actor_that_is_not_finite_never_acts(tmp_path, monkeypatch):
+def test_nonfinite_actor_never_acts(tmp_path, monkeypatch):
     from ddpg.core.policy import Policy
 
     bad = Policy([np.full((3, 1), np.inf)], [np.zeros(1)], np.ones(1), np.zeros(1))
@@ -389,8 +389,8 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
         assert results(run) == expected
 
 
-def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatch):
-    """In an order that survives a power loss at any moment."""
+def test_results_are_synced_before_the_checkpoint_is_removed(tmp_path, monkeypatch):
+    """In the order that a loss of power at any moment survives."""
     disk = FakeDisk(monkeypatch)
     train(experiment(), 0, tmp_path / "run")
     events = disk.events
@@ -408,7 +408,7 @@ def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatc
     assert {name.split("_")[0] for _, name in after} == {"state", "replay"}
 
 
-def test_a_file_that_reads_back_differently_keeps_the_checkpoint(tmp_path, monkeypatch, expected):
+def test_failed_read_back_keeps_the_checkpoint(tmp_path, monkeypatch, expected):
     monkeypatch.setattr("ddpg.runs.directory.sha256", lambda path: "0" * 64)
     with pytest.raises(Interrupted, match="not the bytes that the run wrote"):
         train(experiment(), 0, tmp_path / "run")
@@ -419,7 +419,7 @@ def test_a_file_that_reads_back_differently_keeps_the_checkpoint(tmp_path, monke
     assert results(tmp_path / "run") == expected
 
 
-def test_a_run_whose_environment_is_not_deterministic_is_not_resumed(tmp_path, monkeypatch):
+def test_environment_that_cannot_be_replayed_is_not_resumed(tmp_path, monkeypatch):
     stopped(tmp_path / "run")
     from gymnasium.envs.classic_control.pendulum import PendulumEnv
 

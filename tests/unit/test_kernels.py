@@ -36,13 +36,13 @@ def test_every_variable_that_chooses_kernels_is_overridden():
     }
 
 
-def test_the_user_may_limit_onednn_to_avx2():
+def test_onednn_may_be_limited_to_avx2():
     environ = {kernels.CAP_VARIABLE: kernels.CAP}
     kernels.pin(environ)
     assert environ[kernels.CAP_VARIABLE] == kernels.CAP
 
 
-def test_xla_flags_may_name_a_file(tmp_path):
+def test_xla_flags_may_come_from_a_file(tmp_path):
     (tmp_path / "flags").write_text("--xla_dump_to=x\n--xla_cpu_max_isa=AVX\n")
     assert kernels.user_xla_flags({"XLA_FLAGS": str(tmp_path / "flags")}) == ["--xla_dump_to=x"]
     with pytest.raises(UserError, match="neither flags nor a file of flags"):
@@ -64,7 +64,7 @@ def test_numpy_imported_first_is_refused():
     assert "numpy was imported before ddpg" in done.stderr
 
 
-def test_an_unknown_xla_flag_is_refused_in_one_line(tmp_path):
+def test_unknown_xla_flag_is_one_line(tmp_path):
     code = "import ddpg.cli, sys; sys.exit(ddpg.cli.main(sys.argv[1:]))"
     arguments = ["train", "pendulum-demo", "--seed", "0", "--output", str(tmp_path / "run")]
     done = run_python(code, *arguments, XLA_FLAGS="--xla_no_such_flag=1")
@@ -76,7 +76,7 @@ def test_an_unknown_xla_flag_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     "sizes", [((400, 300), 100, 17, 6), ((16, 9), 8, 3, 1), ((7,), 1, 1, 1), ((33,), 9, 20, 3)]
 )
-def test_products_have_their_defined_values(sizes):
+def test_products_equal_their_definition(sizes):
     assert find_differing_products(*sizes) == []
 
 
@@ -103,7 +103,7 @@ def test_products_have_the_gradients_of_matrix_products():
     np.testing.assert_allclose(dw, x.numpy().T @ dy, rtol=1e-4, atol=1e-4)
 
 
-def test_a_wrong_product_is_detected(monkeypatch):
+def test_wrong_product_is_detected(monkeypatch):
     monkeypatch.setattr("ddpg.core.selfcheck._product", lambda a, b, transpose_a=False: (
         tf.matmul(a, b, transpose_a=transpose_a) * (1 + 2**-22)
     ))  # fmt: skip
@@ -118,8 +118,8 @@ def test_a_function_of_other_kernels_is_detected(monkeypatch):
     assert find_differing_functions() == ["NumPy's tanh"]
 
 
-def test_a_process_with_differing_kernels_restarts_with_onednn_limited(tmp_path):
-    """On a simulated processor whose AVX-512 kernels give other products than AVX2."""
+def test_differing_kernels_restart_the_command_capped(tmp_path):
+    """On a processor whose AVX-512 kernels differ, simulated: its products differ unless capped."""
     site = tmp_path / "sitecustomize.py"
     site.write_text(
         "import ddpg\n"

@@ -34,7 +34,7 @@ def locale(request, tmp_path):
     return variables
 
 
-def test_configurations_labels_and_file_names_outside_ascii(tmp_path, locale):
+def test_non_ascii_configuration_labels_and_file_names(tmp_path, locale):
     directory = tmp_path / "gr\u00f6\u00dfe"
     directory.mkdir()
     shutil.copy(ROOT / "results/reference/drl_tf2_pendulum_seed0.txt", directory / "r\u00e9f.txt")

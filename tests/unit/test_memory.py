@@ -143,14 +143,14 @@ def test_this_machine():
     assert 0 < memory.available_memory() <= psutil.virtual_memory().total
 
 
-def test_a_buffer_that_fits_is_accepted(monkeypatch):
+def test_sufficient_memory_is_accepted(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     memory.refuse_beyond_memory(1000, "replay_size", "7 transitions")
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     memory.refuse_beyond_memory(10**15, "replay_size", "7 transitions")
 
 
-def test_one_byte_too_much_is_refused(monkeypatch):
+def test_one_byte_beyond_available_memory_is_refused(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 2 * 10**9 - 1)
     with pytest.raises(UserError) as error:
         memory.refuse_beyond_memory(2 * 10**9, "replay_size", "7 transitions")

@@ -18,7 +18,7 @@ _spec.loader.exec_module(metadata)
 @pytest.mark.parametrize(
     ("name", "render"), [("codemeta.json", metadata.codemeta), (".zenodo.json", metadata.zenodo)]
 )
-def test_what_is_rendered_is_current(name, render):
+def test_rendered_files_are_current(name, render):
     assert (ROOT / name).read_text() == metadata.as_text(render(*metadata.sources(ROOT))), (
         "run `make docs`"
     )
@@ -40,7 +40,7 @@ def test_different_versions_are_refused(tmp_path):
         metadata.sources(tmp_path)
 
 
-def test_people_and_groups_are_named_as_each_format_wants():
+def test_authors_follow_each_format():
     references = json.loads((ROOT / "codemeta.json").read_text())["citation"]
     assert references[0]["author"][0] == {
         "@type": "Person", "givenName": "Timothy P.", "familyName": "Lillicrap",

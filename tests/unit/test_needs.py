@@ -26,7 +26,7 @@ def run_pytest(path, *arguments: str, ci: bool = False) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_missing_requirements_skip_with_a_reason(tmp_path):
+def test_missing_requirement_skips_with_a_reason(tmp_path):
     code, output = run_pytest(tmp_path, *NEEDS_MORE)
     assert code == 0, output
     reasons = set(re.findall(r"^SKIPPED .*?: (needs .*)", output, re.MULTILINE))
@@ -34,7 +34,7 @@ def test_missing_requirements_skip_with_a_reason(tmp_path):
     assert re.search(r"\b1 passed, \d+ skipped in", output), "one test needs only the sources"
 
 
-def test_missing_requirements_fail_in_ci(tmp_path):
+def test_missing_requirement_fails_in_ci(tmp_path):
     code, output = run_pytest(tmp_path, *NEEDS_MORE, ci=True)
     assert code == 1, output
     reasons = set(re.findall(r"^ERROR .* - Failed: (needs .*)", output, re.MULTILINE))
@@ -42,7 +42,7 @@ def test_missing_requirements_fail_in_ci(tmp_path):
     assert "skipped" not in output
 
 
-def test_a_skip_for_another_reason_fails(tmp_path):
+def test_skip_without_a_marker_fails(tmp_path):
     skips = tmp_path / "test_skips.py"
     skips.write_text("import pytest\n\ndef test(): pytest.skip('it rains')\n")
     code, output = run_pytest(tmp_path, "-p", "conftest", str(skips))
@@ -50,8 +50,8 @@ def test_a_skip_for_another_reason_fails(tmp_path):
     assert "skipped without a marker of tests/helpers/needs.py: Skipped: it rains" in output
 
 
-def test_passed_tests_need_not_run_again(tmp_path):
-    """As in CI: first the tests that can run, then, with everything installed, the other ones."""
+def test_passed_tests_are_not_repeated(tmp_path):
+    """As in CI: first what can run, then, with the rest installed, what has not passed yet."""
     tests = tmp_path / "test_two.py"
     tests.write_text(
         "import pytest\n\ndef test_one(): pass\n\n@pytest.mark.buildah\ndef test_two(): pass\n"

@@ -17,21 +17,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from checkout import ROOT
+from helpers.checkout import ROOT
+from helpers.make_state import IDENTITY, make_state
 from helpers.mangling import mangled
-from helpers.states import IDENTITY, make_state
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ddpg import bisect, config, publish, strict_yaml
+from ddpg import config, strict_yaml
 from ddpg.analysis import curves
-from ddpg.checkpoint import Checkpoints, read_newest_state
 from ddpg.commands.check import read_stated_numbers
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import UserError
-from ddpg.evaluation import load
-from ddpg.policy_file import load_policy
+from ddpg.evaluation import load_trained
+from ddpg.runs.checkpoint import Checkpoints, read_newest_state
+from ddpg.runs.policy_file import load_policy
+from ddpg.runs.published import MANIFEST as MANIFEST_FILE
+from ddpg.runs.published import check_manifest
 from ddpg.runs.record import RunRecord
+from ddpg.runs.state_digests import read_digests
 from ddpg.runs.typed_json import to_json
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", 0))
@@ -301,7 +304,7 @@ DIGESTS = b"\n".join((SEED / "state_digests.txt").read_bytes().split(b"\n")[:4])
 @given(content=mangled(DIGESTS))
 def test_digests_are_rows_or_refused(tmp_path, content):
     (tmp_path / "state_digests.txt").write_bytes(content)
-    found = answer(bisect.read_digests, tmp_path)
+    found = answer(read_digests, tmp_path)
     if found is not None:
         assert len(found) <= content.count(b"\n") + content.count(b"\r") + 1
 
@@ -314,7 +317,7 @@ def test_stated_numbers_are_numbers_or_refused(path, content):
 
 
 MANIFEST = b"".join(
-    line for line in (SEED.parents[1] / publish.MANIFEST).read_bytes().splitlines(keepends=True)
+    line for line in (SEED.parents[1] / MANIFEST_FILE).read_bytes().splitlines(keepends=True)
     if b"pendulum-demo/seed_0/" in line
 )  # fmt: skip
 
@@ -323,12 +326,12 @@ MANIFEST = b"".join(
 def test_a_mangled_manifest_vouches_for_no_other_bytes(tmp_path_factory, content):
     directory = tmp_path_factory.mktemp("published")
     run = shutil.copytree(SEED, directory / "pendulum-demo/seed_0")
-    (directory / publish.MANIFEST).write_bytes(content)
+    (directory / MANIFEST_FILE).write_bytes(content)
     try:
-        publish.check_manifest(directory / publish.MANIFEST, [run])
+        check_manifest(directory / MANIFEST_FILE, [run])
     except UserError:
         return
-    lines = (directory / publish.MANIFEST).read_text().splitlines()
+    lines = (directory / MANIFEST_FILE).read_text().splitlines()
     assert set(MANIFEST.decode().splitlines()) <= set(lines)
 
 
@@ -353,7 +356,7 @@ def test_a_policy_is_the_one_that_was_written_or_refused(path, content):
 def test_a_run_s_policy_is_played_or_refused(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     (tmp_path / "policy.npz").write_bytes(POLICY)
-    trained = answer(load, tmp_path)
+    trained = answer(load_trained, tmp_path)
     if trained is not None:
         assert trained.max_ep_len > 0
 

@@ -68,7 +68,7 @@ def test_worktrees_submodules_and_links_record_their_own_revision(tmp_path, reco
 
 
 @pytest.mark.parametrize("tracked", [True, False])
-def test_the_revision_of_a_surrounding_repository_is_not_recorded(tmp_path, recorded, tracked):
+def test_surrounding_repository_is_ignored(tmp_path, recorded, tracked):
     outer = repository(tmp_path / "outer")
     (outer / "unpacked/ddpg").mkdir(parents=True)
     (outer / "unpacked/ddpg/__init__.py").write_text("")
@@ -77,11 +77,11 @@ def test_the_revision_of_a_surrounding_repository_is_not_recorded(tmp_path, reco
     assert recorded(outer / "unpacked") is None
 
 
-def test_a_repository_that_does_not_track_the_sources_is_not_recorded(tmp_path, recorded):
+def test_repository_that_does_not_track_the_sources_is_ignored(tmp_path, recorded):
     assert recorded(repository(tmp_path / "own", tracked=False)) is None
 
 
-def test_the_variables_of_a_git_hook_are_ignored(tmp_path, recorded, monkeypatch):
+def test_git_hook_variables_are_ignored(tmp_path, recorded, monkeypatch):
     root, other = repository(tmp_path / "own"), repository(tmp_path / "other")
     expected = revision(root)
     for name, value in {
@@ -103,7 +103,7 @@ def test_a_clone_of_another_owner_records_its_revision(tmp_path, recorded, monke
     assert recorded(root) == expected
 
 
-def test_an_unknown_revision_is_logged_with_the_reason(tmp_path, recorded, monkeypatch, caplog):
+def test_unknown_revision_is_logged_with_its_reason(tmp_path, recorded, monkeypatch, caplog):
     root = repository(tmp_path / "own")
     (root / "no-git").mkdir()
     monkeypatch.setenv("PATH", str(root / "no-git"))

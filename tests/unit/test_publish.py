@@ -1,4 +1,4 @@
-"""Published runs: only finished, undamaged runs are copied, and their manifest is checked."""
+"""Published runs: only finished and undamaged runs are copied, and their manifest is checked."""
 
 import errno
 import shutil
@@ -53,7 +53,7 @@ def test_the_manifest_lists_only_runs(run, tmp_path, caplog):
 @pytest.mark.parametrize(
     "count", [tables.provenance, lambda runs: estimate_costs({"experiments": {}}, runs, {})]
 )
-def test_the_same_run_twice_is_not_counted_twice(run, count):
+def test_duplicate_run_is_refused(run, count):
     shutil.copytree(run, run.with_name("seed_0_backup"))
     with pytest.raises(UserError, match="both are seed 0 of pendulum-demo; remove one"):
         count([run, run.with_name("seed_0_backup")])
@@ -84,7 +84,7 @@ def test_another_run_of_the_seed_is_not_overwritten(run, tmp_path):
         publish_run(run, tmp_path / "published")
 
 
-def test_an_interrupted_copy_is_made_again(run, tmp_path, monkeypatch):
+def test_interrupted_copy_is_repeated(run, tmp_path, monkeypatch):
     copyfile, copied = shutil.copyfile, []
 
     def full_disk(source, target):

@@ -36,7 +36,7 @@ def test_the_newest_transitions_are_kept(added, kept):
     np.testing.assert_array_equal(newest.reward, 0.5 * np.array(kept))
 
 
-def test_a_sampled_row_is_one_complete_transition():
+def test_sampled_rows_are_whole_transitions():
     batches = empty_batches(capacity=4, batch_size=50)
 
     filled(7, 10).sample(np.random.default_rng(0), batches, updates=4)
@@ -90,7 +90,7 @@ def test_equal_generators_sample_equal_batches():
 
 
 @pytest.mark.parametrize("added", [3, 8])
-def test_restore_takes_the_output_of_last(added):
+def test_last_transitions_can_be_restored(added):
     original = filled(5, added)
     count = len(original)
     restored = ReplayBuffer(5, OBS_DIM, ACT_DIM)
@@ -110,7 +110,7 @@ def test_last_returns_copies():
     assert buffer.data.obs.max() < 99
 
 
-def test_bytes_needed_is_the_size_of_the_arrays():
+def test_buffer_uses_the_stated_memory():
     buffer = ReplayBuffer(100, OBS_DIM, ACT_DIM)
 
     assert sum(array.nbytes for array in buffer.data) == bytes_needed(100, OBS_DIM, ACT_DIM)

@@ -1,4 +1,4 @@
-"""The run directory: one process at a time, and no directory or file in place of the other."""
+"""The run directory: one process at a time, and no directory where a file belongs."""
 
 import errno
 import fcntl
@@ -27,7 +27,7 @@ def start_a_run(directory):
     return process
 
 
-def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
+def test_second_process_is_refused_until_the_first_ends(tmp_path):
     first = start_a_run(tmp_path / "run")
     try:
         assert RunDirectory(tmp_path / "run").is_claimed()
@@ -40,13 +40,13 @@ def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     RunDirectory(tmp_path / "run").claim().close()
 
 
-def test_checking_for_a_claim_creates_nothing(tmp_path):
+def test_is_claimed_creates_nothing(tmp_path):
     assert not RunDirectory(tmp_path / "run").is_claimed()
     assert not (tmp_path / "run").exists()
 
 
-def test_checking_for_a_claim_does_not_block_others(tmp_path):
-    """Neither another check nor, because a check is short, a run that starts."""
+def test_is_claimed_does_not_block_a_claim(tmp_path):
+    """Neither another `is_claimed` nor a starting run fails because of it."""
     RunDirectory(tmp_path).claim().close()
     asking = open(tmp_path / ".lock")  # noqa: SIM115
     fcntl.flock(asking, fcntl.LOCK_SH)
@@ -64,7 +64,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
         RunDirectory(tmp_path).claim()
 
 
-def test_temporary_files_of_a_killed_process_are_deleted(tmp_path):
+def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / ".progress.txt.123.tmp").write_text("half a r")
     (tmp_path / "notes.tmp").write_text("mine")
     RunDirectory(tmp_path).claim().close()
@@ -105,7 +105,7 @@ def test_a_file_in_place_of_the_directory(tmp_path):
     assert (tmp_path / "run").read_text() == ""
 
 
-def test_setting_aside_keeps_every_file(tmp_path):
+def test_set_aside_moves_everything_of_the_run(tmp_path):
     RunDirectory(tmp_path).set_aside()
     assert not any(tmp_path.iterdir()), "nothing to set aside"
     for attempt in ("first", "second"):
@@ -129,7 +129,7 @@ def make_run(directory, experiment="demo", seed=0):
     return directory
 
 
-def test_only_directories_with_matching_name_and_files_are_runs(tmp_path):
+def test_only_consistent_directories_are_finished_runs(tmp_path):
     demo = tmp_path / "demo"
     runs = {seed: make_run(demo / f"seed_{seed}", seed=seed) for seed in (100, 20, 0)}
     stray = {

@@ -85,7 +85,7 @@ def test_every_published_run_survives_a_round_trip(path):
     assert again.keys() - written.keys() <= LATER_KEYS
 
 
-def test_keys_that_were_added_later_have_defaults(tmp_path):
+def test_record_without_the_later_keys(tmp_path):
     earlier = {key: value for key, value in COMPLETE.items() if key not in LATER_KEYS}
     earlier["identity"] = dict(earlier["identity"])
     del earlier["identity"]["arithmetic_version"]
@@ -93,14 +93,14 @@ def test_keys_that_were_added_later_have_defaults(tmp_path):
     assert (record.arithmetic_version, record.core_digest, record.kernels) == (1, None, None)
 
 
-def test_keys_of_a_later_version_are_ignored(tmp_path):
+def test_key_of_a_later_version_is_ignored(tmp_path):
     later = copy.deepcopy(COMPLETE) | {"colour": "blue"}
     later["machine"]["colour"] = ["blue"]
     assert RunRecord.read(write(tmp_path, later)) == make_record(image=IMAGE)
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_a_round_trip_gives_an_equal_record(tmp_path, origin):
+def test_record_round_trip(tmp_path, origin):
     record = make_record(**ORIGINS[origin])
     assert RunRecord.read(write(tmp_path, record)) == record
     assert RunDirectory(tmp_path).read_finished() == record
@@ -136,7 +136,7 @@ def test_a_value_of_another_type_is_named(tmp_path, path):
         ({"seed": "x" * 99}, f"seed is '{'x' * 36}..., not a whole number"),
     ],
 )
-def test_messages_about_wrong_values(tmp_path, change, message):
+def test_message_for_a_wrong_value(tmp_path, change, message):
     refused(write(tmp_path, COMPLETE | change), message)
 
 
@@ -148,7 +148,7 @@ def refused(path: Path, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_whole_number_is_accepted_as_a_float(tmp_path):
+def test_whole_number_is_accepted_for_a_float(tmp_path):
     record = RunRecord.read(write(tmp_path, COMPLETE | {"seconds": 10}))
     assert record.seconds == 10.0 and isinstance(record.seconds, float)
 

@@ -43,7 +43,7 @@ def progress(epochs):
     return rows
 
 
-def test_the_states(tmp_path):
+def test_states_of_runs(tmp_path):
     make_run(tmp_path / "finished").joinpath("run.json").write_text("{}")
     running = make_run(tmp_path / "running", seed=1)
     stopped = make_run(tmp_path / "stopped", seed=2)
@@ -64,7 +64,7 @@ def test_the_states(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["exp_name", "seed", "epochs", "steps_per_epoch"])
-def test_a_missing_key_of_config_json_is_named(tmp_path, key):
+def test_configuration_without_a_shown_key_is_refused(tmp_path, key):
     path = make_run(tmp_path / "run") / "config.json"
     settings = json.loads(path.read_text())
     del settings[key]
@@ -73,7 +73,7 @@ def test_a_missing_key_of_config_json_is_named(tmp_path, key):
         status.read_status(path.parent)
 
 
-def test_the_status_of_a_run_with_only_a_checkpoint(tmp_path):
+def test_status_of_a_run_with_only_the_checkpoint(tmp_path):
     config = {"epochs": 10, "steps_per_epoch": 1000}
     identity = Identity("pendulum-demo", 7, config, {}, arithmetic_version=2)
     state = make_state(identity, tables={"progress.txt": progress((1, 2))})
@@ -89,7 +89,7 @@ def test_the_status_of_a_run_with_only_a_checkpoint(tmp_path):
     assert (found.speed, found.seconds_left) == (500, 16)
 
 
-def test_the_status_of_a_finished_run_with_only_the_copied_results(tmp_path):
+def test_status_of_a_finished_run_with_only_the_copy(tmp_path):
     run = make_run(tmp_path / "seed_7", seed=7)
     names = ("config.json", "progress.txt", "run.json")
     (run / "run.json").write_text("{}")
@@ -137,7 +137,7 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
     )
 
 
-def test_a_plan_estimates_costs_from_published_runs(tmp_path):
+def test_plan_uses_the_cost_of_published_runs(tmp_path):
     runs = []
     files = RESULT_FILES
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):

@@ -22,7 +22,7 @@ SMALL = (
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_asks_to_stop(number):
+def test_stop_signals_are_recorded(number):
     with stop_signals() as stop:
         assert not stop.asked
         os.kill(os.getpid(), number)
@@ -30,7 +30,7 @@ def test_a_signal_asks_to_stop(number):
         os.kill(os.getpid(), number)  # schedulers send signals repeatedly
 
 
-def test_handlers_are_restored():
+def test_signal_handlers_are_restored():
     before = [signal.getsignal(number) for number in SIGNALS]
     with stop_signals():
         assert not {*map(signal.getsignal, SIGNALS)} & {*before}
@@ -48,7 +48,7 @@ def test_only_an_ignored_sighup_stays_ignored(number):
         signal.signal(number, before)
 
 
-def test_a_second_ctrl_c_ends_at_once(monkeypatch):
+def test_second_ctrl_c_ends_the_process_at_once(monkeypatch):
     monkeypatch.setattr(stopping, "SECONDS_OF_ONE_CTRL_C", 0)
     with pytest.raises(KeyboardInterrupt), stop_signals():
         os.kill(os.getpid(), signal.SIGINT)
@@ -56,8 +56,8 @@ def test_a_second_ctrl_c_ends_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("nohup", [False, True])
-def test_a_closed_terminal_saves_the_run(tmp_path, nohup):
-    """The run saves and exits as resumable; under nohup it trains to the end."""
+def test_closed_terminal_saves_and_stops_unless_under_nohup(tmp_path, nohup):
+    """The run saves and says with its exit code how to continue; under nohup it runs to its end."""
     run = tmp_path / "run"
     epochs = ["epochs=40"] if nohup else []
     arguments = ["train", "pendulum-demo", "--seed", "0", "--output", str(run)]

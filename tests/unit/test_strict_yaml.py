@@ -58,6 +58,6 @@ def test_keys_and_dates_stay_text():
     }  # fmt: skip
 
 
-def test_excessive_nesting_is_refused():
+def test_infinite_nesting_is_refused():
     with pytest.raises(yaml.YAMLError, match="nested too deep"):
         strict_yaml.load("[" * 5000)

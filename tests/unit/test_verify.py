@@ -1,4 +1,4 @@
-"""`verify`: detects damage, prints provenance, and replays the first epochs."""
+"""`verify`: damage, provenance, and replays of a run."""
 
 import hashlib
 import json
@@ -54,7 +54,7 @@ def edit_record(run, change):
     (run / "run.json").write_text(json.dumps(record))
 
 
-def test_an_undamaged_run_prints_its_provenance(run, capfd):
+def test_undamaged_run_prints_its_provenance(run, capfd):
     code, out, _ = verify(capfd, run)
     assert code == 0
     record = json.loads((run / "run.json").read_text())
@@ -115,7 +115,7 @@ def test_files_of_two_runs_are_reported(run, capfd):
         ("config.json", '{"exp_name": "x", "seed": 0}', "config.json: experiments.x: 'env' is mis"),
     ],
 )
-def test_directories_that_are_not_runs_are_refused(run, capfd, name, content, message):
+def test_directory_that_is_not_a_run(run, capfd, name, content, message):
     (run / name).write_text(content)
     code, _, err = verify(capfd, run)
     assert (code, err.count("\n")) == (2, 1)
@@ -128,7 +128,7 @@ def test_an_unfinished_run_is_refused(run, capfd):
     assert (code, f"is {run} a finished run?" in err) == (2, True)
 
 
-def test_every_run_is_verified_also_after_a_failure(run, finished, capfd):
+def test_every_run_is_checked(run, finished, capfd):
     (run / "policy.npz").unlink()
     code, out, _ = verify(capfd, run, finished)
     assert code == 1
@@ -176,8 +176,8 @@ def test_a_replay_that_differs_names_other_package_versions(run, capfd):
     assert (code, f"packages.numpy: 1.0 -> {now}" in out) == (1, True)
 
 
-def test_verifying_without_replay_does_not_import_tensorflow(run):
-    """So that a thousand runs are verified in seconds."""
+def test_tensorflow_is_not_imported(run):
+    """Unless it replays: a thousand runs are verified in seconds."""
     program = (
         "import sys; from ddpg.cli import main; assert main(['verify', sys.argv[1]]) == 0; "
         "sys.exit('tensorflow' in sys.modules)"

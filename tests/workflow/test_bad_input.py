@@ -27,7 +27,7 @@ def test_an_invalid_configuration_is_refused(checkout, text, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--config smoke=1", "--config smoke=...: would reach Snakemake but not the training"),
+        ("--config smoke=1", "--config smoke=...: is seen by Snakemake but not by the training"),
         ("--config container=a --config container=b", "--config is there 2 times"),
         ("-C container=a -Ccontainer=b", "--config is there 2 times"),
         ("--configfile a.yaml --configfiles=b.yaml", "--configfile is there 2 times"),
@@ -41,7 +41,7 @@ def test_an_invalid_configuration_is_refused(checkout, text, message):
         ),
     ],
 )
-def test_options_that_would_be_ignored_are_refused(checkout, options, message):
+def test_ignored_options_are_refused(checkout, options, message):
     for name in "ab":
         (checkout.directory / f"{name}.yaml").write_text(f"container: {name}\n")
     output = checkout.snakemake("-n", *options.split(), "--", "demo", expect=1)

@@ -66,7 +66,7 @@ def test_a_job_resumes_after_a_kill_and_after_ctrl_c(checkout, tmp_path_factory)
         assert interrupted.files[name] == in_one_piece.files[name]
 
 
-def test_every_usual_end_of_snakemake(checkout):
+def test_snakemake_ended_by_each_signal(checkout):
     """It ends when the training has saved, and the same command continues without --unlock."""
     long = SHORT | {"epochs": 4000}
     (checkout.directory / "long.yaml").write_text(f"experiments: {{pendulum-demo: {long}}}\n")
@@ -91,7 +91,7 @@ def test_every_usual_end_of_snakemake(checkout):
         log.unlink()
 
 
-def test_under_nohup_snakemake_and_training_survive_sighup(checkout):
+def test_nohup_keeps_snakemake_and_training_running(checkout):
     (checkout.directory / "short.yaml").write_text(f"experiments: {{pendulum-demo: {SHORT}}}\n")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -66,7 +66,7 @@ def tries(directory):
     return found
 
 
-def test_only_failures_that_may_succeed_later_are_retried(stand_in):
+def test_only_recoverable_failures_are_retried(stand_in):
     bad_input, diverged, stopped, crashed, killed = "2", "3", "75", "1", "killed"
     endings = [[bad_input], [diverged], [stopped, "0"], [crashed, crashed], [killed, "0"]]
     output = stand_in(endings, expect=1)
@@ -104,7 +104,7 @@ def most_at_once(directory):
         (0.1, ["--resources", "mem=1MB"], True),
     ],
 )
-def test_parallel_jobs_are_limited_by_memory(stand_in, share, options, alone):
+def test_jobs_are_limited_by_memory(stand_in, share, options, alone):
     needed = f"train:mem_mb={int(share * available_memory() / 10**6)}"
     stand_in([["0"]] * 5, "--cores", "4", "--set-resources", needed, *options)
     assert (most_at_once(stand_in.directory) == 1) == alone

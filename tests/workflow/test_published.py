@@ -15,14 +15,14 @@ EXPERIMENTS = config.read("config.yaml")["experiments"]
 
 
 @pytest.mark.parametrize("options", IN_AND_OUT_OF_THE_IMAGE)
-def test_figures_of_a_fresh_clone_train_nothing(checkout, options):
+def test_figures_in_a_fresh_clone_train_nothing(checkout, options):
     assert not (checkout.directory / ".snakemake").exists()
     output = checkout.snakemake("--dry-run", "figures", *options)
     assert re.search(r"^rule figures_of_comparison", output, re.MULTILINE)
     assert not re.search(r"^rule train", output, re.MULTILINE)
 
 
-def test_directories_that_are_not_runs_are_skipped_and_named(checkout):
+def test_directory_that_is_not_a_run_is_skipped_and_named(checkout):
     runs = checkout.directory / "results/published/pendulum-demo"
     names = ["seed_ 5", "seed_", "seed_0_backup", "seed_05", "seed_1_0", "seed_7"]
     for name in (*names, ".seed_1.tmp", "seed_0/set_aside_1"):
@@ -37,7 +37,7 @@ def test_directories_that_are_not_runs_are_skipped_and_named(checkout):
     assert named == sorted([*names, "seed_30"])
 
 
-def test_all_of_a_fresh_clone_trains_every_seed(checkout):
+def test_fresh_clone_trains_every_seed(checkout):
     expected = [
         ("runs", name, str(seed)) for name in EXPERIMENTS for seed in EXPERIMENTS[name]["seeds"]
     ]
@@ -79,7 +79,8 @@ def done(tmp_path_factory):
 
 
 @pytest.mark.parametrize("options", IN_AND_OUT_OF_THE_IMAGE)
-def test_switching_the_container_or_newer_files_retrain_nothing(done, options):
+def test_finished_workflow_trains_nothing(done, options):
+    """Neither a container switched on nor files made newer by a clone train anything."""
     for path in done.directory.rglob("*.yaml"):
         path.touch()
     assert done.planned("all", *options) == []

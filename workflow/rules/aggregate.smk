@@ -3,12 +3,12 @@
 
 rule aggregate:
     input:
-        runs=lambda w: comparison_runs(w.source, w.comparison),
-        manifest=lambda w: manifest(w.source),
+        runs=lambda w: comparison_runs(w.collection, w.comparison),
+        manifest=lambda w: manifest(w.collection),
     output:
-        "results/tables/{source}/{comparison}/curves.csv",
+        "results/tables/{collection}/{comparison}/curves.csv",
     log:
-        "results/logs/aggregate/{source}/{comparison}.log",
+        "results/logs/aggregate/{collection}/{comparison}.log",
     params:
         manifest=lambda w, input: ["--manifest", *input.manifest] if input.manifest else [],
         runs=lambda w, input: directories(input.runs),

@@ -10,7 +10,7 @@ SECONDS_TO_SAVE = 120
 
 
 def time_limit(resources):
-    """A `timeout` prefix that sends SIGTERM to a command before its SLURM job's run time ends.
+    """The prefix of a command that warns it before a SLURM job's time limit; empty without one.
 
     Empty outside a SLURM job. SLURM's own `--signal` would also reach Snakemake, which then fails a
     run that ends just in time.
@@ -29,8 +29,8 @@ def check_cluster():
     most = workflow.resource_settings.nodes
     if workflow.executor_settings.array_jobs and most < len(jobs):
         raise WorkflowError(
-            f"--jobs {most}: less than the {len(jobs)} jobs to submit; Snakemake's SLURM plugin "
-            f"would wait forever for the rest of the array; give --jobs {len(jobs)}"
+            f"--jobs {most}: less than the {len(jobs)} jobs to submit, for which the array jobs "
+            f"of Snakemake's SLURM plugin would wait forever; give --jobs {len(jobs)}"
         )
     for options in dict.fromkeys(map(sbatch_options, jobs)):
         if reason := ask_slurm(options):
@@ -55,12 +55,12 @@ def sbatch_options(job):
     executor = workflow.scheduler._executor
     try:
         validate_slurm_extra(job)
-        about = {
+        parameters = {
             "account": next(executor.get_account_arg(job)),
             "partition": executor.get_partition_arg(job),
             **dict.fromkeys(("run_uuid", "slurm_logfile", "comment_str", "workdir"), ""),
         }
-        command = get_submit_command(job, about, workflow.executor_settings)
+        command = get_submit_command(job, parameters, workflow.executor_settings)
         command += set_gres_string(job)
     except WorkflowError as error:  # of several lines
         raise WorkflowError(
@@ -80,7 +80,7 @@ def sbatch_options(job):
 
 
 def ask_slurm(options):
-    """Why SLURM would refuse a job with these `sbatch` options; empty if it accepts it."""
+    """Why SLURM would refuse a job with these options of `sbatch`; empty if it would not."""
     try:
         answer = subprocess.run(
             ["sbatch", "--test-only", *options, "--wrap", "true"],

@@ -1,6 +1,6 @@
-# What the rules share: the checked configuration, and which runs there are.
+# Functions that the rules share: the checked configuration, and the runs of each collection.
 #
-# results/<tier>/<experiment>/seed_<seed>/ holds a run. Three tiers: `runs` are trained here in full,
+# results/<collection>/<experiment>/seed_<seed>/ holds a run. `runs` are trained here in full,
 # `smoke` are trained here with the experiments shrunk to seconds, and `published` came with the
 # repository: no rule makes them, so no file time and no setting ever trains them again.
 
@@ -34,11 +34,8 @@ DATA = Path(os.path.relpath(PROJECT)) if IS_MODULE else Path()
 PUBLISHED = DATA / "results/published"
 REFERENCES = sorted(str(path) for path in (DATA / "results/reference").iterdir())
 if IS_MODULE:
-    os.environ |= {
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])
-        )
-    }
+    paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
+    os.environ |= {"PYTHONPATH": os.pathsep.join(paths)}
 
 # In the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
@@ -65,7 +62,7 @@ def module_config_files():
 
 
 def check_command_line():
-    """Stop with one line where a part of the configuration would be ignored."""
+    """Stop with one line if a part of the configuration would be ignored."""
     for option, pattern in (
         ("--configfile", "--configfiles?(=.*)?"),
         ("--config", "--config(=.*)?|-C.*"),
@@ -79,9 +76,9 @@ def check_command_line():
 
 
 def read_config():
-    """Put into `config` what the rules' commands will read from the same files.
+    """Put into `config` what the commands of the rules will read from the same files.
 
-    Stops with one line if that is wrong, or if more was given than the commands would see.
+    Stops with one line if that is invalid, or if values were given that the commands would not see.
     """
     try:
         if IS_MODULE:
@@ -91,7 +88,7 @@ def read_config():
         for key in given:
             if key != "container":  # which no command reads
                 raise UserError(
-                    f"--config {key}=...: would reach Snakemake but not the training; write it "
+                    f"--config {key}=...: is seen by Snakemake but not by the training; write it "
                     "into a file and give that with --configfile FILE"
                 )
         image = settings.get("container", given.get("container"))
@@ -112,8 +109,7 @@ read_config()
 
 
 wildcard_constraints:
-    tier="runs|smoke",
-    source="runs|smoke|published",
+    collection="runs|smoke|published",
     experiment=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     seed=r"\d+",
     comparison="[a-z0-9][a-z0-9-]*",
@@ -121,47 +117,49 @@ wildcard_constraints:
 
 
 @functools.cache  # every job asks for it, and checking a thousand seeds takes a while
-def experiment(tier, name):
-    """The experiment as the runs of a tier are trained: shrunk in `smoke`."""
-    if tier == "smoke" and not config["smoke"]:
+def experiment(collection, name):
+    """The experiment as the runs of a collection are trained: shrunk in `smoke`."""
+    if collection == "smoke" and not config["smoke"]:
         raise WorkflowError("the configuration has no `smoke:`, which shrinks the experiments")
     try:
-        return ddpg.config.experiment(config, name, config["smoke"] if tier == "smoke" else {})
+        return ddpg.config.experiment(
+            config, name, config["smoke"] if collection == "smoke" else {}
+        )
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
 
 @functools.cache
-def digest(tier, name):
+def digest(collection, name):
     """What triggers an experiment's training: a digest of its values."""
-    return experiment(tier, name).digest()
+    return experiment(collection, name).digest()
 
 
-def seeds(source, name):
+def seeds(collection, name):
     """The seeds of an experiment's runs: those to train, or those that are published."""
-    if source == "published":
+    if collection == "published":
         return list(published_runs(name))
-    return list(experiment(source, name).seeds)
+    return list(experiment(collection, name).seeds)
 
 
 @functools.cache
 def published_runs(name):
-    """The published runs of an experiment by seed; says which directories are none."""
+    """The published runs of an experiment by seed; warns of directories that are not runs."""
     runs, skipped = find_finished_runs(PUBLISHED / name)
     for line in skipped:
         logger.warning(line)
     return runs
 
 
-def run_files(source, name):
+def run_files(collection, name):
     """run.json of each run of an experiment; a run is complete when it is there."""
-    directory = PUBLISHED if source == "published" else Path("results", source)
-    return [str(directory / name / f"seed_{seed}/run.json") for seed in seeds(source, name)]
+    directory = PUBLISHED if collection == "published" else Path("results", collection)
+    return [str(directory / name / f"seed_{seed}/run.json") for seed in seeds(collection, name)]
 
 
-def all_run_files(source):
+def all_run_files(collection):
     """run.json of every run of every experiment."""
-    return [run for name in config["experiments"] for run in run_files(source, name)]
+    return [run for name in config["experiments"] for run in run_files(collection, name)]
 
 
 def directories(files):
@@ -176,22 +174,24 @@ def declared(comparison):
     return config["comparisons"][comparison]
 
 
-def comparison_runs(source, comparison):
-    """run.json of each run on our side of a comparison."""
-    return [run for name in declared(comparison)["experiments"] for run in run_files(source, name)]
-
-
-def manifest(source):
-    """The list of checksums that published runs are held against."""
-    return [str(PUBLISHED / "MANIFEST.sha256")] if source == "published" else []
-
-
-def outcome(source):
-    """Every figure and table of a source."""
+def comparison_runs(collection, comparison):
+    """run.json of each of our runs in a comparison."""
     return [
-        *(f"results/figures/{source}/{name}" for name in config["comparisons"]),
-        f"results/tables/{source}/statistics.md",
-        f"results/tables/{source}/provenance.csv",
+        run for name in declared(comparison)["experiments"] for run in run_files(collection, name)
+    ]
+
+
+def manifest(collection):
+    """The list of checksums that published runs must match."""
+    return [str(PUBLISHED / "MANIFEST.sha256")] if collection == "published" else []
+
+
+def outcome(collection):
+    """Every figure and table of a collection."""
+    return [
+        *(f"results/figures/{collection}/{name}" for name in config["comparisons"]),
+        f"results/tables/{collection}/statistics.md",
+        f"results/tables/{collection}/provenance.csv",
     ]
 
 
@@ -200,8 +200,8 @@ def title(wildcards):
     return declared(wildcards.comparison)["title"]
 
 
-def overrides(tier):
-    """The command line's words, quoted, for what a tier changes in every experiment."""
-    if tier != "smoke":
+def overrides(collection):
+    """The command line's words, quoted, for what a collection changes in every experiment."""
+    if collection != "smoke":
         return ""
     return shlex.join(["--set", *ddpg.config.format_overrides(config["smoke"])])

@@ -3,25 +3,27 @@
 
 rule compare:
     input:
-        [f"results/tables/{{source}}/{name}/curves.csv" for name in config["comparisons"]],
+        [f"results/tables/{{collection}}/{name}/curves.csv" for name in config["comparisons"]],
         REFERENCES,
     output:
-        groups="results/tables/{source}/groups.csv",
-        pairs="results/tables/{source}/pairs.csv",
-        claims="results/tables/{source}/claims.csv",
-        markdown="results/tables/{source}/statistics.md",
+        groups="results/tables/{collection}/groups.csv",
+        pairs="results/tables/{collection}/pairs.csv",
+        claims="results/tables/{collection}/claims.csv",
+        markdown="results/tables/{collection}/statistics.md",
         html=report(
-            "results/tables/{source}/statistics.html",
+            "results/tables/{collection}/statistics.html",
             caption="../report/statistics.rst",
             category="Tables",
             labels={"table": "statistics"},
         ),
     log:
-        "results/logs/compare/{source}.log",
+        "results/logs/compare/{collection}.log",
     params:
         config=lambda w, output: CONFIG_FILES,
         declared=config["comparisons"],
-        curves=[f"results/tables/{{source}}/{name}/curves.csv" for name in config["comparisons"]],
+        curves=[
+            f"results/tables/{{collection}}/{name}/curves.csv" for name in config["comparisons"]
+        ],
         directory=lambda w, output: str(Path(output.groups).parent),
     shell:
         "python -m ddpg compare --config {params.config:q} --curves {params.curves:q}"
@@ -30,17 +32,17 @@ rule compare:
 
 rule provenance:
     input:
-        lambda w: all_run_files(w.source),
+        lambda w: all_run_files(w.collection),
     output:
-        csv="results/tables/{source}/provenance.csv",
+        csv="results/tables/{collection}/provenance.csv",
         html=report(
-            "results/tables/{source}/provenance.html",
+            "results/tables/{collection}/provenance.html",
             caption="../report/provenance.rst",
             category="Tables",
             labels={"table": "what produced the runs"},
         ),
     log:
-        "results/logs/provenance/{source}.log",
+        "results/logs/provenance/{collection}.log",
     params:
         runs=lambda w, input: directories(input),
         directory=lambda w, output: str(Path(output.csv).parent),

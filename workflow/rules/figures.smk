@@ -3,11 +3,11 @@
 
 rule figures_of_comparison:
     input:
-        curves="results/tables/{source}/{comparison}/curves.csv",
+        curves="results/tables/{collection}/{comparison}/curves.csv",
         references=REFERENCES,
     output:
         report(
-            directory("results/figures/{source}/{comparison}"),
+            directory("results/figures/{collection}/{comparison}"),
             patterns=["{figure}.svg"],
             caption="../report/figure.rst",
             category="Figures",
@@ -15,10 +15,10 @@ rule figures_of_comparison:
             labels={"figure": "{figure}"},
         ),
     log:
-        "results/logs/figures/{source}/{comparison}.log",
+        "results/logs/figures/{collection}/{comparison}.log",
     params:
         config=lambda w, output: CONFIG_FILES,
         declared=lambda w: declared(w.comparison),
     shell:
         "python -m ddpg plot --config {params.config:q} --only {wildcards.comparison:q}"
-        " --curves {input.curves:q} --output results/figures/{wildcards.source:q} > {log:q} 2>&1"
+        " --curves {input.curves:q} --output results/figures/{wildcards.collection:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-# How Snakemake starts, retries and stops training jobs, locally and on a cluster.
+# How Snakemake starts, retries and ends the training jobs, on this machine and on a cluster.
 
 import contextlib
 import signal
@@ -10,27 +10,29 @@ from ddpg.errors import FINAL
 from ddpg.memory import available_memory
 from ddpg.stopping import SIGNALS
 
-# On a cluster, SLURM assigns memory to jobs, and `--jobs` limits their number.
+# On a cluster, jobs wait for the memory of their nodes, and `--jobs` limits how many there are.
 RUNS_HERE = workflow.resource_settings.nodes is None
 
-# Messages of training jobs that users of Snakemake should see: where an earlier run was moved, and
-# that a finished run was not trained again.
+# Messages of a training job that Snakemake prints as well: that an earlier run was set aside, and
+# that a run was already finished.
 NEWS = ("; that is now in ", ": already finished; ")
 BEGAN = time.time()
 
-# Measured memory of a training job without its replay buffer: 800 to 900 MB, and on a cluster 150 MB
-# for each of the two Snakemake processes that start it.
+# The measured memory of a training job in megabytes, without its replay buffer, is 800 to 900; on a
+# cluster, each of the two Snakemakes in a job needs 150 more.
 TRAINING_MB = 1000
 SNAKEMAKES_MB = 400
 
 
 def training_memory(wildcards, attempt):
-    """Megabytes that a training job requests: enough for the largest replay buffer; more per retry.
+    """Megabytes of a training job, with a replay buffer of HalfCheetah's size; more at each attempt.
 
-    The same for all experiments, because all jobs of a SLURM array get the resources of its first.
+    The same for all experiments: all jobs of a SLURM array get the resources of its first.
     """
     bytes_per_transition = 4 * (2 * 17 + 6 + 2)
-    longest = max(experiment(wildcards.tier, name).replay_size for name in config["experiments"])
+    longest = max(
+        experiment(wildcards.collection, name).replay_size for name in config["experiments"]
+    )
     needed = TRAINING_MB + longest * bytes_per_transition // 10**6
     if not RUNS_HERE:
         needed += SNAKEMAKES_MB
@@ -38,10 +40,9 @@ def training_memory(wildcards, attempt):
 
 
 def hold_jobs_by_memory():
-    """Start local jobs only while memory is free, as Snakemake does with cores.
+    """Let jobs on this machine wait for memory, as for cores, unless the user sets the limit.
 
-    The user's own `--resources mem_mb=` takes precedence. A job that needs more than is free runs
-    alone.
+    A job that needs more than the limit runs alone.
     """
     memory = available_memory()
     if RUNS_HERE and memory is not None:
@@ -50,14 +51,14 @@ def hold_jobs_by_memory():
 
 
 def end_on_signals():
-    """On every usual signal, stop Snakemake as Ctrl-C does, which releases its lock.
+    """Let each stop signal end Snakemake as Ctrl-C does, so that it releases its lock.
 
-    Local training jobs save first, also if only Snakemake received the signal. Ignored signals stay
-    ignored, as SIGHUP under nohup.
+    Training jobs on this machine are asked to save, even if only Snakemake got the signal. Ignored
+    signals stay ignored, as SIGHUP under nohup.
     """
 
     def end(number, frame):
-        for other in SIGNALS:  # ignore repeated signals; a second Ctrl-C ends at once
+        for other in SIGNALS:  # schedulers repeat signals; a second Ctrl-C ends at once
             ctrl_c = other == signal.SIGINT
             signal.signal(other, signal.default_int_handler if ctrl_c else signal.SIG_IGN)
         for process in psutil.Process().children(recursive=True):
@@ -72,7 +73,7 @@ def end_on_signals():
 
 
 def exit_code(log):
-    """The exit code in the last line of a training log; None if the job was killed."""
+    """The exit code in the last line of a training's log; None if the job was killed."""
     try:
         last = Path(log).read_text().rpartition("exit code ")[2]
         return int(last)
@@ -80,22 +81,22 @@ def exit_code(log):
         return None
 
 
-def may_be_mended(job):
-    """Whether a failed job, or one job of a group, may succeed when it is retried.
+def is_recoverable(job):
+    """Whether a failed job, or one of a group, may succeed if it is repeated.
 
-    Signals, full disks, lost nodes and file-system errors that crash the program may be temporary.
-    A second crash is most likely a bug.
+    A signal, a full disk or a lost node may not happen again. Neither may a file system's failure
+    that crashed the program; but a second crash is most likely a bug.
     """
     codes = [exit_code(log) for log in job.log]
     return any(code not in FINAL and (code != 1 or job.attempt == 1) for code in codes)
 
 
-def repeat_what_may_be_mended():
-    """Let Snakemake retry a failed training job only if the retry may succeed."""
+def retry_recoverable_failures():
+    """Let Snakemake retry a failed training only if a retry may succeed."""
 
     def handle_job_error(job):
         jobs = [each for each in (job if job.is_group() else [job]) if each.rule.name == "train"]
-        if jobs and not any(map(may_be_mended, jobs)):
+        if jobs and not any(map(is_recoverable, jobs)):
             job.attempt = job.restart_times + 1
 
     scheduler = workflow.scheduler
@@ -105,7 +106,7 @@ def repeat_what_may_be_mended():
 
 
 def say_news():
-    """Print the NEWS lines in the training logs that were written since this Snakemake started."""
+    """Print the messages NEWS of this Snakemake's training jobs, which are in their logs as well."""
     for job in workflow.dag.jobs:
         if job.rule.name == "train":
             log = Path(job.log[0])

@@ -8,7 +8,7 @@ TITLES = {
     "figures": "DDPG in TensorFlow 2: the published runs",
     "smoke": "A trial of the workflow: runs of seconds, nothing here is a result",
 }
-SOURCES = {"all": "runs", "demo": "runs", "figures": "published", "smoke": "smoke"}
+COLLECTIONS = {"all": "runs", "demo": "runs", "figures": "published", "smoke": "smoke"}
 
 
 def shown(target):
@@ -18,12 +18,12 @@ def shown(target):
 
 def curves_of(target):
     """The tables for a target's page and summary."""
-    return [f"results/tables/{SOURCES[target]}/{name}/curves.csv" for name in shown(target)]
+    return [f"results/tables/{COLLECTIONS[target]}/{name}/curves.csv" for name in shown(target)]
 
 
 def figures_of(target):
     """The directories of a target's figures."""
-    return [f"results/figures/{SOURCES[target]}/{name}" for name in shown(target)]
+    return [f"results/figures/{COLLECTIONS[target]}/{name}" for name in shown(target)]
 
 
 def verdict_of(target):
@@ -33,7 +33,7 @@ def verdict_of(target):
 
 def options(target):
     """The options of `page` and `summary` for a target, quoted."""
-    words = ["--config", *CONFIG_FILES, "--figures", f"results/figures/{SOURCES[target]}"]
+    words = ["--config", *CONFIG_FILES, "--figures", f"results/figures/{COLLECTIONS[target]}"]
     for option, values in (
         ("--only", shown(target)),
         ("--curves", curves_of(target)),

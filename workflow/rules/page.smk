@@ -1,4 +1,4 @@
-# The summary page of a target: results and claims in one self-contained HTML file.
+# The first page of a target: results and claims on one page.
 
 
 rule page:
@@ -12,7 +12,7 @@ rule page:
             "results/summary/{target}.html",
             caption="../report/page.rst",
             category="Summary",
-            labels={"page": "results and claims at a glance"},
+            labels={"page": "results and claims on one page"},
         ),
     log:
         "results/logs/page/{target}.log",

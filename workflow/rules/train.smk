@@ -8,28 +8,30 @@
 
 rule train:
     output:
-        progress="results/{tier}/{experiment}/seed_{seed}/progress.txt",
-        config="results/{tier}/{experiment}/seed_{seed}/config.json",
-        test_episodes="results/{tier}/{experiment}/seed_{seed}/test_episodes.csv",
-        state_digests="results/{tier}/{experiment}/seed_{seed}/state_digests.txt",
-        policy="results/{tier}/{experiment}/seed_{seed}/policy.npz",
-        run="results/{tier}/{experiment}/seed_{seed}/run.json",
+        progress="results/{collection}/{experiment}/seed_{seed}/progress.txt",
+        config="results/{collection}/{experiment}/seed_{seed}/config.json",
+        test_episodes="results/{collection}/{experiment}/seed_{seed}/test_episodes.csv",
+        state_digests="results/{collection}/{experiment}/seed_{seed}/state_digests.txt",
+        policy="results/{collection}/{experiment}/seed_{seed}/policy.npz",
+        run="results/{collection}/{experiment}/seed_{seed}/run.json",
     log:
-        "results/logs/train/{tier}/{experiment}/seed_{seed}.log",
+        "results/logs/train/{collection}/{experiment}/seed_{seed}.log",
     benchmark:
-        "results/logs/train/{tier}/{experiment}/seed_{seed}.benchmark.tsv"
-    # Retry from the main process only: inside a cluster job there is no time or memory left for it.
+        "results/logs/train/{collection}/{experiment}/seed_{seed}.benchmark.tsv"
+    wildcard_constraints:
+        collection="runs|smoke",  # no rule makes published runs
+    # Not by the Snakemakes in a cluster's job, which has no time or memory left for it.
     retries: int(workflow.is_main_process)
     threads: 1
     resources:
         mem_mb=training_memory,
     params:
-        # The only trigger: changed values of this experiment train it again. The other parameters
-        # are functions of `output`, which trigger nothing.
-        digest=lambda w: digest(w.tier, w.experiment),
+        # The only trigger: a change of this experiment's own values trains it again. Parameters
+        # that are functions of `output`, like the others, trigger nothing.
+        digest=lambda w: digest(w.collection, w.experiment),
         directory=lambda w, output: str(Path(output.run).parent),
         config=lambda w, output: CONFIG_FILES,
-        overrides=lambda w, output: overrides(w.tier),
+        overrides=lambda w, output: overrides(w.collection),
         time_limit=lambda w, resources: time_limit(resources),
     shell:
         # A scheduler sends its warning signals to every process of a job; this shell must survive
