@@ -29,7 +29,7 @@ from ddpg.commands.check import read_stated_numbers
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import UserError
 from ddpg.evaluation import load_trained
-from ddpg.runs.checkpoint import Checkpoints, read_newest_state
+from ddpg.runs.checkpoint import Checkpoints, Damaged, read_newest_state
 from ddpg.runs.policy_file import load_policy
 from ddpg.runs.published import MANIFEST as MANIFEST_FILE
 from ddpg.runs.published import check_manifest
@@ -54,7 +54,7 @@ def answer(read, *arguments):
     """What `read` returns, or None where it refuses, which it does with one line."""
     try:
         return read(*arguments)
-    except UserError as error:
+    except (UserError, Damaged) as error:
         assert str(error).strip()
         return None
 
