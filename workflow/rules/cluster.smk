@@ -12,8 +12,7 @@ SECONDS_TO_SAVE = 120
 def time_limit(resources):
     """The prefix of a command that warns it before a SLURM job's time limit; empty without one.
 
-    Empty outside a SLURM job. SLURM's own `--signal` would also reach Snakemake, which then fails a
-    run that ends just in time.
+    SLURM's own `--signal` would also reach Snakemake, which then fails a run that ends just in time.
     """
     if "SLURM_JOB_ID" not in os.environ or not resources.get("runtime"):
         return ""
