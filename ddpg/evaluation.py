@@ -43,7 +43,7 @@ def load(source: Path, env: str | None = None) -> Trained:
     directory = source if source.is_dir() else source.parent
     path = directory / run_directory.CONFIG
     settings = read_record(_Settings, path) if path.exists() else _Settings()
-    name = env or settings.env
+    name = settings.env if env is None else env
     if name is None:
         raise UserError(f"{source}: no config.json beside it tells the environment; give --env")
     space = environment.make(name).action_space
