@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Put everything in one file, from which a machine without network draws the figures: the sources,
-# the lock files, the published runs and their RO-Crate, the image with the list of what is in it, and
-# checksums of all of them. `make archive` calls it.
+# Pack one file from which a machine without network can draw the figures: the sources, the lock files,
+# the published runs and their RO-Crate, the image with its list of contents, and checksums of all
+# files. `make archive` calls it.
 #
 #   containers/archive.sh FILE
 set -euo pipefail
@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 while read -r file; do
     [ -L "$file" ] || sha256sum "$file"
 done <<< "$files" > "$work/SHA256SUMS"
-# Nothing of who packed it, or when, so the same contents are the same file.
+# No user names or times, so that equal contents give equal files.
 tar --create --file="$work/archive.tar" --sort=name --owner=0 --group=0 --numeric-owner \
     --mtime="@$(git log -1 --format=%ct)" --transform="flags=rSh;s,^,$name/," \
     --files-from=- --directory="$work" SHA256SUMS <<< "$files"

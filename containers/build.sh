@@ -7,24 +7,24 @@
 #   containers/build.sh sources               list the files that go into it
 #
 # Variables, all optional:
-#   BASE_IMAGE     build on this one (NAME:TAG or NAME@sha256:DIGEST); `debootstrap`: on a bare
-#                  Debian 12 from a Debian mirror, which is also what an unreachable registry leads to
-#   DEBIAN_MIRROR  where Debian's packages come from; for debootstrap, what apt uses here, if unset
-#   INDEX_URL      where the Python packages come from, if not from PyPI
+#   BASE_IMAGE     the base image (NAME:TAG or NAME@sha256:DIGEST); `debootstrap`: a minimal Debian 12
+#                  from a Debian mirror, also the fallback if the registry cannot be reached
+#   DEBIAN_MIRROR  the mirror of Debian packages; debootstrap's default is the mirror that apt uses
+#   INDEX_URL      the index of Python packages (default: PyPI)
 #   SSL_CERT_FILE  certificates to trust while building
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 default_base=python:3.11-slim-bookworm
 base=${BASE_IMAGE:-$default_base}
-# What lets root run an image on some machines keeps apt from changing its user while building one.
+# On some machines this variable lets root run images; during a build it would break apt's sandbox.
 unset APPTAINER_USERNS
 
 say() { echo "build.sh: $*" >&2; }
 fail() { say "$@"; exit 2; }
 has() { command -v "$1" > /dev/null; }
 
-# The workflow's own files: what a clone has of these, not what running it has added.
+# List the workflow's own files, without files that running it has added.
 sources() {
     find Snakefile config.yaml profiles workflow ddpg containers results/published results/reference \
         pyproject.toml README.md LICENSE \
@@ -48,13 +48,13 @@ prepare() { # prepare VARIANT
         --build-arg DEBIAN_MIRROR="${DEBIAN_MIRROR:-}"
         --build-arg INDEX_URL="${INDEX_URL:-}"
     )
-    # The newest change is the time that files of the image bear.
+    # Files in the image get the time of the last change.
     SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2> /dev/null || stat -c %Y pyproject.toml)
     export SOURCE_DATE_EPOCH
 }
 
-# `use_debootstrap COMMAND...`: whether to, because it was asked for or because COMMAND, which gets
-# the base image from its registry, fails.
+# `use_debootstrap COMMAND...`: true if the user asked for it, or if COMMAND, which pulls the base
+# image, fails.
 use_debootstrap() {
     [ "$base" != debootstrap ] || return 0
     ! "$@" 2> "$work/pull.log" || return 1
@@ -86,12 +86,12 @@ image_sif() { # sif VARIANT FILE
         bootstrap=localimage base=debian
     fi
     [ -z "${SSL_CERT_FILE:-}" ] || arguments+=(--bind "$SSL_CERT_FILE:/run/secrets/ca")
-    # From within, because the image records the paths that it was built from.
+    # Use relative paths, because the image records the paths that it was built from.
     cd "$work"
     apptainer build --fakeroot --force "${arguments[@]}" --build-arg BOOTSTRAP="$bootstrap" \
         --build-arg BASE_IMAGE="$base" --build-arg SOURCES=sources \
         --mksquashfs-args "-comp zstd -Xcompression-level 3" image.sif sources/containers/ddpg.def
-    # Some machines forbid root to mount an image outside a user namespace.
+    # On some machines root cannot mount an image outside a user namespace.
     [ $EUID != 0 ] || userns=(--userns)
     apptainer --silent exec "${userns[@]}" image.sif cat /opt/venv/sbom.cdx.json > image.cdx.json
     mv image.cdx.json "${target%.sif}.cdx.json"
@@ -100,7 +100,7 @@ image_sif() { # sif VARIANT FILE
 
 image_docker() { # docker VARIANT NAME
     local engine=docker build=(build)
-    # A client without a server is no Docker.
+    # A Docker client without a running server does not count.
     docker info > /dev/null 2>&1 || engine=buildah build=(build --isolation chroot)
     has $engine || fail "neither Docker nor Buildah is there; install one of them"
     prepare "$1"

@@ -1,9 +1,9 @@
-"""Are two images the same, file by file? Lists what differs; exit code 1 if anything does.
+"""Compare two images file by file: list the differences; exit code 1 if there are any.
 
 python containers/compare.py A.sif B.sif
 
-Compared are every file's path, type, permissions, contents and link target; not its times. Of what
-Apptainer itself writes at the root of an image, only the label with the build's date is left out.
+Compares every file's path, type, permissions, contents and link target, but not its times, and all
+of Apptainer's own metadata except the label with the build date.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ BUILD_DATE = "org.label-schema.build-date"
 
 
 def contents(root: Path) -> dict[str, tuple]:
-    """What stands under `root`: relative path -> (type, permissions, digest or link target)."""
+    """The files under `root`: relative path -> (type and permissions, digest or link target)."""
     found = {}
     for directory, directories, files in os.walk(root):
         for name in directories + files:
@@ -37,7 +37,7 @@ def contents(root: Path) -> dict[str, tuple]:
 
 
 def data(path: Path, name: Path) -> bytes:
-    """A file's bytes; the image's labels without their date."""
+    """A file's bytes; of the image's labels, without the build date."""
     if str(name) != LABELS:
         return path.read_bytes()
     labels = json.loads(path.read_text())
@@ -66,12 +66,12 @@ def unpack(image: str, root: Path) -> Path:
 def main(first: str, second: str) -> int:
     with tempfile.TemporaryDirectory() as directory:
         one, two = (
-            contents(unpack(image, Path(directory, side)))
-            for side, image in (("first", first), ("second", second))
+            contents(unpack(image, Path(directory, name)))
+            for name, image in (("first", first), ("second", second))
         )
     found = different(one, two)
     for path in found:
-        print(path, *(" ".join(side.get(path, ("missing",))) for side in (one, two)), sep="\n  ")
+        print(path, *(" ".join(files.get(path, ("missing",))) for files in (one, two)), sep="\n  ")
     print(f"{len(one.keys() | two.keys()):,} files, {len(found):,} of them different")
     return bool(found)
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Make a virtual environment with the newest Python that can run this package, unless it is there.
+# Make a virtual environment with the newest Python that can run this package, unless it exists.
 #
 #   environment.sh DIRECTORY [PYTHON [VERSION...]]
 #
-# PYTHON, a name or a path, is the one to use; without it (or with '') PATH is searched. VERSIONs are
-# those that will do; without any, what pyproject.toml allows.
-# Where no Python will do, one line says why and what to write instead, and the exit code is 2.
+# PYTHON, a name or a path, is the Python to use; without it (or with '') PATH is searched. VERSIONs
+# are the suitable versions; the default is what pyproject.toml allows. If no Python is suitable, one
+# line says why and what to write instead, and the exit code is 2.
 set -euo pipefail
 
 environment=$1
@@ -16,8 +16,8 @@ wanted="Python $(sed -E 's/ ([^ ]+)$/ or \1/; s/([0-9]) ([0-9])/\1, \2/g' <<< "$
 
 fail() { echo "$*" >&2; exit 2; }
 
-# Whether a Python is of one of the versions and has the modules. Sets `answer` to its version and
-# path (of an environment, those of the Python that it was made with), or to why it will not do.
+# Whether a Python has one of the versions and the modules. Sets `answer` to its version and path (for
+# an environment, those of the Python that made it), or to the reason why it is not suitable.
 probe() { # probe PYTHON MODULE...
     if answer=$("$1" -c '
 import importlib, os, platform, sys
@@ -33,7 +33,7 @@ except ImportError as error:
     sys.exit(1)
 print("%s %s" % (version, os.path.realpath(sys.executable)))
 ' "${versions[@]}" -- "${@:2}" 2> /dev/null); then return 0; fi
-    # A shim of pyenv, for example, fails where its version is not switched on.
+    # For example, pyenv's shim for a version that is not active fails.
     answer=${answer:-does not run}
     return 1
 }
@@ -70,10 +70,10 @@ elif [ -z "$there" ]; then
 fi
 if [ -z "$there" ]; then
     echo "making $environment with ${answer#* }"
-    # What is left of one whose Python is gone would be in the way.
+    # Clear an environment whose Python was removed.
     [ ! -e "$environment/pyvenv.cfg" ] || clear=--clear
     "${answer#* }" -m venv ${clear:-} "$environment"
 elif ! probe "$environment/bin/python" pip; then
-    # Its making was cut short, or another tool made it.
+    # Its creation was interrupted, or another tool made it.
     "$environment/bin/python" -m ensurepip > /dev/null
 fi

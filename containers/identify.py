@@ -1,8 +1,8 @@
-"""Say what an image holds, as JSON: identify.py VERSION REVISION, run in the image by install.sh.
+"""Describe an image as JSON: identify.py VERSION REVISION, run in the image by install.sh.
 
-`id` is a digest of what is in the image: Debian's packages, every file of the Python packages as
-their wheels list them, and the workflow. So two builds of the same have the same id, whether as a
-Docker or as an Apptainer image, and a run can record it without reading a gigabyte.
+`id` is a digest of the image's contents: the Debian packages, the files of the Python packages as
+listed in their RECORD, and the workflow. So builds of equal contents have the same id, as Docker
+and as Apptainer images, and a run can record it without reading a gigabyte.
 """
 
 import hashlib

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Everything that goes into the image. The Dockerfile and ddpg.def run this as root, on their base:
+# Install the contents of the image. The Dockerfile and ddpg.def run this as root on their base image:
 #
 #   install.sh packages VARIANT            what containers/locks/VARIANT.txt pins
 #   install.sh workflow VERSION REVISION   the workflow in /opt/ddpg, and the image's identity
 #
-# DEBIAN_MIRROR and INDEX_URL, where set, take the place of Debian's servers and of PyPI, and the
-# file /run/secrets/ca, where there is one, says which certificates to trust. None stays in the image.
+# DEBIAN_MIRROR and INDEX_URL, if set, replace Debian's servers and PyPI, and the file
+# /run/secrets/ca, if it exists, holds the certificates to trust. None of them stays in the image.
 set -eu
 umask 022 # any user may run what is installed
 cd /opt/ddpg
 venv=/opt/venv
-tools=/opt/tools # gone when the packages are there
+tools=/opt/tools # deleted when the packages are installed
 modules=$venv/lib/python3.11/site-packages
 
 packages() {
@@ -25,7 +25,7 @@ packages() {
     rm -rf $tools
 }
 
-# git tells run.json the revision of a checkout; the GL libraries draw without a screen.
+# git provides the revision of a checkout for run.json; the GL libraries render off-screen.
 system_packages() {
     set -- ca-certificates git libegl1 libgl1 libgl1-mesa-dri libopengl0
     command -v python3.11 > /dev/null || set -- "$@" python3.11-venv
@@ -49,7 +49,7 @@ python_packages() {
     if [ -n "${INDEX_URL:-}" ]; then
         export PIP_INDEX_URL="$INDEX_URL" UV_DEFAULT_INDEX="$INDEX_URL"
     fi
-    # Beside the environment, so that uv moves files out of its cache instead of copying them.
+    # On the same file system as the environment, so that uv moves files instead of copying them.
     export UV_CACHE_DIR=$tools/cache
     # Byte code that does not depend on file times, which not every image format keeps.
     export PYC_INVALIDATION_MODE=UNCHECKED_HASH
@@ -65,7 +65,7 @@ python_packages() {
 # Debian's packages and Python's in one CycloneDX file, which build.sh copies out of the image.
 bill_of_materials() {
     name=$(. /etc/os-release && echo "$ID $VERSION_ID")
-    # What the file says of itself depends on nothing but the lock: the same packages, the same bytes.
+    # The file's own metadata depends only on the lock: equal packages give equal bytes.
     set -- --sbom-type cdx --timestamp 1970-01-01T00:00:00+00:00 \
         --cdx-serialnumber "$(sha256sum $venv/lock.txt | sed -E 's/^(.{8})(.{4})(.{4})(.{4})(.{12}).*/\1-\2-\3-\4-\5/')"
     $tools/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
@@ -78,12 +78,12 @@ bill_of_materials() {
 }
 
 workflow() {
-    # The image's modules are found everywhere; in a checkout, the checkout's come first.
+    # The image's modules can be imported everywhere; in a checkout, the checkout's come first.
     echo /opt/ddpg > $modules/ddpg.pth
     $venv/bin/python -m compileall -q --invalidation-mode unchecked-hash ddpg
     $venv/bin/python containers/identify.py "$@" > $venv/image.json
     chmod -R a+rX,go-w .
-    # Where `docker run` starts; any user may write there.
+    # The working directory of `docker run`, writable by any user.
     mkdir -p /work && chmod 1777 /work
 }
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# What `apptainer run` and `docker run` do: Snakemake, with their arguments, in the directory they
-# are in. A checkout is run as it is. Elsewhere the image's own workflow runs, with a copy of its
-# configuration, there to be changed, and of its published runs.
+# The entry point of `apptainer run` and `docker run`: runs Snakemake with their arguments in the
+# current directory. In a checkout it runs the checkout. Elsewhere it runs the image's own workflow,
+# after copying its configuration and published runs, which can be edited there.
 set -eu
-# Snakemake asks for the user's name, which an image need not know.
+# Snakemake needs a user name, which may not exist in the image.
 export USER="${USER:-$(id -u)}"
 if [ ! -e Snakefile ]; then
     cp -r --no-clobber /opt/ddpg/config.yaml /opt/ddpg/results . || {

@@ -1,4 +1,4 @@
-"""Does the image work? Say what it is, train for a moment, and draw one picture.
+"""Self-test of the image: print its description, train a few steps, and render one frame.
 
 apptainer test containers/ddpg.sif
 docker run --rm --entrypoint python ddpg /opt/ddpg/containers/selftest.py
@@ -26,7 +26,7 @@ with tempfile.TemporaryDirectory() as directory:
 print("trained", run.steps, "steps; weights", run.weights_sha256[:16])
 print("GPU:", ", ".join(provenance.find_gpus()) or "none")
 
-# In a process of its own: TensorFlow and Mesa each bring an LLVM, and crash side by side.
+# In a separate process: TensorFlow and Mesa each load an LLVM, and crash in one process.
 DRAW = """
 from ddpg import environment
 env = environment.make("HalfCheetah-v5", render_mode="rgb_array")

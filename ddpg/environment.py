@@ -31,40 +31,80 @@ def make(name: str, **options: Any) -> gym.Env:
         reason = _first_line(error)
         raise UserError(f"environment {name!r} needs a package that is missing: {reason}") from None
     except (gym.error.Error, ModuleNotFoundError) as error:
+        if name in gym.registry:
+            raise _failure(name, "cannot be made", error) from error
         close = difflib.get_close_matches(name, gym.registry, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         reason = _first_line(error).rstrip(".")
         raise UserError(f"no environment {name!r} ({reason}){hint}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failure(name, "cannot be made", error) from error
     _check_observations(name, env.observation_space)
     _check_actions(name, env.action_space)
     return OneLineErrors(env, name)
 
 
+LARGEST = float(np.finfo(np.float32).max)
+
+
 class OneLineErrors(gym.Wrapper):
-    """Raises EnvironmentFailed, which names the environment, for any exception of its code."""
+    """Raises EnvironmentFailed, which names the environment, for any exception of its code.
+
+    It does so as well for whatever it returns that is not what its spaces promise.
+    """
 
     def __init__(self, env: gym.Env, name: str):
         super().__init__(env)
-        self.name = name
+        self.name, self.shape = name, env.observation_space.shape
 
     def reset(self, **options: Any) -> tuple[np.ndarray, dict]:
         """Reset the environment."""
         try:
-            return self.env.reset(**options)
-        except Exception as error:
+            result = self.env.reset(**options)
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise _WrongResult(f"{_short(result)} instead of (observation, info)")
+            return self._checked_obs(result[0]), result[1]
+        except (Exception, SystemExit) as error:
             raise _failure(self.name, "failed in reset", error) from error
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Step the environment."""
         try:
-            return self.env.step(action)
-        except Exception as error:
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            number = float(reward)
+            if not abs(number) <= LARGEST:  # nor NaN
+                raise _WrongResult(f"a reward of {number}, which is no finite float32 number")
+            return self._checked_obs(obs), number, bool(terminated), bool(truncated), info
+        except (Exception, SystemExit) as error:
             raise _failure(self.name, "failed in step", error) from error
 
+    def close(self) -> None:
+        """Close the environment."""
+        try:
+            self.env.close()
+        except (Exception, SystemExit) as error:
+            raise _failure(self.name, "failed in close", error) from error
 
-def _failure(name: str, what: str, error: Exception) -> EnvironmentFailed:
+    def _checked_obs(self, obs: Any) -> np.ndarray:
+        array = np.asarray(obs)
+        if array.shape != self.shape or not (np.abs(array) <= LARGEST).all():
+            wanted = f"an observation of {self.shape[0]} finite float32 numbers"
+            raise _WrongResult(f"{_short(obs)} instead of {wanted}")
+        return array
+
+
+class _WrongResult(Exception):
+    """What an environment returned, and that is not what its spaces promise."""
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _failure(name: str, what: str, error: BaseException) -> EnvironmentFailed:
+    if isinstance(error, _WrongResult):
+        return EnvironmentFailed(f"environment {name!r} {what}: it returned {error}")
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return EnvironmentFailed(
         f"environment {name!r} {what}: {type(error).__name__}: {_first_line(error)} "
@@ -72,7 +112,7 @@ def _failure(name: str, what: str, error: Exception) -> EnvironmentFailed:
     )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no message"])[0]
 
 

@@ -46,7 +46,7 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     settings = _Settings()
     if run.config_path.exists():
         settings = read_record(_Settings, run.config_path)
-    name = env or settings.env
+    name = settings.env if env is None else env
     if name is None:
         raise UserError(f"{source}: no config.json beside it names the environment; give --env")
     space = environment.make(name).action_space

@@ -1,6 +1,16 @@
-"""`plan`: what training every experiment would cost, measured on the published runs."""
+"""`plan`: what training every experiment would cost.
 
+Published runs may have shared their machine, so their speed says little about an idle one. Speeds
+that were measured alone are kept apart from them, in a file of rates.
+"""
+
+import csv
+import dataclasses
+import io
+import math
+import tempfile
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -9,11 +19,25 @@ from typing import Any
 from ddpg import config
 from ddpg.commands.arguments import add_config
 from ddpg.config import Settings
+from ddpg.errors import UserError
+from ddpg.files import write_atomically
+from ddpg.runs import provenance
 from ddpg.runs.directory import RECORD, RunDirectory, read_records
 from ddpg.runs.published import published_files
 from ddpg.runs.record import RunRecord
 
 HELP = "what training all experiments would cost"
+RATES = "results/rates.csv"
+# The fewest steps with updates that a rate is measured over.
+MEASURED_STEPS = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """How fast an experiment trains alone on one core of a processor, saving included."""
+
+    steps_per_second: float
+    processor: str
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,21 +48,91 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="published run directories, to measure by (default: results/published/*/seed_* beside "
         "the configuration)",
     )  # fmt: skip
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--rates", type=Path, metavar="FILE",
+        help=f"speeds that were measured alone (default: {RATES} beside the configuration)",
+    )  # fmt: skip
+    which.add_argument(
+        "--measure", type=Path, metavar="FILE",
+        help="train each experiment for a minute, write the speeds to FILE and plan by them; leave "
+        "the machine alone meanwhile",
+    )  # fmt: skip
 
 
 def run(options: Namespace) -> None:
     """Print the plan of every experiment of the configuration."""
+    settings, root = config.read(*options.config), Path(options.config[0]).parent
     published = options.published
     if published is None:
-        published = find_published(Path(options.config[0]).parent)
-    print_plan(config.read(*options.config), published)
+        published = find_published(root)
+    if options.measure:
+        rates = {name: measure_rate(settings, name) for name in settings["experiments"]}
+        write_rates(options.measure, rates)
+    elif options.rates:
+        rates = read_rates(options.rates)
+    else:
+        rates = read_rates(root / RATES) if (root / RATES).exists() else {}
+    print_plan(settings, published, rates)
 
 
-def estimate_costs(settings: Settings, published: list[Path]) -> list[dict]:
+def measure_rate(settings: Settings, name: str) -> Rate:
+    """Train an experiment in a temporary directory until its speed is known."""
+    from ddpg.training import train
+
+    experiment = config.experiment(settings, name)
+    epochs_without_updates = math.ceil(
+        max(experiment.start_steps, experiment.update_after) / experiment.steps_per_epoch
+    )
+    # One epoch more, in which the updates are compiled.
+    before = epochs_without_updates + 1
+    measured = math.ceil(MEASURED_STEPS / experiment.steps_per_epoch)
+    short = config.experiment(settings, name, {"epochs": before + measured})
+    times: list[float] = []
+    with tempfile.TemporaryDirectory() as directory:
+        train(
+            short,
+            experiment.seeds[0],
+            Path(directory, "run"),
+            report=lambda steps, row: times.append(row["Time"]),
+        )
+    seconds = times[-1] - times[before - 1]
+    rate = measured * experiment.steps_per_epoch / seconds
+    return Rate(round(rate, 1), provenance.read_processor().model)
+
+
+def write_rates(path: Path, rates: Mapping[str, Rate]) -> None:
+    """Write rates as CSV, a row for each experiment."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["experiment", *(field.name for field in dataclasses.fields(Rate))])
+    writer.writerows([name, *dataclasses.astuple(rate)] for name, rate in rates.items())
+    write_atomically(path, text.getvalue().encode())
+
+
+def read_rates(path: Path) -> dict[str, Rate]:
+    """The rates by experiment; UserError if the file is not one of `write_rates`."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        rates = {
+            row["experiment"]: Rate(float(row["steps_per_second"]), row["processor"])
+            for row in rows
+        }
+    except (KeyError, TypeError, ValueError, csv.Error):
+        rates = {}
+    if not rates or not all(0 < rate.steps_per_second < math.inf for rate in rates.values()):
+        raise UserError(f"{path}: not a table of rates; write it with plan --measure {path}")
+    return rates
+
+
+def estimate_costs(
+    settings: Settings, published: list[Path], rates: Mapping[str, Rate]
+) -> list[dict]:
     """One row per experiment: `runs`, and per experiment `core_hours`; `memory` and `disk` a run.
 
-    Medians over the published runs of the experiment, in hours, bytes and bytes; None where none
-    is published.
+    Hours by the rate of the experiment or, where there is none, by the median speed of its
+    published runs; memory and disk, in bytes, are medians over these. None where nothing is known.
     """
     rows = []
     published_records = read_records(published)
@@ -50,11 +144,18 @@ def estimate_costs(settings: Settings, published: list[Path]) -> list[dict]:
             "experiment": name,
             "runs": len(experiment.seeds),
             "measured": len(own),
+            "rate": rates.get(name),
         }
         row |= dict.fromkeys(("core_hours", "memory", "disk"))
-        if own:
-            hours = experiment.total_steps / median(map(_steps_per_second, own)) / 3600
+        steps_per_second = None
+        if name in rates:
+            steps_per_second = rates[name].steps_per_second
+        elif own:
+            steps_per_second = median(map(_steps_per_second, own))
+        if steps_per_second:
+            hours = experiment.total_steps / steps_per_second / 3600
             row["core_hours"] = hours * len(experiment.seeds)
+        if own:
             row["memory"] = median(record.peak_memory_bytes for record in records)
             row["disk"] = median(map(_disk, own, records))
         rows.append(row)
@@ -83,8 +184,10 @@ def _steps_per_second(run: Path) -> float:
     )
 
 
-def print_plan(settings: Settings, published: list[Path]) -> None:
-    """Print the costs as a table, with the processors that they were measured on."""
+def print_plan(
+    settings: Settings, published: list[Path], rates: Mapping[str, Rate] | None = None
+) -> None:
+    """Print the costs as a table, with how their speed was measured."""
     from rich import box
     from rich.table import Table
 
@@ -93,32 +196,45 @@ def print_plan(settings: Settings, published: list[Path]) -> None:
     table = Table(
         box=box.SIMPLE, title="What training every experiment costs", title_justify="left"
     )
-    for heading in (
+    headings = (
         "experiment",
         "runs",
         "core hours",
         "memory a run",
         "disk a run",
-        "measured on",
-    ):
+        "speed measured on",
+    )
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "experiment" else "right")
-    rows = estimate_costs(settings, published)
+    rows = estimate_costs(settings, published, rates or {})
     for row in rows:
-        known = row["measured"] > 0
         table.add_row(
             row["experiment"],
             str(row["runs"]),
-            f"{row['core_hours']:,.2f}" if known else "unknown",
-            f"{row['memory'] / 1e9:.2f} GB" if known else "unknown",
-            f"{row['disk'] / 1e6:.2f} MB" if known else "unknown",
-            f"{row['measured']} of them published" if known else "none published",
+            _format(row["core_hours"], 1, ",.2f"),
+            _format(row["memory"], 1e9, ".2f", " GB"),
+            _format(row["disk"], 1e6, ".2f", " MB"),
+            _describe_speed(row),
         )
     out = console()
     out.print(table)
     total = sum(row["core_hours"] or 0 for row in rows)
     unknown = [row["experiment"] for row in rows if row["core_hours"] is None]
-    models = {RunDirectory(run).read_record().machine.cpu.model for run in published}
+    models = {row["rate"].processor for row in rows if row["rate"]}
+    by_published = {row["experiment"] for row in rows if not row["rate"]}
+    records = read_records(published).values()
+    models |= {r.machine.cpu.model for r in records if r.experiment in by_published}
     out.print(
         f"{total:,.1f} core hours on one core each of {', '.join(sorted(models)) or 'no machine'}"
         + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")
     )
+
+
+def _format(value: float | None, unit: float, form: str, suffix: str = "") -> str:
+    return "unknown" if value is None else f"{value / unit:{form}}{suffix}"
+
+
+def _describe_speed(row: dict[str, Any]) -> str:
+    if row["rate"]:
+        return "an idle machine"
+    return f"{row['measured']} of them published" if row["measured"] else "none published"

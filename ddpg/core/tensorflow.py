@@ -49,6 +49,8 @@ with _silence_stderr():
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.list_logical_devices()  # initialises the runtime, which also logs
+# Several runs in one process make the self-check's functions again; TensorFlow warns of that.
+tf.get_logger().setLevel("ERROR")
 
 
 def release_memory() -> None:

@@ -1,4 +1,4 @@
-"""A private SLURM of one node: munge, slurmctld and slurmd, for as long as a test session."""
+"""A private one-node SLURM (munge, slurmctld, slurmd) that lasts one test session."""
 
 import getpass
 import os
@@ -10,9 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
-# The node pretends to have these processors, so that every job of a test runs at once. A job that
-# uses more memory than it asked for is killed, as control groups do on a real cluster, and signals
-# reach all of a job's processes, as they do there.
+# The node reports more processors than it has, so that all jobs of a test run at once. As on a real
+# cluster, a job over its memory request is killed, and signals reach all processes of a job.
 CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -42,12 +41,12 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=32000 Gres=gpu:2 State=UNK
 PartitionName=short Nodes=ALL Default=YES MaxTime=10 State=UP
 EnforcePartLimits=ALL
 """
-# What looks like two GPUs: devices that are on every machine.
+# Two simulated GPUs: devices that exist on every machine.
 GPUS = "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
 
 
 class Cluster:
-    """The daemons, with all their files below `directory`, and their clients."""
+    """The daemons, with all their files in `directory`, and the client commands."""
 
     def __init__(self, directory: Path):
         self.directory = directory
@@ -67,8 +66,8 @@ class Cluster:
         key = directory / "munge.key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o400)
-        # A cluster's configuration stands in /etc/slurm. Ours is named by SLURM_CONF, which
-        # Snakemake's job step takes away with all other variables of that name before `srun`.
+        # SLURM_CONF names the configuration, which is not in /etc/slurm. Snakemake's job step
+        # unsets all SLURM variables before it calls `srun`, so this wrapper sets that one again.
         srun = directory / "bin/srun"
         srun.write_text(
             f'#!/bin/sh\nSLURM_CONF={directory}/slurm.conf exec {shutil.which("srun")} "$@"\n'
@@ -80,7 +79,7 @@ class Cluster:
         }
 
     def start(self) -> None:
-        """Start the daemons and wait until the node takes jobs."""
+        """Start the daemons and wait until the node accepts jobs."""
         munge = {"key-file": "munge.key", "socket": "munge.sock", "pid-file": "munged.pid"}
         munge |= {"log-file": "munged.log", "seed-file": "munged.seed"}
         files = [f"--{option}={self.directory / name}" for option, name in munge.items()]
@@ -93,7 +92,7 @@ class Cluster:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Cancel what runs and stop the daemons that were started."""
+        """Cancel all jobs and stop the daemons."""
         self.ask("scancel", f"--user={getpass.getuser()}", check=False)
         deadline = time.monotonic() + 40
         while self.ask("squeue", "--noheader", check=False) and time.monotonic() < deadline:
@@ -115,5 +114,5 @@ class Cluster:
         return done.stdout
 
     def logs(self) -> str:
-        """The logs of the daemons."""
+        """The daemons' logs."""
         return "".join(path.read_text() for path in self.directory.glob("*.log"))

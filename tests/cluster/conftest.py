@@ -10,7 +10,7 @@ from cluster import Cluster
 
 @pytest.fixture(scope="session")
 def slurm():
-    # A short name: munge's socket has to fit into 108 characters.
+    # A short name: the path of munge's socket may have 108 characters at most.
     directory = Path(tempfile.mkdtemp(prefix="slurm"))
     cluster = Cluster(directory)
     try:

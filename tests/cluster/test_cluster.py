@@ -1,7 +1,7 @@
-"""The workflow on a private SLURM, as in docs/cluster.md: cancelled, pre-empted, out of
-time, out of memory, and with the bytes of a local run.
+"""The workflow on a private SLURM, as in docs/cluster.md, gives the bytes of a local run.
 
-Commands that wait for the cluster run in parallel, each in a separate checkout.
+Jobs are cancelled, preempted, out of time and out of memory. Slow parts run in parallel, each in
+its own checkout.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ PROFILE = "workflow/profiles/slurm"
 RUNS = "results/smoke/pendulum-demo"
 LOGS = "results/logs/train/smoke/pendulum-demo"
 CANCELLED, REQUEUED, OUT_OF_TIME, WARNED = SEEDS = [0, 10, 20, 30]
-# Of the project's configuration, what the demo needs. Long enough to be interrupted, short enough
-# for a test.
+# The part of the project's configuration that the demo needs. The runs are long enough to be
+# interrupted and short enough for a test.
 SMOKE = {"seeds": SEEDS, "epochs": 20, "steps_per_epoch": 400, "start_steps": 400}
 KEPT = {"experiments": "pendulum-demo", "comparisons": "pendulum"}
 
@@ -37,7 +37,7 @@ REFUSED = "experiments: {pendulum-demo: {env: NoSuch-v1}}\n"
 
 SAVED = "stopped and saved at step"
 
-# In place of ddpg/__main__.py: what a job is given is tested there, not what it does with it.
+# Replaces ddpg/__main__.py in tests of the resources and variables that a job gets.
 STAND_IN = """
 import json, os, sys
 from pathlib import Path
@@ -50,7 +50,7 @@ for name in names.split():
 
 
 class Session:
-    """A checkout of a cluster's user, and the Snakemake that runs in it."""
+    """A cluster user's checkout, and Snakemake running in it."""
 
     def __init__(self, directory: Path, slurm, sif: Path):
         self.slurm, self.directory = slurm, Checkout(directory).directory
@@ -60,7 +60,7 @@ class Session:
         del settings["headline"]
         settings["smoke"] = SMOKE
         (directory / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-        # What docs/cluster.md says to edit, and shorter waits.
+        # The edits that docs/cluster.md asks for, and shorter waits.
         self.edit(f"{PROFILE}/config.yaml", "slurm_partition: main", "slurm_partition: short")
         self.edit(f"{PROFILE}/config.yaml", "runtime: 360", "runtime: 3")
         self.edit(f"{PROFILE}/config.yaml", "status-checks: 20", "status-checks: 2")
@@ -72,13 +72,13 @@ class Session:
         (self.directory / name).write_text(text.replace(old, new))
 
     def on_gpus(self) -> None:
-        """Take the CPU image for the GPU image."""
+        """Use the CPU image as the GPU image."""
         self.edit(f"{PROFILE}-gpu/config.yaml", "slurm_partition: gpu", "slurm_partition: short")
         self.edit(f"{PROFILE}-gpu/config.yaml", "runtime: 360", "runtime: 3")
         self.edit(f"{PROFILE}-gpu/config.yaml", "ddpg-gpu.sif", "ddpg.sif")
 
     def start(self, *arguments: str) -> None:
-        """Start Snakemake with the cluster's commands on PATH."""
+        """Start Snakemake with the cluster's commands on its PATH."""
         with open(self.directory / "said", "w") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *arguments], cwd=self.directory,
@@ -87,20 +87,20 @@ class Session:
             )  # fmt: skip
 
     def finish(self, expect: int = 0, timeout: float = 600) -> str:
-        """Wait for Snakemake; returns its output."""
+        """Wait for Snakemake to end; returns its output."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout)
         assert self.process.poll() == expect, self.logs()
         return (self.directory / "said").read_text()
 
     def end(self) -> None:
-        """End Snakemake where it still runs, and what it runs itself."""
+        """Kill Snakemake and its child processes if it still runs."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def logs(self) -> str:
-        """The output of Snakemake, SLURM's logs of the jobs, and the jobs' own logs."""
+        """The output of Snakemake, and all logs of SLURM and of the jobs."""
         files = [self.directory / "said", *self.directory.glob(".snakemake/slurm_logs/**/*.log")]
         files += self.directory.glob("results/logs/**/*.log")
         return "".join(f"\n== {file}\n{file.read_text()}" for file in files)
@@ -115,16 +115,16 @@ class Session:
         raise AssertionError(self.logs())
 
     def wait_until_said(self, seed: int, text: str) -> None:
-        """Wait until the log of a seed's training has this text."""
+        """Wait until the training log of a seed contains `text`."""
         log = self.directory / LOGS / f"seed_{seed}.log"
         self.wait_for(lambda: log.exists() and text in log.read_text())
 
     def training_process(self, seed: int) -> int:
-        """The process that trains a seed."""
+        """The ID of the process that trains a seed."""
         return training_process(self.directory / RUNS / f"seed_{seed}")
 
     def job(self, seed: int) -> str:
-        """The SLURM job that trains a seed; its container does not know, but who started that."""
+        """The SLURM job that trains a seed, from the variables of its parent processes."""
         process = self.training_process(seed)
         while process > 1:
             variables = Path(f"/proc/{process}/environ").read_text(errors="replace").split("\0")
@@ -136,20 +136,20 @@ class Session:
         raise AssertionError(f"no array job of SLURM trains seed {seed}")
 
     def outcome(self) -> dict:
-        """All that must be the same bytes wherever the workflow ran."""
+        """The results whose bytes must be the same wherever the workflow ran."""
         runs = [f"pendulum-demo/seed_{seed}" for seed in SEEDS]
         return same_everywhere(self.directory, "smoke", ["pendulum"], runs)
 
 
 def has_pending(process: int, number: signal.Signals) -> bool:
-    """Whether a stopped process has been sent a signal."""
+    """Whether a signal is pending for a stopped process."""
     status = Path(f"/proc/{process}/status").read_text()
     masks = re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)", status, re.MULTILINE)
     return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
 
 def end_orphans(sif: Path) -> None:
-    """End what mounts the image for a job that was killed; a control group would have."""
+    """End the processes that mount the image for a killed job; a control group would do that."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             orphan = re.search(r"^PPid:\s*1$", (process / "status").read_text(), re.MULTILINE)
@@ -161,7 +161,7 @@ def end_orphans(sif: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sessions(slurm, sif, tmp_path_factory):
-    """All slow commands, started in parallel."""
+    """All slow sessions, started together."""
     names = ("main", "memory", "gpu", "group", "refused", "local")
     found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "smoke")
@@ -183,19 +183,19 @@ def sessions(slurm, sif, tmp_path_factory):
     end_orphans(sif)
 
 
-def test_smoke_though_no_seed_is_left_in_peace(sessions):
-    """The whole target: every seed a job in the image that is stopped once, to the local bytes."""
+def test_smoke_with_every_job_interrupted(sessions):
+    """Every seed is a job in the image that is stopped once; results have a local run's bytes."""
     main = sessions["main"]
     main.wait_until_said(OUT_OF_TIME, "epoch 1/")
     slow = main.training_process(OUT_OF_TIME)
-    os.kill(slow, signal.SIGSTOP)  # as slow as can be
+    os.kill(slow, signal.SIGSTOP)  # so that it runs out of time
 
     main.wait_until_said(CANCELLED, "epoch 5/")
     main.slurm.ask("scancel", main.job(CANCELLED))
     main.wait_until_said(CANCELLED, SAVED)
 
     main.wait_until_said(REQUEUED, "epoch 5/")
-    main.slurm.ask("scontrol", "requeue", main.job(REQUEUED))  # as pre-emption does
+    main.slurm.ask("scontrol", "requeue", main.job(REQUEUED))  # as preemption does
     main.wait_until_said(REQUEUED, SAVED)
 
     main.wait_until_said(WARNED, "epoch 5/")
@@ -227,7 +227,7 @@ def test_smoke_though_no_seed_is_left_in_peace(sessions):
     assert said[0] == said[1] and returns_said(said[0]) == {"pendulum-demo": len(SEEDS)}
 
 
-def test_a_job_that_needs_more_memory_than_it_asked_for(sessions):
+def test_a_job_over_its_memory_request_is_retried_with_more(sessions):
     memory = sessions["memory"]
     output = memory.finish()
     asked = [int(mb) for mb in re.findall(r"^    resources:.* mem_mb=(\d+)", output, re.MULTILINE)]
@@ -248,7 +248,7 @@ def test_seeds_share_a_gpu(sessions):
         variables = json.loads((gpu.directory / RUNS / f"seed_{seed}/run.json").read_text())
         assert variables["CUDA_VISIBLE_DEVICES"] in ("0", "1")
         assert variables["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
-        assert "SLURM_JOB_ID" not in variables, "what else the host has is left outside"
+        assert "SLURM_JOB_ID" not in variables, "the host's other variables must stay outside"
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_seeds_share_a_gpu(sessions):
         (["--jobs", "2"], r"^--jobs 2: less than the 4 jobs to submit"),
     ],
 )
-def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
+def test_jobs_that_slurm_would_refuse_are_reported_first(slurm, sif, tmp_path, options, message):
     session = Session(tmp_path, slurm, sif)
     session.start("--profile", PROFILE, *options, "--", "smoke")
     output = session.finish(expect=1, timeout=180)
@@ -291,8 +291,8 @@ def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
     assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"
 
 
-def test_a_group_of_seeds_of_which_one_fails(sessions):
-    """It is repeated, and finished seeds are not retrained."""
+def test_retrying_a_group_does_not_retrain_finished_seeds(sessions):
+    """One seed of the group is killed; the job is retried."""
     group = sessions["group"]
     failing, *others = SEEDS
     group.wait_until_said(failing, "epoch 1/")
@@ -312,7 +312,7 @@ def test_a_group_of_seeds_of_which_one_fails(sessions):
     assert len(RunRecord.read(group.directory / RUNS / f"seed_{failing}/run.json").sessions) == 2
 
 
-def test_a_job_that_refuses_its_input_is_not_repeated(sessions):
+def test_a_job_with_bad_input_is_not_retried(sessions):
     refused = sessions["refused"]
     output = refused.finish(expect=1)
     assert "Trying to restart job" not in output

@@ -1,4 +1,4 @@
-"""The image: its content and its labels; ../journeys run the workflow in it."""
+"""The image's contents and labels; ../journeys run the workflow in it."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from ddpg.files import sha256
 
 pytestmark = pytest.mark.container
 
-# The image's Python, for the lock file's markers.
+# The image's Python, to evaluate the markers in the lock file.
 IN_THE_IMAGE = {"python_version": "3.11", "python_full_version": "3.11.2"}
 
 
 @pytest.fixture(scope="module")
 def identity(sif) -> dict:
-    """The image's description of itself."""
+    """The image's own description, image.json."""
     return json.loads(run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT))
 
 
@@ -63,7 +63,7 @@ def test_bill_of_materials_lists_every_package(sif):
     found = {part.get("purl", "").split("?")[0] for part in listed}
     lock = (ROOT / "containers/locks/cpu.txt").read_text()
     pinned = map(Requirement, re.findall(r"^(\w.*==.*) \\$", lock, re.MULTILINE))
-    # Some packages are for other systems or for another Python than the image's.
+    # Some packages are only for other systems or other Python versions.
     pinned = [need for need in pinned if not need.marker or need.marker.evaluate(IN_THE_IMAGE)]
     assert len(pinned) > 50
     assert {f"pkg:pypi/{need.name}@{str(need.specifier)[2:]}" for need in pinned} - found == set()

@@ -88,14 +88,14 @@ def test_killed_at_random_steps(small, tmp_path):
 
 def test_killed_at_each_stage_of_a_run(small, tmp_path):
     moments = {
-        "in the random phase": AtCall("ddpg.core.training:Training.random_action", 40),
+        "during random actions": AtCall("ddpg.core.training:Training.random_action", 40),
         "in an evaluation": IN_THE_FIRST_EVALUATION,
-        "when the first checkpoint has its directory only": AtCall("os:fsync", 3),
+        "when the first checkpoint's directory is still empty": AtCall("os:fsync", 3),
         "when progress.txt is ahead of the checkpoint": AtCall("ddpg.runs.checkpoint:_write", 1),
-        "when the replay buffer's part is half-written": AtCall("os:fsync", 3),
-        "when the replay buffer's part is saved and the state is not": AtCall("os:fsync", 5),
-        "when the state is written and not renamed": AtCall("pathlib:Path.replace", 7),
-        "when older checkpoints are not yet removed": AtCall("pathlib:Path.unlink", 2),
+        "when the replay segment is half-written": AtCall("os:fsync", 3),
+        "when the replay segment is saved but the state is not": AtCall("os:fsync", 5),
+        "when the state is written but not renamed": AtCall("pathlib:Path.replace", 7),
+        "before older checkpoints are removed": AtCall("pathlib:Path.unlink", 2),
         "in the middle of an episode": AtCall("ddpg.core.training:Training.noisy_action", 50),
         "between sampling and updating": AtCall("ddpg.core.replay:ReplayBuffer.sample", 4),
         "when the results are being written": AtCall("ddpg.training:policy_to_bytes"),
@@ -111,7 +111,7 @@ def test_killed_at_each_stage_of_a_run(small, tmp_path):
 def test_stop_signals_save_and_resume(small, tmp_path):
     """On each stop signal the run finishes its step, saves, and exits with code 75."""
     moments = {
-        "in the random phase": AtCall("ddpg.core.training:Training.random_action", 40),
+        "during random actions": AtCall("ddpg.core.training:Training.random_action", 40),
         "in an evaluation": IN_THE_FIRST_EVALUATION,
         "in a save": AtCall("os:fsync", 3),
         "in the middle of an episode": AtCall("ddpg.core.training:Training.noisy_action", 50),
@@ -124,7 +124,7 @@ def test_stop_signals_save_and_resume(small, tmp_path):
         (step,) = re.findall(r"stopped and saved at step ([\d,]+); the same", small.said())
         steps.append(int(step.replace(",", "")))
     assert steps == sorted(steps)
-    assert steps[0] == 40, "saved at the step itself, within an episode of the random phase"
+    assert steps[0] == 40, "must save at that step, within an episode of random actions"
     small.finish(tmp_path / "run")
     sessions = json.loads((tmp_path / "run" / "run.json").read_text())["sessions"]
     assert [session["from_step"] for session in sessions] == [0, *steps]

@@ -9,7 +9,7 @@ from helpers.checkout import ROOT
 from helpers.killable_process import run_in_subprocess
 from helpers.run_files import read_results
 
-# Networks and batches of the benchmark's size: smaller ones would not be split over threads.
+# Networks and batches of the benchmark's size: libraries do not parallelize smaller ones.
 SETTINGS = "epochs=2 steps_per_epoch=250 max_ep_len=100 start_steps=100".split()
 THREADS = (
     "OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS TF_NUM_INTRAOP_THREADS "
@@ -32,7 +32,7 @@ def expected(tmp_path_factory):
 
 
 def start(directory, seed=0, cores=None, **variables):
-    """A process that trains, in another working directory, on `cores` (default: all)."""
+    """Start a process that trains in another working directory, on `cores` (default: all)."""
     cores = cores or os.sched_getaffinity(0)
     process = subprocess.Popen(
         [sys.executable, "-m", "ddpg", *arguments(directory, seed)],
@@ -65,4 +65,4 @@ def test_same_bytes_for_any_cores_threads_and_parallel_runs(expected, tmp_path):
     assert read_results(tmp_path / "more") == expected
     other = read_results(tmp_path / "other_seed")
     for name in ("progress.txt", "test_episodes.csv", "state_digests.txt", "policy.npz", "weights"):
-        assert other[name] != expected[name], "the seed must matter"
+        assert other[name] != expected[name], "another seed must give another run"

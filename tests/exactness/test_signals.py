@@ -1,4 +1,4 @@
-"""A signal during an update does not corrupt the memory of the process."""
+"""A signal that arrives during an update must not corrupt the memory of the process."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ import time
 
 from helpers.checkout import ROOT
 
-# While TensorFlow computes a product, a signal's frame once overwrote memory on the heap. That
-# shows at random, or never; the C library's checks find it at once.
+# While TensorFlow computed a matrix product, a signal frame once overwrote memory on the heap. Such
+# corruption shows at random or never; the C library's malloc checks find it at once.
 CHECKS = {
     "LD_PRELOAD": "libc_malloc_debug.so.0",
     "GLIBC_TUNABLES": "glibc.malloc.check=3",
@@ -44,7 +44,7 @@ signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 """
 
 
-def test_signals_during_updates_change_nothing():
+def test_signals_during_updates_do_not_corrupt_memory():
     process = subprocess.Popen(
         [sys.executable, "-c", UPDATES],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Fixtures that several journeys share."""
+"""Fixtures that several journeys start from."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from helpers.tiny_checkout import tiny_checkout
 def smoke_on_host(tmp_path_factory) -> tuple[Checkout, str]:
     """A checkout of tiny experiments in which `snakemake smoke` has run, and its output.
 
-    Every process that runs tests has the same one, and leaves it as it is.
+    All test processes share it and must not change it.
     """
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -30,7 +30,7 @@ def smoke_on_host(tmp_path_factory) -> tuple[Checkout, str]:
 
 @pytest.fixture
 def empty(tmp_path) -> Path:
-    """A directory that has only a configuration of tiny experiments."""
+    """A directory with only a configuration of tiny experiments."""
     tiny = tiny_checkout(tmp_path / "tiny")
     directory = tmp_path / "empty"
     directory.mkdir()

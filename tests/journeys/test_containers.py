@@ -1,4 +1,4 @@
-"""Every way of the README to use Apptainer's image, with the bytes of the host."""
+"""Each of the README's ways to use the Apptainer image gives the same bytes as the host."""
 
 import json
 import os
@@ -31,13 +31,13 @@ JOBS += ["compare", "provenance", "page", "smoke"]
 
 @pytest.fixture(scope="module")
 def identity(sif) -> Image:
-    """The image's description of itself."""
+    """The image's own description, image.json."""
     note = run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT)
     return from_json(Image, json.loads(note))
 
 
 def check(directory: Path, output: str, identity: Image, smoke_on_host) -> None:
-    """Assert that `smoke` ran entirely in the image, with the host's bytes."""
+    """Assert that `smoke` is complete, was made in the image, and has the host's bytes."""
     said = check_outcome(directory, output, "smoke", "smoke", COMPARISONS, RUNS)
     host, host_output = smoke_on_host
     assert said == last_lines(host_output)
@@ -52,14 +52,14 @@ def check(directory: Path, output: str, identity: Image, smoke_on_host) -> None:
 
 @pytest.fixture(scope="module")
 def from_host(sif, tmp_path_factory) -> tuple[Checkout, str]:
-    """A checkout in which Snakemake of the host made `smoke` in the image; its output."""
+    """A checkout in which the host's Snakemake ran `smoke` in the image, and its output."""
     checkout = tiny_checkout(tmp_path_factory.mktemp("from_host"))
     (checkout.directory / "containers/ddpg.sif").symlink_to(sif)
     return checkout, checkout.snakemake("--use-singularity", "smoke")
 
 
-def test_snakemake_on_the_host(from_host, identity, smoke_on_host):
-    """Every rule in the image; also where root lacks capabilities, with nothing to be set."""
+def test_snakemake_on_the_host_runs_every_rule_in_the_image(from_host, identity, smoke_on_host):
+    """Also as a root user who lacks capabilities, without any setting."""
     checkout, output = from_host
     assert sorted(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)) == sorted(JOBS)
     assert output.count("Activating singularity image") == len(JOBS)
@@ -93,7 +93,7 @@ def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkey
 
 
 def test_snakemake_in_the_image(sif, identity, smoke_on_host, empty):
-    """In a directory with a configuration, without a home, the host's files and variables."""
+    """In a directory with only a configuration, without HOME, host files or host variables."""
     snakemake = ["apptainer", "run", *bare(empty), sif, "--cores", 2, "smoke"]
     env = {k: v for k, v in os.environ.items() if k != "HOME"}
     output = run(*snakemake, cwd=empty, env=env)
@@ -101,7 +101,7 @@ def test_snakemake_in_the_image(sif, identity, smoke_on_host, empty):
     left = {path.name for path in empty.iterdir()}
     assert left == {"config.yaml", "results", ".snakemake"}
     again = run(*snakemake, cwd=empty, env=env)
-    assert re.search(r"^smoke +1\ntotal +1$", again, re.MULTILINE), "nothing but the last lines"
+    assert re.search(r"^smoke +1\ntotal +1$", again, re.MULTILINE), "only the summary runs again"
     assert last_lines(again) == last_lines(output)
 
 
@@ -114,7 +114,7 @@ def test_a_command_in_the_image(sif, identity, smoke_on_host, empty):
 
 
 def test_an_archive_draws_the_figures_without_a_network(sif, tmp_path):
-    """The project's own published runs, from what `make archive` has packed and nothing else."""
+    """The figures of the published runs, from the unpacked archive alone."""
     make("archive")
     (archive,) = ROOT.glob("ddpg-*.tar")
     run("tar", "--extract", "--file", archive, cwd=tmp_path)

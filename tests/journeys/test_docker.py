@@ -1,6 +1,6 @@
-"""The image of the Dockerfile, built once: the workflow in it, and its content.
+"""The Dockerfile's image, built once: its contents, and the workflow in it.
 
-It is built and run by Buildah, which needs no server.
+Buildah builds and runs it, without a server.
 """
 
 import json
@@ -19,10 +19,10 @@ from ddpg.runs.typed_json import from_json
 
 @pytest.fixture(scope="module")
 def docker_run():
-    """`docker run` for the image: a function of the directory that stands at /work, and arguments.
+    """`docker run` for the image: a function of the directory to mount at /work, and arguments.
 
-    The image's user, variables, working directory and command are in force. It returns the output;
-    its attribute `root` is the directory that holds the image's files.
+    It uses the image's user, variables, working directory and entry point, and returns the output.
+    Its attribute `root` is a directory with the image's files.
     """
     make("docker-image")
     settings = json.loads(run("buildah", "inspect", "--type=image", "ddpg", cwd=ROOT))
@@ -41,7 +41,7 @@ def docker_run():
 
 @pytest.mark.buildah
 def test_smoke(docker_run, empty, smoke_on_host):
-    """All of it in an empty directory, with the host's bytes; repeated, it runs nothing."""
+    """In an empty directory, to the host's bytes; a second run trains nothing."""
     output = docker_run(empty, "--cores", 2, "smoke")
     said = check_outcome(empty, output, "smoke", "smoke", COMPARISONS, RUNS)
     host, host_output = smoke_on_host

@@ -1,7 +1,7 @@
-"""The README's commands without an image, in sequence in one checkout of tiny experiments.
+"""The README's commands without an image, one after the other in one checkout of tiny experiments.
 
-Their published runs are those that `smoke` has made there. So `figures` draws them, and `all`,
-which trains them from scratch, must come to the same bytes.
+The published runs of this checkout are those that `smoke` trained. So `figures` draws them, and
+`all`, which trains from scratch, must reproduce their bytes.
 """
 
 import hashlib
@@ -101,7 +101,7 @@ def test_the_demo(checkout, demo):
 
 def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
     said = check_outcome(checkout.directory, trained, "all", "runs", COMPARISONS, RUNS)
-    assert trained_by(trained) == RUNS[:1], "the demo's runs were there"
+    assert trained_by(trained) == RUNS[:1], "the demo had trained the other runs"
     assert said[:2] == [
         "Verdict: pass",
         "The fresh runs of 2 experiments reproduce the published ones.",
@@ -118,7 +118,7 @@ def test_repeated_all_trains_nothing_and_prints_the_same(checkout, trained):
 
 
 def alter(run: Path) -> None:
-    """Publish another test return than the run had."""
+    """Change one return in a published run, and its checksums with it."""
     path = run / "test_episodes.csv"
     text = path.read_text()
     changed = re.sub(r"(\d)(\D*)\Z", lambda m: f"{(int(m[1]) + 1) % 10}{m[2]}", text)

@@ -1,4 +1,4 @@
-"""The first page and the report in a real browser."""
+"""The summary page and the report in a real browser."""
 
 import base64
 import re
@@ -36,7 +36,7 @@ def test_first_screen_shows_figure_results_and_claims(seen):
     for part in (seen.page["images"][0], results, claims):
         top, bottom, width = part["place"]
         assert 0 < top < bottom <= HEIGHT and width > 400, part
-    assert seen.page["overflow"] <= 0, "nothing lies beside the window"
+    assert seen.page["overflow"] <= 0, "the page must not be wider than the window"
 
 
 def test_every_figure_is_drawn(seen):
@@ -70,4 +70,4 @@ def test_report_links_to_the_page(smoke_on_host, tmp_path):
     assert seen.page["requests"] == []
     shown = seen.page["text"]
     assert "Begin with Summary: the central figure" in shown
-    assert re.search(r"^\s*Summary\s*$", shown, re.MULTILINE), "the entry to click on"
+    assert re.search(r"^\s*Summary\s*$", shown, re.MULTILINE), "no menu entry Summary"

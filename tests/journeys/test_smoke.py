@@ -1,4 +1,4 @@
-"""`make smoke`: the whole workflow on shrunk experiments, and what a dry run plans afterwards."""
+"""`make smoke`: the whole workflow on the project's experiments, and what a rerun would train."""
 
 import pytest
 from helpers.check_outcome import check_outcome, last_lines, returns_said
@@ -37,7 +37,7 @@ def test_rerun_trains_nothing_and_prints_the_outcome_again(finished):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_changed_hyperparameter_trains_exactly_its_seeds(finished, name):
+def test_a_changed_hyperparameter_retrains_only_its_seeds(finished, name):
     checkout, _ = finished
     change = checkout.directory / "change.yaml"
     change.write_text(f"experiments: {{{name}: {{pi_lr: 0.002}}}}\n")
@@ -45,7 +45,7 @@ def test_a_changed_hyperparameter_trains_exactly_its_seeds(finished, name):
     assert planned == sorted(("smoke", name, str(seed)) for seed in SEEDS)
 
 
-def test_an_edited_rule_trains_nothing(finished):
+def test_an_edited_rule_retrains_nothing(finished):
     checkout, _ = finished
     rule = checkout.directory / "workflow/rules/train.smk"
     original = rule.read_text()

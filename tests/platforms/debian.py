@@ -1,4 +1,4 @@
-"""A Debian 13 of its own below a directory, in which commands run as an ordinary user."""
+"""A Debian 13 installed in a directory, in which commands run as an ordinary user."""
 
 import hashlib
 import os
@@ -12,10 +12,9 @@ from pathlib import Path
 from helpers.needs import debian_release
 
 SUITE = "trixie"
-# A machine behind a mirror or a proxy has these variables: where Python's packages come from, and
-# which certificates to trust.
+# Variables of a machine behind a mirror or a proxy: package index, proxies, trusted certificates.
 SETTINGS = re.compile(r"(pip|uv)_|ssl_cert_|(https?|all|no)_proxy$", re.IGNORECASE)
-# The process in its own namespaces: what it mounts and what it starts ends with it.
+# Run in separate namespaces: mounts and child processes end with the command.
 ALONE = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
 ENTER = """
 mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" || exit
@@ -25,9 +24,9 @@ exec chroot --userspec=user:user --groups= "$1" env -i PATH=/usr/bin:/bin "${@:3
 
 @contextmanager
 def in_memory(directory: Path):
-    """A directory whose files are in memory, and gone at the end.
+    """Mount a tmpfs on a new directory, and unmount it at the end.
 
-    There are so many that, on a busy disk, removing them took longer than the tests.
+    On a busy disk, deleting so many files took longer than the tests.
     """
     directory.mkdir()
     call("mount", "-t", "tmpfs", "-o", "size=6g,mode=755", "tmpfs", directory)
@@ -38,9 +37,8 @@ def in_memory(directory: Path):
 
 
 class Debian:
-    """The system in the empty directory `root`.
-
-    It holds Debian's required packages, `packages`, and what these depend on.
+    """A system in the empty directory `root`: Debian's required packages, `packages` and their
+    dependencies.
     """
 
     def __init__(self, root: Path, packages: list[str]):
@@ -56,22 +54,22 @@ class Debian:
         call("chroot", root, "/usr/sbin/useradd", "--create-home", "user")
 
     def clone(self, repository: Path, name: str) -> None:
-        """Put a clone of a repository, at its current revision, in the user's home."""
+        """Clone a repository, at its current revision, into the user's home."""
         call("git", "clone", "--quiet", repository, self.home / name)
         call("chown", "--recursive", f"--reference={self.home}", self.home / name)
 
     def run(self, command: str, timeout: float) -> str:
-        """Run a command of the shell in the user's home; its output, standard error included."""
+        """Run a shell command in the user's home; returns its output with standard error."""
         variables = ["HOME=/home/user", *(f"{k}={v}" for k, v in self.variables.items())]
         enter = [*ALONE, "bash", "-c", ENTER, "enter", self.root, f"cd && {command}", *variables]
         return call(*enter, timeout=timeout)
 
 
 def bootstrapped(packages: list[str]) -> Path:
-    """An archive of the system as debootstrap makes it.
+    """A tar archive of the system that debootstrap installs, from a cache.
 
-    It is kept for the next time, under a name that follows from what the mirror offers now: the
-    signed list of the release, which leads to the checksum of every package.
+    The cache key is a digest of the mirror's signed release file, which determines the checksum of
+    every package.
     """
     mirror, release = debian_release()
     key = hashlib.sha256(release + " ".join(packages).encode()).hexdigest()[:16]
@@ -93,7 +91,7 @@ def bootstrapped(packages: list[str]) -> Path:
 
 
 def call(*command, timeout: float = 120) -> str:
-    """Run a command; its output, standard error included."""
+    """Run a command; returns its output with standard error."""
     done = subprocess.run(
         list(map(str, command)), text=True, timeout=timeout, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""What the lock files pin can be installed with every Python that they are for."""
+"""The packages in the lock files can be installed with every supported Python."""
 
 import subprocess
 
@@ -8,14 +8,14 @@ from helpers.needs import UV
 
 pytestmark = pytest.mark.index
 
-# The only one without a wheel; it is pure Python.
+# The only package without a wheel; it is pure Python.
 SOURCE = "connection-pool"
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("lock", ["dev", "gpu"])
 def test_every_package_has_a_wheel(lock, version, tmp_path):
-    """Nothing is compiled, and nothing else is needed. dev.txt holds all of cpu.txt."""
+    """Nothing is compiled, and the lock is complete. dev.txt includes all of cpu.txt."""
     install = [UV, "pip", "install", "--dry-run", "--target", tmp_path, "--require-hashes"]
     install += ["--python-version", version, "--only-binary", ":all:", "--no-binary", SOURCE]
     done = subprocess.run(

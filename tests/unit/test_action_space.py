@@ -1,4 +1,4 @@
-"""Actions have the same value for agent, replay buffer and environment, within the bounds."""
+"""Agent, replay buffer and environment see the same action, and it is inside the action space."""
 
 import gymnasium as gym
 import numpy as np

@@ -1,4 +1,4 @@
-"""One update against a float64 derivation by hand, and the mistakes that DDPG code makes."""
+"""One update compared with a manual float64 derivation, and common mistakes in DDPG code."""
 
 import dataclasses
 
@@ -46,7 +46,7 @@ def filled_replay(act_dim=ACT_DIM):
     return replay
 
 
-# A network by hand, in float64: its output, and its gradients given those of its output.
+# A network in float64 without TensorFlow: the output, and the gradients by backpropagation.
 
 
 def forward(parameters, x):
@@ -70,7 +70,7 @@ def backward(parameters, inputs, grad):
     return gradients, grad
 
 
-class AdamByHand:
+class NumpyAdam:
     def __init__(self, parameters):
         self.t = 0
         self.m = [np.zeros_like(p) for p in parameters]
@@ -92,7 +92,7 @@ def test_updates_equal_a_float64_derivation(experiment):
     scale, offset = (HIGH - LOW) / 2, (HIGH + LOW) / 2
     pi, q = ([np.asarray(w, np.float64) for w in net] for net in ddpg.state[:2])
     pi_target, q_target = list(pi), list(q)
-    pi_adam, q_adam = AdamByHand(pi), AdamByHand(q)
+    pi_adam, q_adam = NumpyAdam(pi), NumpyAdam(q)
     state = ddpg.state
     update = tf.function(ddpg.update_once, jit_compile=True)
 
@@ -101,16 +101,16 @@ def test_updates_equal_a_float64_derivation(experiment):
         state, metrics = update(state, Batch(*map(tf.constant, batch)))
         obs, act, reward, next_obs, terminated = (np.asarray(x, np.float64) for x in batch)
 
-        # Critic: d/dq of mean (q - backup)^2.
+        # Critic: the gradient of mean (q - y)^2 with the TD target y.
         next_act = scale * np.tanh(forward(pi_target, next_obs)[0]) + offset
         next_q = forward(q_target, np.hstack([next_obs, next_act]))[0][:, 0]
-        backup = reward + experiment.discount * (1 - terminated) * next_q
+        td_target = reward + experiment.discount * (1 - terminated) * next_q
         values, inputs = forward(q, np.hstack([obs, act]))
-        error = values[:, 0] - backup
+        error = values[:, 0] - td_target
         gradients, _ = backward(q, inputs, (2 * error / BATCH)[:, None])
         q = q_adam.step(q, gradients, experiment.q_lr)
 
-        # Actor, on the critic just updated: d/da of -mean q, through a = scale tanh(x) + offset.
+        # Actor: the gradient of -mean Q(s, a), a = scale tanh(x) + offset, with the updated critic.
         x, pi_inputs = forward(pi, obs)
         values_of_pi, q_inputs = forward(q, np.hstack([obs, scale * np.tanh(x) + offset]))
         _, grad = backward(q, q_inputs, np.full((BATCH, 1), -1 / BATCH))
@@ -118,19 +118,19 @@ def test_updates_equal_a_float64_derivation(experiment):
         gradients, _ = backward(pi, pi_inputs, grad)
         pi = pi_adam.step(pi, gradients, experiment.pi_lr)
 
-        # Targets.
+        # Polyak-average the target networks.
         pi_target = [0.9 * t + 0.1 * w for t, w in zip(pi_target, pi, strict=True)]
         q_target = [0.9 * t + 0.1 * w for t, w in zip(q_target, q, strict=True)]
 
         np.testing.assert_allclose(metrics.q, values[:, 0], atol=1e-5)
         np.testing.assert_allclose(metrics.loss_q, np.mean(error**2), rtol=1e-5)
         np.testing.assert_allclose(metrics.loss_pi, -values_of_pi.mean(), atol=1e-5)
-        for ours, by_hand in zip(state[:4], (pi, q, pi_target, q_target), strict=True):
-            for weight, expected in zip(ours, by_hand, strict=True):
+        for ours, theirs in zip(state[:4], (pi, q, pi_target, q_target), strict=True):
+            for weight, expected in zip(ours, theirs, strict=True):
                 np.testing.assert_allclose(weight, expected, atol=1e-5)
 
 
-def test_targets_start_equal_and_in_the_same_order(experiment):
+def test_target_networks_start_equal_to_the_networks(experiment):
     state = make_agent(experiment).state
     for network, target in (
         (state.actor_params, state.target_actor_params),
@@ -141,7 +141,7 @@ def test_targets_start_equal_and_in_the_same_order(experiment):
             np.testing.assert_array_equal(weight, target_weight)
 
 
-def test_targets_move_by_exactly_polyak_in_every_layer(experiment):
+def test_target_networks_are_polyak_averaged_in_every_layer(experiment):
     ddpg = make_agent(experiment)
     before = ddpg.state
     ddpg.update(filled_replay(), np.random.default_rng(0), 1)
@@ -167,7 +167,7 @@ def test_q_values_are_vectors(experiment, act_dim):
     assert metrics.loss_q.shape == metrics.loss_pi.shape == (3,)
 
 
-def test_td_targets_of_shape_b_1_are_refused(experiment):
+def test_td_targets_of_shape_b_by_1_are_refused(experiment):
     ddpg, batch = make_agent(experiment), make_batch()
     loss, q = agent.critic_loss(ddpg.state.critic_params, batch, tf.zeros(BATCH))
     assert (loss.shape, q.shape) == ((), (BATCH,))
@@ -182,19 +182,19 @@ def test_td_targets_do_not_bootstrap_past_terminal_states():
 
 
 def test_one_call_of_many_updates_equals_many_calls(experiment):
-    """Also where a call's capacity (10) splits them, and where the loop is padded."""
-    together, apart = make_agent(experiment), make_agent(experiment)
-    rng_together, rng_apart = np.random.default_rng(5), np.random.default_rng(5)
+    """Also if the updates exceed the capacity of a call (10), and if the loop is padded."""
+    one, several = make_agent(experiment), make_agent(experiment)
+    rng_one, rng_several = np.random.default_rng(5), np.random.default_rng(5)
     replay = filled_replay()
-    all_at_once = together.update(replay, rng_together, 23)
-    one_by_one = [apart.update(replay, rng_apart, n) for n in (10, 10, 3)]
-    for a, b in zip(together.arrays(), apart.arrays(), strict=True):
+    metrics_of_one = one.update(replay, rng_one, 23)
+    metrics_of_several = [several.update(replay, rng_several, n) for n in (10, 10, 3)]
+    for a, b in zip(one.arrays(), several.arrays(), strict=True):
         np.testing.assert_array_equal(a, b)
-    for i, metric in enumerate(all_at_once):
-        np.testing.assert_array_equal(metric, np.concatenate([m[i] for m in one_by_one]))
+    for i, metric in enumerate(metrics_of_one):
+        np.testing.assert_array_equal(metric, np.concatenate([m[i] for m in metrics_of_several]))
 
 
-def test_the_numpy_policy_is_the_actor(experiment):
+def test_the_numpy_policy_equals_the_actor(experiment):
     ddpg = make_agent(experiment)
     ddpg.update(filled_replay(), np.random.default_rng(0), 5)
     obs = make_batch().obs
@@ -203,7 +203,7 @@ def test_the_numpy_policy_is_the_actor(experiment):
     assert ddpg.policy()(obs[0]).shape == (ACT_DIM,)
 
 
-def test_actions_fill_the_bounds_of_each_dimension(experiment):
+def test_a_saturated_policy_reaches_the_bounds_of_each_dimension(experiment):
     policy = make_agent(experiment).policy()
     far = [np.full_like(policy.biases[-1], big) for big in (-1e3, 1e3)]
     for bias, bound in zip(far, (LOW, HIGH), strict=True):

@@ -1,4 +1,4 @@
-"""What the benchmarks count and compare; nothing here measures time."""
+"""What the benchmarks count and compare; no test here measures time."""
 
 import os
 import subprocess

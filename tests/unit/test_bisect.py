@@ -1,4 +1,4 @@
-"""Where two runs diverge."""
+"""`bisect` finds the first epoch, part of the state and update in which two runs differ."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The image that a run records, and which images are refused."""
+"""How a run records its image, and which images are refused."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from ddpg.runs.record import Image
 
 @pytest.fixture
 def image(tmp_path, monkeypatch):
-    """Pretends that this Python is in an image; returns the image's description."""
+    """Simulates a Python in an image; returns the image's description."""
     sources = tmp_path / "sources"
     lock = sources / "containers/locks/gpu.txt"
     lock.parent.mkdir(parents=True)
@@ -51,7 +51,7 @@ def test_image_of_another_lock_is_refused(image):
         refusal.value
     )
     assert "`make image-gpu`" in str(refusal.value)
-    lock.unlink()  # sources without locks have nothing to hold against the image
+    lock.unlink()  # without lock files there is nothing to compare
     provenance.check_image()
 
 

@@ -103,7 +103,7 @@ def test_save_writes_only_new_transitions(checkpoints):
             f"state_{replay.added:010d}",
         ]
         before = now
-    # The two newest, and the parts of the buffer that they need and no older.
+    # The two newest checkpoints, and only the replay segments that they refer to.
     assert sum(name.startswith("state_") for name in now) == 2
     assert sum(name.startswith("replay_") for name in now) == SIZE // 10 + 1
 
@@ -119,7 +119,7 @@ def test_saving_a_step_twice_keeps_the_previous_checkpoint(checkpoints):
 
 
 def two(checkpoints):
-    """Save after 10 and after 20 transitions; returns the newer one's own two files."""
+    """Save after 10 and after 20 transitions; returns the two files that the second save wrote."""
     replay = buffer(10)
     save(checkpoints, replay)
     add(replay, 10)
@@ -276,7 +276,7 @@ def test_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
             break
         except OSError:
             failures += 1
-            # Once the new file has its name, only its place in the directory is unsure.
+            # After the rename, only the sync of the directory can still fail.
             new = files(checkpoints).keys() - before.keys()
             assert new <= {"state_0000000030", "replay_0000000020_0000000030"}
             assert {name: files(checkpoints)[name] for name in before} == before
@@ -289,7 +289,7 @@ def test_files_are_synced_before_others_refer_to_them(checkpoints, monkeypatch):
     """Written, then named, then referred to; and what it replaces goes last."""
     disk, replay = FakeDisk(monkeypatch), buffer()
     expected = [("sync", checkpoints.directory.parent.name)]
-    for end in (60, 120, 180):  # more than the buffer holds: each time, the part before it goes
+    for end in (60, 120, 180):  # more than the buffer's size, so older segments are deleted
         add(replay, 60)
         save(checkpoints, replay)
         for name in (f"replay_{end - 50:010d}_{end:010d}", f"state_{end:010d}"):

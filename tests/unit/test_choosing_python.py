@@ -1,4 +1,4 @@
-"""Which Python `make` uses for its environment, and the message if none is suitable."""
+"""Which Python `make` uses for its environment, and its message if none is suitable."""
 
 import re
 import shutil
@@ -12,8 +12,8 @@ from helpers.checkout import ROOT, Checkout
 
 TOOLS = "bash sh dirname env sed sort head make grep expand rm find git".split()
 
-# A Python of another version: this one, which is told so before it runs anything. Instead of making
-# an environment it says that it was asked to.
+# Simulates a Python of another version: the Python of the tests, with a sitecustomize.py that
+# changes its version. Instead of making an environment it prints that it was asked to.
 OTHER_PYTHON = """\
 #!/bin/sh
 if [ "$1 $2" = "-m venv" ]; then echo "$0 makes it"; exit; fi
@@ -26,12 +26,12 @@ platform.python_version = lambda: "{major}.{minor}.1"
 sys.executable = "{program}"
 sys.modules |= dict.fromkeys({without})
 """
-# As pyenv's for a version that is not switched on.
+# Like pyenv's shim for a version that is not active.
 SHIM = "#!/bin/sh\necho 'pyenv: command not found' >&2\nexit 127\n"
 
 
 class Machine:
-    """A machine with the programs that `make` needs and, at first, without a Python."""
+    """A machine with the programs that `make` needs and initially without a Python."""
 
     def __init__(self, directory: Path):
         self.directory = directory
@@ -48,7 +48,7 @@ class Machine:
         return program
 
     def add_python(self, version: str, name: str = "", without: tuple[str, ...] = ()) -> Path:
-        """Add a Python under its usual name or another, which lacks some modules."""
+        """Add a Python under its usual name or `name`, without the modules `without`."""
         name = name or f"python{version}"
         site = self.directory / f"site-{name}"
         site.mkdir()
@@ -59,7 +59,7 @@ class Machine:
         return program
 
     def run(self, *command, cwd: Path = ROOT, expect: int = 0) -> str:
-        """Run a command; its output, standard error included."""
+        """Run a command; returns its output with standard error."""
         done = subprocess.run(
             list(map(str, command)), cwd=cwd, text=True, env={"PATH": str(self.programs)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -158,7 +158,7 @@ def test_environment_without_its_python_is_recreated(machine):
     assert machine.make_environment().endswith(f"{newest} makes it\n")
 
 
-def test_make_needs_no_python_to_help_and_to_clean(machine, tmp_path):
+def test_make_help_and_clean_need_no_python(machine, tmp_path):
     checkout = Checkout(tmp_path / "checkout").directory
     assert "remove the environment" in machine.run("make", "help", cwd=checkout)
     (checkout / ".venv").mkdir()
@@ -166,7 +166,7 @@ def test_make_needs_no_python_to_help_and_to_clean(machine, tmp_path):
     assert not (checkout / ".venv").exists()
 
 
-def test_the_same_versions_are_named_everywhere():
+def test_all_files_name_the_same_python_versions():
     script = (ROOT / "containers/environment.sh").read_text()
     versions = re.search(r"versions=\((3.*)\)", script)[1].split()
     oldest, newest = (tuple(map(int, versions[i].split("."))) for i in (0, -1))

@@ -43,7 +43,7 @@ def test_bad_input_to_train(tmp_path, capfd, arguments, message):
     assert code == 2
     assert message in err
     assert err.count("\n") == 1, err
-    assert not (tmp_path / "run").exists(), "nothing half-written"
+    assert not (tmp_path / "run").exists(), "must not write anything"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""containers/compare.py: what counts as a difference between two images."""
+"""containers/compare.py: which differences between two images it reports."""
 
 import json
 import os
@@ -12,7 +12,7 @@ compare = runpy.run_path(str(ROOT / "containers/compare.py"))
 
 
 def tree(root: Path) -> Path:
-    """A small image's files."""
+    """The files of a small image."""
     (root / ".singularity.d").mkdir(parents=True)
     labels = {"org.label-schema.build-date": root.name, "ddpg.lock": "abc"}
     (root / ".singularity.d/labels.json").write_text(json.dumps(labels))

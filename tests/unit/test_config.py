@@ -1,4 +1,4 @@
-"""The configuration: how it resolves, and one line for each error in it."""
+"""The configuration: the resolved values, and one line for every error."""
 
 import json
 import math
@@ -16,7 +16,7 @@ def settings():
     return config.read("config.yaml")
 
 
-def test_the_presets_are_spinning_ups(settings):
+def test_the_presets_have_spinning_ups_values(settings):
     classic = config.experiment(settings, "halfcheetah-benchmark")
     assert (classic.hidden_sizes, classic.update_every) == ((400, 300), "episode")
     assert classic.total_steps == 3_000_000
@@ -60,7 +60,7 @@ def test_digests_of_published_runs_are_unchanged(run):
         {"update_every": "episode", "update_after": -0.0},
     ],
 )
-def test_equal_values_have_one_digest_and_one_name(settings, equal):
+def test_equal_values_have_equal_digests(settings, equal):
     demo = config.experiment(settings, "pendulum-demo")
     same = config.experiment(settings, "pendulum-demo", equal)
     assert (same.digest(), str(same)) == (demo.digest(), str(demo))
@@ -96,7 +96,7 @@ def test_whole_numbers_are_valid_for_float_keys(settings):
         ("epochs", "--set epochs: write KEY=VALUE"),
     ],
 )
-def test_bad_values_get_one_line(settings, assignment, message):
+def test_invalid_values_are_refused_in_one_line(settings, assignment, message):
     with pytest.raises(UserError) as error:
         config.experiment(settings, "pendulum-demo", config.parse_overrides([assignment]))
     assert message in str(error.value)
@@ -140,7 +140,7 @@ def test_learning_rates_fit_single_precision(settings, value):
         ),
     ],
 )
-def test_a_wrong_comparison_is_one_clear_line(settings, changes, message):
+def test_an_invalid_comparison_is_refused_in_one_line(settings, changes, message):
     settings["comparisons"]["pendulum"].update(changes)
     with pytest.raises(UserError) as error:
         config.check(settings)
@@ -210,7 +210,7 @@ def test_comparisons_and_smoke_may_be_absent(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        # The value is of the file that wrote it last, also by way of the defaults.
+        # An invalid value is in the file that set it last, also if it came through the defaults.
         (["defaults: {pi_lrr: 1}", "defaults: {q_lr: 1}"], "0.yaml: defaults: unknown key"),
         (["defaults: {pi_lr: -1}", "experiments: {x: {}}"], "0.yaml: defaults.pi_lr: -1"),
         (["defaults: {pi_lr: 0.1}", "defaults: {pi_lr: -1}"], "1.yaml: defaults.pi_lr: -1"),
@@ -220,7 +220,7 @@ def test_comparisons_and_smoke_may_be_absent(tmp_path):
         ),
         (["smoke: {epochs: 0}", "smoke: {seeds: [1]}"], "0.yaml: smoke.epochs: 0"),
         (["experiments: {x y: {}}", "smoke: {}"], "0.yaml: experiments: 'x y' is not allowed"),
-        # What is missing is of the file that began the mapping.
+        # A missing key is reported in the first file with the mapping.
         (
             ["experiments: {x: {seeds: [0], epochs: 1}}", "experiments: {x: {epochs: 3}}"],
             "0.yaml: experiments.x: 'env' is missing",

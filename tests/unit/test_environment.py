@@ -1,17 +1,22 @@
-"""Which environments are accepted, and how their time limits are handled."""
+"""Which environments are accepted, and how their time limits count."""
+
+import math
+import re
+import sys
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from ddpg import environment
 from ddpg.core.evaluation import evaluate_policy, time_limit
 from ddpg.core.streams import draw_seeds
-from ddpg.errors import UserError
+from ddpg.errors import EnvironmentFailed, UserError
 
 
 class Stub(gym.Env):
-    """An environment with the spaces that a test needs."""
+    """An environment with given spaces."""
 
     def __init__(self, observation_space, action_space):
         self.observation_space, self.action_space = observation_space, action_space
@@ -39,7 +44,7 @@ def register(name, observation_space=BOX, action_space=BOX):
         ("Infinite-v0", {"action_space": gym.spaces.Box(-np.inf, 1, (2,))}, "infinite"),
     ],
 )
-def test_unfit_spaces_are_refused_in_one_line(name, spaces, message):
+def test_unsupported_spaces_are_refused_in_one_line(name, spaces, message):
     with pytest.raises(UserError) as error:
         environment.make(register(name, **spaces))
     assert message in str(error.value)
@@ -65,8 +70,8 @@ def test_mujoco_prints_no_warning(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_evaluation_episodes_equal_episodes_played_alone():
-    """Pendulum's episodes, and the lunar lander's, which end at different times."""
+def test_parallel_evaluation_equals_episodes_played_one_by_one():
+    """On Pendulum, and on LunarLander, whose episodes end at different times."""
     for name in ("Pendulum-v1", "LunarLanderContinuous-v3"):
         envs = [environment.make(name) for _ in range(4)]
         act_dim = envs[0].action_space.shape[0]
@@ -86,3 +91,121 @@ def test_evaluation_episodes_equal_episodes_played_alone():
                 over = terminated or truncated or length == 180
             assert (returns[i], lengths[i]) == (total, length)
         assert name == "Pendulum-v1" or len(set(lengths)) > 1
+
+
+ZERO = np.zeros(3, np.float32)
+GOOD = (ZERO, 0.0, False, False, {})
+
+
+class Scripted(Stub):
+    """An environment that does in reset and step what a test says."""
+
+    def __init__(self, reset, step):
+        super().__init__(BOX, BOX)
+        self.on_reset, self.on_step = reset, step
+
+    def reset(self, *, seed=None, options=None):
+        return self.on_reset()
+
+    def step(self, action):
+        return self.on_step()
+
+
+def scripted(reset=lambda: (ZERO, {}), step=lambda: GOOD):
+    kwargs = {"reset": reset, "step": step}
+    spec = EnvSpec("Scripted-v0", Scripted, kwargs=kwargs, max_episode_steps=9)
+    gym.registry["Scripted-v0"] = spec
+    try:
+        return environment.make("Scripted-v0")
+    finally:
+        del gym.registry["Scripted-v0"]
+
+
+def play(env):
+    env.reset(seed=0)
+    return env.step(np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda: 1 / 0, r"ZeroDivisionError: division by zero \(test_environment.py, line "),
+        (lambda: sys.exit(3), "SystemExit: 3"),
+        (lambda: None, "TypeError: cannot unpack"),
+        (lambda: (ZERO, 0.0, False, {}), "ValueError: not enough values to unpack"),
+        (
+            lambda: (ZERO[:1], *GOOD[1:]),
+            r"it returned array\(\[0\.\].* instead of an obs.* of 3 fin",
+        ),
+        (
+            lambda: (0.0, *GOOD[1:]),
+            "it returned 0.0 instead of an observation of 3 finite float32 n",
+        ),
+        (lambda: (ZERO + np.nan, *GOOD[1:]), r"it returned array\(\[nan, nan, nan\].* instead of"),
+        (lambda: (ZERO + np.float64(1e39), *GOOD[1:]), "instead of an observation of 3 finite"),
+        (lambda: (None, *GOOD[1:]), "it returned None instead of an obs"),
+        (lambda: (np.array(["a", "b", "c"]), *GOOD[1:]), "Error: "),
+        (lambda: (ZERO, None, False, False, {}), "TypeError: float"),
+        (lambda: (ZERO, np.zeros(2), False, False, {}), "TypeError: only "),
+        (lambda: (ZERO, math.nan, False, False, {}), "a reward of nan, which is no finite float32"),
+        (lambda: (ZERO, 1e39, False, False, {}), r"a reward of 1e\+39, which is no finite float32"),
+        (lambda: (ZERO, 0.0, np.zeros(2), False, {}), "ValueError: "),
+    ],
+)
+def test_whatever_a_step_does_is_one_line_with_the_environments_name(step, message):
+    with pytest.raises(EnvironmentFailed) as failed:
+        play(scripted(step=step))
+    assert re.match(f"environment 'Scripted-v0' failed in step: .*{message}", str(failed.value))
+    assert "\n" not in str(failed.value)
+    assert failed.value.__cause__.__traceback__
+
+
+@pytest.mark.parametrize(
+    ("reset", "message"),
+    [
+        (lambda: 1 / 0, "ZeroDivisionError: division by zero "),
+        (lambda: ZERO, r"it returned array\(\[0., 0., 0.\], dtype=float32\) instead of \(observ"),
+        (lambda: (ZERO[:2], {}), r"it returned array\(.* instead of an observation of 3 finite"),
+    ],
+)
+def test_whatever_a_reset_does_is_one_line_with_the_environments_name(reset, message):
+    with pytest.raises(EnvironmentFailed) as failed:
+        play(scripted(reset=reset))
+    assert re.match(f"environment 'Scripted-v0' failed in reset: {message}", str(failed.value))
+
+
+def test_lists_and_numbers_are_taken_for_what_they_are():
+    env = scripted(
+        lambda: ([0, 1, 2], {}), lambda: ([0.5, 1, 2], np.float32(0.5), 1, np.False_, {})
+    )
+    obs, reward, terminated, truncated, _ = play(env)
+    assert obs.tolist() == [0.5, 1, 2]
+    assert (reward, terminated, truncated) == (0.5, True, False)
+    assert type(reward) is float and type(terminated) is type(truncated) is bool
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("raise RuntimeError('broken')", "RuntimeError: broken"),
+        ("x = = 1", "SyntaxError: invalid syntax"),
+        ("import sys; sys.exit('bye')", "SystemExit: bye"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_one_line(tmp_path, monkeypatch, source, message):
+    (tmp_path / "broken_environments.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EnvironmentFailed, match=f"X-v0' cannot be made: {message}"):
+        environment.make("broken_environments:X-v0")
+
+
+def test_a_registered_environment_that_lacks_a_module_is_not_proposed_instead_of_itself():
+    spec = EnvSpec("Lacking-v0", "no_such_module:Lacking")
+    gym.registry["Lacking-v0"] = spec
+    try:
+        with pytest.raises(EnvironmentFailed) as failed:
+            environment.make("Lacking-v0")
+    finally:
+        del gym.registry["Lacking-v0"]
+    assert "cannot be made: ModuleNotFoundError: No module named 'no_such_" in str(failed.value)
+    assert "did you mean" not in str(failed.value)

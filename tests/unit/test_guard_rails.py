@@ -44,7 +44,7 @@ def stop(steps, row):
 
 
 def stopped(directory, **overrides):
-    """A run that was cut off after its first epoch."""
+    """A run that was interrupted after its first epoch."""
     with pytest.raises(Stopped):
         train(experiment(**overrides), 0, directory, report=stop)
     return directory
@@ -55,13 +55,13 @@ def contents(directory):
 
 
 def delete_results(directory):
-    """Delete a run's declared outputs, as Snakemake does before it repeats a job."""
+    """Delete a run's declared outputs, as Snakemake does before it starts the job again."""
     for name in (*RESULT_FILES, "run.json"):
         (directory / name).unlink(missing_ok=True)
 
 
 def refused(directory, *messages, seed=0, restart=False, restart_edited=False, **overrides):
-    """Training is refused with one line that has the messages, and changes no file."""
+    """Assert that training is refused with one line with the messages, and changes no file."""
     before = contents(directory)
     with pytest.raises(UserError) as error:
         train(
@@ -120,7 +120,7 @@ def test_another_version_of_a_package_is_refused(tmp_path, monkeypatch):
     refused(run, message, f"--restart, or in Snakemake by moving {run} away", restart_edited=True)
 
 
-def test_other_user_flags_are_refused(tmp_path, monkeypatch):
+def test_other_xla_flags_are_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
     monkeypatch.setenv("XLA_FLAGS", f"{os.environ['XLA_FLAGS']} --xla_cpu_enable_fast_math=true")
     refused(run, "variables.XLA_FLAGS: None -> --xla_cpu_enable_fast_math=true")
@@ -178,7 +178,7 @@ def test_damaged_finished_run_is_refused_without_a_checkpoint(tmp_path, expected
 
 
 def test_lost_or_damaged_results_are_restored(tmp_path, monkeypatch, caplog):
-    """Also if all are lost, as Snakemake deletes them. The bytes are equal: nothing was trained."""
+    """Also all of them, as Snakemake deletes them. To the byte, so nothing was trained."""
     run = tmp_path / "run"
     train(experiment(), 0, run)
     before = contents(run)
@@ -257,7 +257,7 @@ def finished_and_deleted(run, **overrides):
 
 
 @pytest.mark.parametrize("before", [stopped, finished_and_deleted])
-def test_a_run_of_other_values_is_set_aside(tmp_path, expected, caplog, before):
+def test_a_run_of_another_configuration_is_set_aside(tmp_path, expected, caplog, before):
     run = before(tmp_path / "run", pi_lr=0.5)
     train(experiment(pi_lr=0.5), 0, tmp_path / "other")
     remedy = "; undo the change, give another --output, or set it aside with --restart"
@@ -270,7 +270,7 @@ def test_a_run_of_other_values_is_set_aside(tmp_path, expected, caplog, before):
     assert results(run) == expected
     assert {*left.values()} <= {*contents(aside).values()}
 
-    # The old run can be gone on with, or is finished.
+    # The run that was set aside can be resumed, or is finished.
     train(experiment(pi_lr=0.5), 0, aside)
     assert results(aside) == results(tmp_path / "other")
     train(experiment(), 0, run, restart_edited=True)
@@ -335,7 +335,7 @@ def test_nonfinite_loss_stops_the_run(tmp_path):
 
 @pytest.mark.parametrize("every", [1, 2])
 def test_nonfinite_weight_is_never_saved(tmp_path, monkeypatch, every):
-    """Neither in a checkpoint nor in the policy of a run without a checkpoint at its end."""
+    """Neither in a checkpoint nor, where no checkpoint fell on the last epoch, in a policy."""
     arrays = agent.DDPG.arrays
     calls = []  # one for the digest of each epoch, one for a checkpoint
 
@@ -364,7 +364,7 @@ def test_nonfinite_actor_never_acts(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
-    """At each write in turn: exit code 75, and the same bytes once there is space again."""
+    """At each write in turn: exit as resumable; with free space again, finish with equal bytes."""
     short = experiment(epochs=2)
     produced = {
         "make_identity": provenance.make_identity(short, 0, "test"),
@@ -390,7 +390,7 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
 
 
 def test_results_are_synced_before_the_checkpoint_is_removed(tmp_path, monkeypatch):
-    """In an order that survives a power loss at any moment."""
+    """In the order that a loss of power at any moment survives."""
     disk = FakeDisk(monkeypatch)
     train(experiment(), 0, tmp_path / "run")
     events = disk.events

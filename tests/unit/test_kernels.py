@@ -1,4 +1,4 @@
-"""Numerical kernels: pinned by the package, checked when a run starts."""
+"""Numerical kernels: pinned by the package, and checked when a run starts."""
 
 import os
 import subprocess
@@ -80,8 +80,8 @@ def test_products_equal_their_definition(sizes):
     assert find_differing_products(*sizes) == []
 
 
-def test_the_definition_is_the_sum_of_fused_multiply_adds():
-    """In a case that rounding each product first, or once at the end, gets wrong."""
+def test_products_are_defined_as_ordered_fused_multiply_adds():
+    """The case differs if products are rounded first, or the sum only once at the end."""
     a = np.float32([[1 + 2**-12, 1, 2**-30]])
     b = np.float32([[1 + 2**-12, 0], [-1, 0], [1, 0]])
     exact_steps = np.float32(np.float64(a[0, 0]) * np.float64(b[0, 0]))
@@ -112,7 +112,7 @@ def test_wrong_product_is_detected(monkeypatch):
     )  # three layers, forwards and both gradients
 
 
-def test_functions_are_those_of_the_pinned_kernels(monkeypatch):
+def test_a_function_of_other_kernels_is_detected(monkeypatch):
     assert find_differing_functions() == []
     monkeypatch.setattr(np, "tanh", lambda x: x)
     assert find_differing_functions() == ["NumPy's tanh"]

@@ -1,4 +1,4 @@
-"""Files and their names are UTF-8 in every locale; printing never fails."""
+"""In every locale, files and their names are UTF-8, and printing never fails."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ LATIN_1 = pytest.param("ISO-8859-1", marks=pytest.mark.latin_1)
 
 @pytest.fixture(params=["POSIX", LATIN_1])
 def locale(request, tmp_path):
-    """The variables of a locale."""
+    """Environment variables that set a locale."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG"))}
     variables |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": request.param}
     if request.param == "ISO-8859-1":
@@ -42,9 +42,9 @@ def test_non_ascii_configuration_labels_and_file_names(tmp_path, locale):
     (directory / "s\u00fc\u00df.yaml").write_text(text, encoding="utf-8")
 
     def run(*arguments: Path | str, expect: int = 0) -> str:
-        """Run a command; its output. To open a file as the locale says is an error."""
+        """Run a command; returns its output. Opening a file in the locale's encoding fails."""
         options = ["-X", "warn_default_encoding", "-W", "always::EncodingWarning"]
-        # Encoded here, for the child may read other bytes from its command line than we write.
+        # Encoded here, because the locale may otherwise change the bytes of the arguments.
         done = subprocess.run(
             [sys.executable, *options, "-m", "ddpg", *(os.fsencode(str(a)) for a in arguments)],
             cwd=ROOT, env=locale, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""Available memory: page cache counts as free, and every limit counts."""
+"""Available memory: page cache counts as free, and the limits of all parent groups count."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ def v1(name, limit, used, stat=""):
 
 
 def of_process(group, *mounts, root="/"):
-    """The content of /proc on the process's control groups."""
+    """The files in /proc that describe the process's control groups."""
     mountinfo = "".join(mounts).format(root=root)
     return {"/proc/self/cgroup": group + "\n", "/proc/self/mountinfo": mountinfo}
 
@@ -51,7 +51,7 @@ NO_LIMIT_V1 = 2**63 - 4096
         ),
         "a group without a limit": (60 * G, of_process("0::/a", V2) | v2("/a", "max", 1 * G)),
         "a group below the root": (1 * G, of_process("0::/a/b", V2) | v2("/a/b", 2 * G, 1 * G)),
-        "a limit of the group above": (
+        "a limit of the parent group": (
             2 * G,
             of_process("0::/job/step", V2) | v2("/job", 3 * G, 1 * G) | v2("/job/step", "max", G),
         ),
@@ -59,7 +59,7 @@ NO_LIMIT_V1 = 2**63 - 4096
             1 * G,
             of_process("0::/job/step", V2) | v2("/job", 4 * G, 3 * G) | v2("/job/step", 3 * G, G),
         ),
-        "a group beside it is not its own": (
+        "a sibling group does not count": (
             60 * G,
             of_process("0::/job/step", V2) | v2("/job/other", 2 * G, 1 * G),
         ),
@@ -80,7 +80,7 @@ NO_LIMIT_V1 = 2**63 - 4096
             2 * G - 4 * 10**8,
             of_process("4:memory:/job", OTHER_V1, V1) | v1("/job", 2 * G, 2 * 10**9, CACHE_V1),
         ),
-        "version 1, a limit of the group above": (
+        "version 1, a limit of the parent group": (
             1 * G,
             of_process("9:cpu,memory:/job/step", V1)
             | v1("/job", 2 * G, 1 * G)
@@ -113,7 +113,7 @@ def test_available_memory(monkeypatch, expected, files):
     assert memory.available_memory() == expected
 
 
-def test_a_path_with_a_space(monkeypatch):
+def test_a_mount_point_with_a_space(monkeypatch):
     mount = r"30 24 0:26 / /sys/fs/my\040groups rw - cgroup2 cgroup2 rw" + "\n"
     files = MACHINE | {"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": mount}
     files |= {"/sys/fs/my groups/memory.max": "1000\n", "/sys/fs/my groups/memory.current": "400\n"}
@@ -123,7 +123,7 @@ def test_a_path_with_a_space(monkeypatch):
 
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
 def test_a_limit_of_the_process(limit):
-    """With a real `ulimit`: half of the available memory can be allocated, twice as much cannot."""
+    """With a limit as `ulimit` sets it, half of the reported memory can be allocated, twice not."""
     program = (
         "import mmap, resource; from ddpg.memory import available_memory\n"
         f"resource.setrlimit(resource.{limit}, ({G}, {G})); rest = available_memory()\n"
@@ -138,7 +138,7 @@ def test_a_limit_of_the_process(limit):
     assert "line 5" in done.stderr
 
 
-@pytest.mark.skipif(memory.available_memory() is None, reason="the system does not say")
+@pytest.mark.skipif(memory.available_memory() is None, reason="the system does not report it")
 def test_this_machine():
     assert 0 < memory.available_memory() <= psutil.virtual_memory().total
 

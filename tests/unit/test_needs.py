@@ -1,4 +1,4 @@
-"""Tests whose requirements are missing are skipped or fail; see tests/helpers/needs.py."""
+"""Tests whose requirements are missing are skipped, and fail in CI; see helpers/needs.py."""
 
 import os
 import re
@@ -16,7 +16,7 @@ MISSING = {
 
 
 def run_pytest(path, *arguments: str, ci: bool = False) -> tuple[int, str]:
-    """Run tests with only the programs in the directory `path`; the exit code and the output."""
+    """Run tests with only the programs in the directory `path`; returns exit code and output."""
     env = {k: v for k, v in os.environ.items() if k != "CI" and not k.startswith("PYTEST")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-o", f"cache_dir={path}/cache", *arguments],
@@ -31,7 +31,7 @@ def test_missing_requirement_skips_with_a_reason(tmp_path):
     assert code == 0, output
     reasons = set(re.findall(r"^SKIPPED .*?: (needs .*)", output, re.MULTILINE))
     assert reasons == MISSING
-    assert re.search(r"\b1 passed, \d+ skipped in", output), "one test reads the sources only"
+    assert re.search(r"\b1 passed, \d+ skipped in", output), "one test needs only the sources"
 
 
 def test_missing_requirement_fails_in_ci(tmp_path):
@@ -51,7 +51,7 @@ def test_skip_without_a_marker_fails(tmp_path):
 
 
 def test_passed_tests_are_not_repeated(tmp_path):
-    """As in CI: first the tests that can run, then, with everything installed, the rest."""
+    """As in CI: first what can run, then, with the rest installed, what has not passed yet."""
     tests = tmp_path / "test_two.py"
     tests.write_text(
         "import pytest\n\ndef test_one(): pass\n\n@pytest.mark.buildah\ndef test_two(): pass\n"
@@ -60,6 +60,6 @@ def test_passed_tests_are_not_repeated(tmp_path):
     assert "1 passed, 1 skipped in" in run_pytest(tmp_path, *options)[1]
     (tmp_path / "buildah").write_text("#!/bin/sh\n")
     (tmp_path / "buildah").chmod(0o755)
-    for _ in range(2):  # what that run adds is not kept, so that two may run side by side
+    for _ in range(2):  # --not-yet-passed does not record passes, so two may run in parallel
         _, output = run_pytest(tmp_path, "--not-yet-passed", *options)
         assert "1 passed, 1 deselected in" in output

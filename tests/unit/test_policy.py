@@ -1,4 +1,4 @@
-"""The bytes of a stored policy."""
+"""The bytes of policy.npz."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The recorded revision is that of the sources, or None."""
+"""The recorded git revision is that of the sources, or none."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ from ddpg.runs.record import Revision
 
 def git(directory: Path, *arguments) -> str:
     author = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-    # A clone of a submodule by its path is refused otherwise.
+    # Otherwise git refuses to clone a submodule from a path.
     command = ["git", "-C", directory, *author, "-c", "protocol.file.allow=always", *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture(autouse=True)
 def no_variables_of_git(monkeypatch):
-    """Without git's variables: under a hook, these tests would write to the hook's repository."""
+    """Under a git hook, its variables would make these tests write to the hook's repository."""
     for name in provenance.GIT_VARIABLES & os.environ.keys():
         monkeypatch.delenv(name)
 
@@ -49,14 +49,14 @@ def revision(directory: Path, dirty: bool = False) -> Revision:
     return Revision(git(directory, "rev-parse", "HEAD"), dirty)
 
 
-def test_a_clone_has_its_revision_and_whether_it_changed(tmp_path, recorded):
+def test_a_clone_records_its_revision_and_whether_it_is_dirty(tmp_path, recorded):
     root = repository(tmp_path / "clone")
     assert recorded(root) == revision(root)
     (root / "ddpg/__init__.py").write_text("changed")
     assert recorded(root) == revision(root, dirty=True)
 
 
-def test_a_worktree_a_submodule_and_a_link_have_their_own(tmp_path, recorded):
+def test_worktrees_submodules_and_links_record_their_own_revision(tmp_path, recorded):
     root, outer = repository(tmp_path / "own"), repository(tmp_path / "outer")
     git(root, "worktree", "add", "--quiet", tmp_path / "tree")
     git(tmp_path / "tree", "commit", "--quiet", "--allow-empty", "--message", "ahead")
@@ -94,7 +94,7 @@ def test_git_hook_variables_are_ignored(tmp_path, recorded, monkeypatch):
     assert recorded(root) is None
 
 
-def test_a_clone_of_another_owner_has_its_revision(tmp_path, recorded, monkeypatch):
+def test_a_clone_of_another_owner_records_its_revision(tmp_path, recorded, monkeypatch):
     root = repository(tmp_path / "own")
     expected = revision(root)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")

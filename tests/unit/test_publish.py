@@ -25,7 +25,7 @@ def run(tmp_path):
     return directory
 
 
-def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
+def test_the_manifest_can_be_checked_with_sha256sum(run, tmp_path):
     published = tmp_path / "published"
     target = publish_run(run, published)
     assert target == published / "pendulum-demo" / "seed_0"
@@ -37,7 +37,7 @@ def test_a_published_run_is_listed_as_sha256sum_reads_it(run, tmp_path):
     check_manifest(published / "MANIFEST.sha256", [target])
 
 
-def test_only_runs_are_listed(run, tmp_path, caplog):
+def test_the_manifest_lists_only_runs(run, tmp_path, caplog):
     target = publish_run(run, tmp_path / "published")
     manifest = (tmp_path / "published/MANIFEST.sha256").read_text(encoding="utf-8")
     for name in ("seed_0_backup", "seed_5", ".seed_1.tmp"):
@@ -51,7 +51,7 @@ def test_only_runs_are_listed(run, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "count", [tables.provenance, lambda runs: estimate_costs({"experiments": {}}, runs)]
+    "count", [tables.provenance, lambda runs: estimate_costs({"experiments": {}}, runs, {})]
 )
 def test_duplicate_run_is_refused(run, count):
     shutil.copytree(run, run.with_name("seed_0_backup"))

@@ -1,4 +1,4 @@
-"""The replay buffer: a ring, sampled uniformly."""
+"""The replay buffer: a ring buffer that is sampled uniformly."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ OBS_DIM, ACT_DIM = 3, 2
 
 
 def filled(size: int, transitions: int) -> ReplayBuffer:
-    """A buffer to which `transitions` were added; all numbers of transition i are made from i."""
+    """A buffer with `transitions` added; all numbers in transition i follow from i."""
     buffer = ReplayBuffer(size, OBS_DIM, ACT_DIM)
     for i in range(transitions):
         buffer.add(
@@ -68,7 +68,7 @@ def test_sampling_is_uniform_with_replacement():
     assert abs(counts - 10_000).max() < 5 * np.sqrt(100_000 * 0.1 * 0.9)
 
 
-def test_sampling_fills_only_the_batches_asked_for():
+def test_sampling_fills_only_the_requested_batches():
     batches = empty_batches(capacity=5, batch_size=4)
 
     filled(10, 10).sample(np.random.default_rng(0), batches, updates=2)
@@ -78,7 +78,7 @@ def test_sampling_fills_only_the_batches_asked_for():
         assert np.isnan(array[2:]).all()
 
 
-def test_the_same_generator_samples_the_same():
+def test_equal_generators_sample_equal_batches():
     first, second = empty_batches(2, 8), empty_batches(2, 8)
     buffer = filled(10, 10)
 
@@ -102,7 +102,7 @@ def test_last_transitions_can_be_restored(added):
         np.testing.assert_array_equal(a, b)
 
 
-def test_last_gives_copies():
+def test_last_returns_copies():
     buffer = filled(5, 5)
 
     buffer.last(5).obs[:] = 99

@@ -1,4 +1,4 @@
-"""run.json: round trip, and messages for missing and mistyped values."""
+"""run.json: a round trip gives an equal record; missing and mistyped keys are named."""
 
 import copy
 import dataclasses
@@ -19,20 +19,20 @@ from ddpg.runs.record import Processor, Revision, RunRecord
 PUBLISHED = sorted(ROOT.glob("results/published/*/seed_*/run.json"))
 LATER_KEYS = {"core_digest", "kernels"}
 
-# Runs as other machines and other versions of this package leave them.
+# Runs of other machines and other versions of this package.
 ORIGINS = {
     "here": {},
     "in an image, which has no git": {"git": None, "image": IMAGE},
     "with uncommitted changes": {"git": Revision("0123456789abcdef", dirty=True)},
     "on a GPU": {"gpu": ("NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3")},
-    "on a processor that Linux says little of": {"processor": Processor("", "?-?-?-?", ())},
+    "on a processor that Linux hardly describes": {"processor": Processor("", "?-?-?-?", ())},
     "with variables": {"variables": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}},
     "of a later version": {"core_digest": "d", "kernels": "AVX2"},
 }
 
 
 def write(directory: Path, record: RunRecord | dict) -> Path:
-    """Write run.json into a run directory; its path."""
+    """Write run.json in a run directory; returns its path."""
     directory.mkdir(parents=True, exist_ok=True)
     content = record if isinstance(record, dict) else record.to_json()
     (directory / "run.json").write_bytes(json_bytes(content))
@@ -40,7 +40,7 @@ def write(directory: Path, record: RunRecord | dict) -> Path:
 
 
 def keys(value: dict, prefix: tuple = ()) -> list[tuple]:
-    """The path of every key of a JSON object whose keys are this package's."""
+    """The path of every key of a JSON object, not of free-form objects in it."""
     found = []
     for key, inner in value.items():
         found.append((*prefix, key))
@@ -73,7 +73,7 @@ def dotted(path: tuple) -> str:
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: "-".join(path.parts[-3:-1]))
-def test_every_published_run_is_read_as_it_was_written(path):
+def test_every_published_run_survives_a_round_trip(path):
     written = json.loads(path.read_text())
     record = RunRecord.read(path)
     again = record.to_json()
@@ -153,8 +153,8 @@ def test_whole_number_is_accepted_for_a_float(tmp_path):
     assert record.seconds == 10.0 and isinstance(record.seconds, float)
 
 
-def test_the_provenance_of_every_origin(tmp_path):
-    """Every kind of run in one table, as CSV, Markdown and page."""
+def test_the_provenance_table_of_all_origins(tmp_path):
+    """As CSV, Markdown and HTML."""
     runs = []
     for seed, changes in enumerate(ORIGINS.values()):
         runs.append(tmp_path / f"seed_{seed}")
@@ -177,7 +177,7 @@ def test_the_provenance_of_every_origin(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["provenance", "plan", "verify"])
-def test_every_command_names_what_is_wrong(tmp_path, capsys, command):
+def test_every_command_reports_an_invalid_run_json(tmp_path, capsys, command):
     run = tmp_path / "pendulum-demo/seed_0"
     write(run, {key: value for key, value in COMPLETE.items() if key != "machine"})
     options = {

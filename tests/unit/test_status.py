@@ -33,7 +33,7 @@ def make_run(directory, epochs=(1, 2), seed=0):
 
 
 def progress(epochs):
-    """The lines of a progress.txt of these epochs."""
+    """The lines of a progress.txt with these epochs."""
     rows = ["\t".join(COLUMNS)]
     for epoch in epochs:
         row = dict.fromkeys(COLUMNS, 0.0)
@@ -110,7 +110,7 @@ def test_directories_that_are_not_runs_are_skipped_and_named(tmp_path, capsys):
     (demo / "other/config.json").write_text('{"exp_name": "[bold]"}')
     (demo / "damaged").mkdir()
     (demo / "damaged/config.json").write_text("{")
-    assert len(status.find_statuses(tmp_path)) == 2  # seed_0, and the one with a name of its own
+    assert len(status.find_statuses(tmp_path)) == 2  # seed_0 and mine
     print_statuses(tmp_path)
     shown = "".join(capsys.readouterr().out.split())
     for name in ("seed_0_backup", "seed_00", "seed_5"):
@@ -142,7 +142,7 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
     files = RESULT_FILES
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
         seconds = 10_000 / speed
-        times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one epoch was held up
+        times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one slow epoch
         table = ["TotalEnvInteracts\tTime"]
         table += [f"{10_000 * (i + 1)}\t{time}" for i, time in enumerate(times)]
         directory = tmp_path / "pendulum-demo" / f"seed_{seed}"
@@ -157,14 +157,46 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
         (directory / "run.json").write_bytes(record)
         (directory / "progress.txt").write_text("\n".join(table).ljust(len(record)))
         runs.append(directory)
-    rows = {row["experiment"]: row for row in plan.estimate_costs(read("config.yaml"), runs)}
+    rows = {row["experiment"]: row for row in plan.estimate_costs(read("config.yaml"), runs, {})}
     demo = rows["pendulum-demo"]
     assert demo["core_hours"] == 3 * 500_000 / 1000 / 3600
     assert (demo["memory"], demo["disk"]) == (10**9, len(record) * (len(files) + 1))
     assert rows["halfcheetah-benchmark"]["core_hours"] is None
 
 
-def test_the_plan_measures_by_the_published_runs_beside_the_configuration(tmp_path, capsys):
+def test_rates_measured_alone_come_before_those_of_published_runs(tmp_path, capsys):
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    rates = {"pendulum-demo": plan.Rate(5000.0, "Fast Processor")}
+    (tmp_path / "results").mkdir()
+    plan.write_rates(tmp_path / plan.RATES, rates)
+    assert plan.read_rates(tmp_path / plan.RATES) == rates
+    published = ROOT / "results/published/pendulum-demo/seed_0"
+    command = ["plan", "--config", str(tmp_path / "config.yaml"), "--published", str(published)]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    hours = 3 * 500_000 / 5000 / 3600
+    assert re.search(rf"pendulum-demo +3 +{hours:.2f} .* an idle machine", shown)
+    assert "on one core each of Fast Processor" in shown
+    for damaged in ("", "experiment\npendulum-demo\n", "x", "\0", "steps_per_second,processor\n1,"):
+        (tmp_path / "rates.csv").write_text(damaged)
+        assert main([*command, "--rates", str(tmp_path / "rates.csv")]) == 2
+        assert "rates.csv: not a table of rates" in capsys.readouterr().err
+    assert main([*command, "--rates", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv: No such file" in capsys.readouterr().err
+
+
+def test_a_rate_is_measured_by_training():
+    tiny = {
+        "env": "Pendulum-v1", "hidden_sizes": [4], "batch_size": 4, "steps_per_epoch": 5000,
+        "start_steps": 100, "update_after": 0, "update_every": 50, "num_test_episodes": 1,
+    }  # fmt: skip
+    settings = read("config.yaml")
+    settings["experiments"] = {"tiny": settings["experiments"]["pendulum-demo"] | tiny}
+    rate = plan.measure_rate(settings, "tiny")
+    assert 100 < rate.steps_per_second < 100_000
+
+
+def test_the_plan_uses_the_published_runs_beside_the_configuration(tmp_path, capsys):
     run = tmp_path / "results/published/pendulum-demo/seed_0"
     shutil.copytree(ROOT / "results/published/pendulum-demo/seed_0", run)
     shutil.copy(ROOT / "config.yaml", tmp_path)

@@ -1,4 +1,4 @@
-"""Stop signals make a run save and end; a closed terminal does not crash it."""
+"""Every signal that usually ends a process makes a run save; a closed terminal loses nothing."""
 
 import os
 import pty
@@ -27,7 +27,7 @@ def test_stop_signals_are_recorded(number):
         assert not stop.asked
         os.kill(os.getpid(), number)
         assert stop.asked
-        os.kill(os.getpid(), number)  # schedulers repeat themselves
+        os.kill(os.getpid(), number)  # schedulers send signals repeatedly
 
 
 def test_signal_handlers_are_restored():
@@ -38,7 +38,7 @@ def test_signal_handlers_are_restored():
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_only_what_nohup_ignores_stays_ignored(number):
+def test_only_an_ignored_sighup_stays_ignored(number):
     before = signal.signal(number, signal.SIG_IGN)
     try:
         with stop_signals() as stop:

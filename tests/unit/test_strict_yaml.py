@@ -1,4 +1,4 @@
-"""The YAML loader refuses duplicate keys and ambiguous numbers."""
+"""Strict YAML: refuses text that YAML would silently drop or read differently than people do."""
 
 import pytest
 import yaml
@@ -29,7 +29,7 @@ def test_ambiguous_yaml_is_refused_with_its_line(text, line, problem):
     assert (error.value.problem_mark.line + 1, error.value.problem) == (line, problem)
 
 
-def test_anchors_and_merge_keys_work_and_may_be_overridden():
+def test_anchors_and_merge_keys_may_be_overridden():
     text = """
     x: &x {a: 1, b: 2}
     y: &y {b: 3, c: 4}
@@ -50,7 +50,7 @@ def test_anchors_and_merge_keys_work_and_may_be_overridden():
     }
 
 
-def test_names_and_dates_are_text_as_written():
+def test_keys_and_dates_stay_text():
     text = "{2018: 2018-01-01, no: no, ~: ~, on: 1_000, 1.50: 0, 2018-01-01: 0.5, =: 1}"
     assert strict_yaml.load(text) == {
         "2018": "2018-01-01", "no": False, "~": None, "on": 1000, "1.50": 0, "2018-01-01": 0.5,

@@ -1,4 +1,4 @@
-"""The training loop on real environments: stored transitions, statistics, and learning."""
+"""The training loop on real environments: what it stores and logs, and that it learns."""
 
 import csv
 
@@ -26,7 +26,7 @@ def read(directory):
 
 
 class Count:
-    """Counts what enters a run's statistics, epoch by epoch."""
+    """Counts the updates and episodes in a run's statistics, by epoch."""
 
     def __init__(self, monkeypatch):
         self.epochs = [[0, []]]
@@ -53,7 +53,7 @@ class Count:
 
 
 @pytest.mark.parametrize("length", [150, 350])
-def test_episodes_that_do_not_divide_the_epoch_count_once(tmp_path, monkeypatch, length):
+def test_episodes_across_an_epoch_boundary_count_once(tmp_path, monkeypatch, length):
     count = Count(monkeypatch)
     train(
         small("halfcheetah-benchmark", epochs=3, steps_per_epoch=5000, max_ep_len=length,
@@ -71,8 +71,8 @@ def test_episodes_that_do_not_divide_the_epoch_count_once(tmp_path, monkeypatch,
     assert [row["TotalEnvInteracts"] for row in read(tmp_path)] == [5000, 10000, 15000]
 
 
-def test_statistics_are_those_of_the_epoch(tmp_path, monkeypatch):
-    """The row against the same statistics of everything the epoch's updates reported."""
+def test_statistics_cover_the_updates_of_their_epoch(tmp_path, monkeypatch):
+    """The row must equal statistics computed from the metrics of the epoch's updates."""
     from ddpg.core.agent import DDPG
 
     reports, update = [], DDPG.update
@@ -107,10 +107,10 @@ def run_steps(run, steps):
 
 def test_a_time_limit_is_stored_as_not_terminal():
     run = make_training(small(), 0)
-    run_steps(run, 450)  # two of Pendulum's own limits of 200 steps
+    run_steps(run, 450)  # reaches Pendulum's own time limit of 200 steps twice
     assert not run.replay.data.terminated[:450].any()
     ends = run.replay.data.next_obs[[199, 399]]
-    assert (ends != run.replay.data.obs[[200, 400]]).all(axis=1).all(), "episodes did end there"
+    assert (ends != run.replay.data.obs[[200, 400]]).all(axis=1).all(), "episodes must end there"
 
 
 def test_a_terminal_state_is_stored_as_terminal():
@@ -136,7 +136,7 @@ def test_noise_is_clipped_to_the_bounds_of_each_dimension():
     assert set(np.abs(actions).ravel().tolist()) == {1.0}
 
 
-def test_streams_do_not_shift_each_other():
+def test_random_streams_are_independent():
     drawn, untouched = spawn_streams(7), spawn_streams(7)
     drawn["exploration"].standard_normal(1000)
     for name in set(drawn) - {"exploration"}:

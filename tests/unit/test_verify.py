@@ -33,7 +33,7 @@ def run(finished, tmp_path):
 
 
 def verify(capfd, *arguments):
-    """(exit code, what it printed, what it printed as errors)."""
+    """(exit code, standard output, standard error)."""
     capfd.readouterr()
     code = main(["verify", *map(str, arguments)])
     return code, *capfd.readouterr()
@@ -79,7 +79,7 @@ def test_undamaged_run_prints_its_provenance(run, capfd):
 @pytest.mark.parametrize(
     "name", ["progress.txt", "test_episodes.csv", "state_digests.txt", "config.json", "policy.npz"]
 )
-def test_a_changed_file(run, capfd, name):
+def test_a_changed_file_is_reported(run, capfd, name):
     with open(run / name, "a") as file:
         file.write("\n")
     code, out, err = verify(capfd, run)
@@ -89,7 +89,7 @@ def test_a_changed_file(run, capfd, name):
     assert err.count("\n") == 1
 
 
-def test_a_missing_file_and_a_directory_in_its_place(run, capfd):
+def test_a_missing_file_or_a_directory_in_its_place_is_reported(run, capfd):
     (run / "policy.npz").unlink()
     (run / "test_episodes.csv").unlink()
     (run / "test_episodes.csv").mkdir()
@@ -99,7 +99,7 @@ def test_a_missing_file_and_a_directory_in_its_place(run, capfd):
     assert "test_episodes.csv: missing (and 1 more)" in err
 
 
-def test_files_of_two_runs(run, capfd):
+def test_files_of_two_runs_are_reported(run, capfd):
     edit(run, "config.json", lambda content: content.replace(b'"seed": 10', b'"seed": 20'))
     code, _, err = verify(capfd, run)
     assert (code, "config.json and run.json are not of the same run" in err) == (1, True)
@@ -122,7 +122,7 @@ def test_directory_that_is_not_a_run(run, capfd, name, content, message):
     assert message in err
 
 
-def test_an_unfinished_run(run, capfd):
+def test_an_unfinished_run_is_refused(run, capfd):
     (run / "run.json").unlink()
     code, _, err = verify(capfd, run)
     assert (code, f"is {run} a finished run?" in err) == (2, True)
@@ -136,14 +136,14 @@ def test_every_run_is_checked(run, finished, capfd):
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 100])
-def test_a_replay_of_the_first_epochs(run, capfd, epochs):
+def test_a_replay_gives_the_same_bytes(run, capfd, epochs):
     code, out, _ = verify(capfd, run, "--replay", epochs)
     assert code == 0
     assert f"the first {min(epochs, 4)} epoch(s) are the same, byte for byte" in out
 
 
 @pytest.mark.parametrize("name", ["progress.txt", "test_episodes.csv"])
-def test_a_replay_that_differs(run, capfd, name):
+def test_a_replay_that_differs_fails_on_the_same_platform(run, capfd, name):
     def change(content):
         """Another digit in the third epoch."""
         lines = content.splitlines(keepends=True)
@@ -168,7 +168,7 @@ def test_a_replay_that_differs(run, capfd, name):
     assert f"{name} differ; compare statistically, because these differ: platform: GPU" in out
 
 
-def test_a_replay_that_differs_names_other_versions(run, capfd):
+def test_a_replay_that_differs_names_other_package_versions(run, capfd):
     edit(run, "progress.txt", lambda content: content.replace(b"\n1\t", b"\n1\t9"))
     edit_record(run, lambda record: record["identity"]["packages"].update(numpy="1.0"))
     code, out, _ = verify(capfd, run, "--replay", 1)

@@ -1,4 +1,4 @@
-"""A wrong configuration stops the workflow before it starts, with one line."""
+"""An invalid configuration stops the workflow before it starts, with one line."""
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ from ddpg import config
         ("smoke: {epochs: 1}\nsmoke: {epochs: 2}", "the key 'smoke' appears twice"),
     ],
 )
-def test_a_wrong_configuration(checkout, text, message):
+def test_an_invalid_configuration_is_refused(checkout, text, message):
     (checkout.directory / "wrong.yaml").write_text(text + "\n")
     (checkout.directory / "right.yaml").write_text("defaults: {}\n")
     files = ("--configfile", "wrong.yaml", "right.yaml")
@@ -48,11 +48,11 @@ def test_ignored_options_are_refused(checkout, options, message):
     assert sum(message in line for line in output.splitlines()) == 1
 
 
-def test_the_container_alone_can_be_given_on_the_command_line(checkout):
+def test_only_the_container_can_be_set_on_the_command_line(checkout):
     checkout.snakemake("-n", "demo", "--config", "container=other.sif")
 
 
-def test_without_comparisons_and_smoke(checkout):
+def test_comparisons_and_smoke_are_optional(checkout):
     path = checkout.directory / "config.yaml"
     settings = dict(config.read(path))
     del settings["comparisons"], settings["smoke"]

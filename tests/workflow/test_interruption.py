@@ -1,5 +1,7 @@
-"""Killed jobs, Ctrl-C, closed terminals and schedulers' warnings under Snakemake: the next
-attempt resumes, with the same bytes."""
+"""Snakemake resumes an interrupted run to the same bytes.
+
+It is interrupted by a kill, Ctrl-C, a closed terminal or a scheduler's warning.
+"""
 
 import os
 import re
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("sighup_ends")
 
 RUN = "results/runs/pendulum-demo/seed_0"
 LOG = "results/logs/train/runs/pendulum-demo/seed_0.log"
-# Small epochs: long enough to be interrupted, short enough for a test.
+# Long enough to be interrupted, short enough for a test.
 SHORT = {"epochs": 40, "steps_per_epoch": 400, "start_steps": 400}
 
 
@@ -29,11 +31,11 @@ def wait_for(path, pattern, process):
             return
         time.sleep(0.05)
     ended = process.poll()
-    os.killpg(process.pid, signal.SIGKILL)  # and what it started, which holds its output open
-    raise AssertionError(f"{pattern!r} did not come ({ended}): {process.communicate()[0]}")
+    os.killpg(process.pid, signal.SIGKILL)  # also its children, which hold its output open
+    raise AssertionError(f"{pattern!r} did not appear ({ended}): {process.communicate()[0]}")
 
 
-def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_factory):
+def test_a_job_resumes_after_a_kill_and_after_ctrl_c(checkout, tmp_path_factory):
     (checkout.directory / "short.yaml").write_text(f"experiments: {{pendulum-demo: {SHORT}}}\n")
     command = ("--configfile", "short.yaml", "--", f"{RUN}/run.json")
     run = checkout.directory / RUN
@@ -42,7 +44,7 @@ def test_a_killed_job_is_retried_and_ctrl_c_is_continued(checkout, tmp_path_fact
     wait_for(checkout.directory / LOG, r"epoch 5/40", process)
     os.kill(training_process(run), signal.SIGKILL)  # `retries:` starts it again
     wait_for(checkout.directory / LOG, r"resuming[^$]*epoch 15/40", process)
-    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches Snakemake and the job alike
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches both Snakemake and the job
     output, _ = process.communicate(timeout=240)
     assert process.returncode != 0, output
     assert not (run / "run.json").exists()
@@ -103,8 +105,8 @@ def test_nohup_keeps_snakemake_and_training_running(checkout):
     assert len(RunRecord.read(checkout.directory / RUN / "run.json").sessions) == 1
 
 
-def test_a_value_is_edited_while_the_run_is_interrupted(checkout):
-    """The same command trains with the new value, and the old run is set aside."""
+def test_editing_a_value_of_an_interrupted_run_sets_it_aside(checkout):
+    """The same command trains with the new value and keeps the old run."""
     command = ("--configfile", "edited.yaml", "--", f"{RUN}/run.json")
     run, log = checkout.directory / RUN, checkout.directory / LOG
 
@@ -134,7 +136,7 @@ def test_a_value_is_edited_while_the_run_is_interrupted(checkout):
     assert RunRecord.read(run / "set_aside_2/run.json") == first
     assert RunRecord.read(run / "run.json").steps == 400
 
-    # To run it again is not to train it again.
+    # Running the rule again does not train a finished run again.
     finished = (run / "run.json").read_bytes()
     output = checkout.snakemake("--forcerun", "train", *command)
     assert f"{RUN}: already finished; train it again" in output and "set_aside" not in output

@@ -10,7 +10,7 @@ SEEDS = (0, 10, 20, 30, 40)
 RUNS = [f"results/runs/pendulum-demo/seed_{seed}/run.json" for seed in SEEDS]
 LOGS = "results/logs/train/runs/pendulum-demo"
 
-# In place of ddpg/__main__.py: says which seed it is, and ends as the next line of `ends` tells.
+# Replaces ddpg/__main__.py: prints its seed, and ends as the next line of ends/<seed> says.
 STAND_IN = """
 import os, signal, sys, time
 from pathlib import Path
@@ -37,7 +37,7 @@ sys.exit(int(this))
 
 @pytest.fixture
 def stand_in(checkout):
-    """A checkout whose trainings end as the lists given to it say, seed by seed."""
+    """A function that runs Snakemake with trainings that end as its lists say, one list a seed."""
     (checkout.directory / "ddpg/__main__.py").write_text(STAND_IN)
     seeds = f"experiments: {{pendulum-demo: {{seeds: {[*SEEDS]}}}}}\n"
     (checkout.directory / "seeds.yaml").write_text(seeds)
@@ -54,7 +54,7 @@ def stand_in(checkout):
 
 
 def tries(directory):
-    """For each seed the exit codes that the logs of its tries end with, and the newest log's."""
+    """By seed: the exit codes in the log of each try. The log's link must lead to the newest."""
     found = {}
     for seed in SEEDS:
         logs = sorted((directory / LOGS).glob(f"seed_{seed}.*.log"))
@@ -75,10 +75,10 @@ def test_only_recoverable_failures_are_retried(stand_in):
     }  # fmt: skip
     assert [(stand_in.directory / run).exists() for run in RUNS] == [0, 0, 1, 0, 1]
     assert output.count("Trying to restart job") == 3
-    # What a person sees of a failed job is its own log.
+    # Snakemake shows the log of a failed job.
     assert re.search(r"^seed 0\nexit code 2$", output, re.MULTILINE)
 
-    # The next command tries what is left, and keeps the logs there are.
+    # The next command tries the remaining seeds and keeps the existing logs.
     stand_in([["0"], ["0"], [], ["0"], []])
     assert tries(stand_in.directory)[0] == [["2"], []]
     assert tries(stand_in.directory)[30] == [["1"], ["1"], []]
@@ -92,7 +92,7 @@ def most_at_once(directory):
     return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
 
 
-@pytest.mark.skipif(available_memory() is None, reason="the system does not say what is free")
+@pytest.mark.skipif(available_memory() is None, reason="the system does not report free memory")
 @pytest.mark.parametrize(
     ("share", "options", "alone"),
     [

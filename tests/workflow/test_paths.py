@@ -1,12 +1,12 @@
-"""Paths of the checkout and of configuration files are quoted in shell commands."""
+"""Paths of checkouts and configuration files are quoted: the shell must not interpret them."""
 
 import re
 
 import pytest
 from helpers.checkout import ROOT, Checkout
 
-# Words that the rules put together themselves, and quote where they hold what a user wrote.
-OWN_WORDS = {"params.options", "params.time_limit", "params.overrides"}
+# Parts of commands that the rules build, with user input already quoted.
+QUOTED_ALREADY = {"params.options", "params.time_limit", "params.overrides"}
 
 
 def test_everything_in_the_commands_of_rules_is_quoted():
@@ -14,8 +14,8 @@ def test_everything_in_the_commands_of_rules_is_quoted():
     for path in (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")):
         for command in re.findall(r"\n    shell:\n((?: {8}.*\n)+)", path.read_text("utf-8")):
             found |= set(re.findall(r"\{([^}]+)\}", command))
-    assert found >= OWN_WORDS
-    assert all(name.endswith(":q") for name in found - OWN_WORDS)
+    assert found >= QUOTED_ALREADY
+    assert all(name.endswith(":q") for name in found - QUOTED_ALREADY)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def checkout(tmp_path):
     return Checkout(directory)
 
 
-def test_a_checkout_and_a_configuration_under_any_name(checkout, tmp_path):
+def test_a_checkout_and_a_configuration_may_have_any_name(checkout, tmp_path):
     name = "my 'own' $(touch hit); `touch hit` & [a-z]*.yaml"
     text = "comparisons: {pendulum: {title: Mine}}\nsmoke: {pi_lr: 0.00001, seeds: [0, 1]}\n"
     (checkout.directory / name).write_text(text)

@@ -1,4 +1,4 @@
-"""A fresh clone draws from published runs and trains nothing; `all` trains what has changed."""
+"""A fresh clone draws figures from published runs without training; `all` trains what changed."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ from helpers.checkout import Checkout
 
 from ddpg import config
 
-# Snakemake asks for Apptainer's version, also where it only plans.
+# Snakemake runs `apptainer --version` even in a dry run.
 IN_AND_OUT_OF_THE_IMAGE = [[], pytest.param(["--use-singularity"], marks=pytest.mark.container)]
 
 EXPERIMENTS = config.read("config.yaml")["experiments"]
@@ -44,7 +44,7 @@ def test_fresh_clone_trains_every_seed(checkout):
     assert checkout.planned("all") == sorted(expected)
 
 
-# In place of ddpg/__main__.py: planning is what is tested here, so nothing is computed.
+# Replaces ddpg/__main__.py: only Snakemake's planning is tested here, so nothing is computed.
 STAND_IN = """
 import sys
 from pathlib import Path
@@ -71,7 +71,7 @@ else:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A checkout in which `all` has run, with nothing in its results."""
+    """A checkout in which `all` has run, with empty result files."""
     checkout = Checkout(tmp_path_factory.mktemp("done"))
     (checkout.directory / "ddpg/__main__.py").write_text(STAND_IN)
     checkout.snakemake("all")
@@ -87,13 +87,13 @@ def test_finished_workflow_trains_nothing(done, options):
 
 
 @pytest.mark.parametrize("name", ["halfcheetah-benchmark", "spinup-exercise-2-2"])
-def test_a_changed_hyperparameter_trains_exactly_that_experiment(done, name):
+def test_a_changed_hyperparameter_retrains_only_that_experiment(done, name):
     (done.directory / "change.yaml").write_text(f"experiments: {{{name}: {{polyak: 0.5}}}}\n")
     expected = [("runs", name, str(seed)) for seed in EXPERIMENTS[name]["seeds"]]
     assert done.planned("all", "--configfile", "change.yaml") == sorted(expected)
 
 
-def test_a_changed_default_trains_the_experiments_that_use_it(done):
+def test_a_changed_default_retrains_only_the_experiments_that_use_it(done):
     (done.directory / "change.yaml").write_text("defaults: {batch_size: 99}\n")
     planned = {name for _, name, _ in done.planned("all", "--configfile", "change.yaml")}
     assert planned == {name for name in EXPERIMENTS if "batch_size" not in EXPERIMENTS[name]}

@@ -1,4 +1,4 @@
-"""A thousand seeds are planned in half a minute and a gigabyte."""
+"""A thousand seeds are planned in less than half a minute with less than a gigabyte."""
 
 import re
 import subprocess
@@ -6,8 +6,8 @@ import sys
 
 from helpers.checkout import environment
 
-# In a process between: Linux counts the memory of who starts a process as the process's own, and
-# the one that runs the tests may have trained.
+# An intermediate process measures: Linux counts the memory of the parent at the time of the fork as
+# the child's, and the process that runs the tests may have trained.
 MEASURE = """
 import resource, subprocess, sys
 
@@ -18,7 +18,7 @@ sys.exit(code)
 """
 
 
-def test_a_thousand_seeds(checkout):
+def test_planning_a_thousand_seeds(checkout):
     (checkout.directory / "thousand.yaml").write_text(
         f"experiments: {{pendulum-demo: {{seeds: {[*range(1000)]}}}}}\n"
     )

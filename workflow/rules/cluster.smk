@@ -1,17 +1,18 @@
-# What only a SLURM cluster needs; workflow/profiles/slurm/config.yaml says the rest.
+# Functions for SLURM clusters only; the settings are in workflow/profiles/slurm/config.yaml.
 
 import shlex
 import subprocess
 
-# How long before the end of its run time a training job is asked to save: it finishes the updates
-# of a trajectory or a test, which takes seconds, and writes its checkpoint to a shared disk.
+# How long before the end of its run time a training job is asked to save. It first finishes the
+# updates of a trajectory or an evaluation, which takes seconds, and then writes its checkpoint to a
+# shared disk.
 SECONDS_TO_SAVE = 120
 
 
 def time_limit(resources):
     """The prefix of a command that warns it before a SLURM job's time limit; empty without one.
 
-    SLURM's own `--signal` would warn Snakemake too, which then fails a run that ends just in time.
+    SLURM's own `--signal` would also reach Snakemake, which then fails a run that ends just in time.
     """
     if "SLURM_JOB_ID" not in os.environ or not resources.get("runtime"):
         return ""
@@ -38,12 +39,12 @@ def check_cluster():
             )
 
 
-# The options of `sbatch` that Snakemake's plugin gives in short, in the words of SLURM's answers.
+# The long forms of the short `sbatch` options that Snakemake's plugin uses, for messages.
 LONG_OPTIONS = {"-A": "--account", "-p": "--partition", "-t": "--time", "-C": "--constraint"}
 
 
 def sbatch_options(job):
-    """What Snakemake's SLURM plugin will ask for with a job, as a tuple of options of `sbatch`."""
+    """The `sbatch` options that Snakemake's SLURM plugin will use for a job, as a tuple."""
     from snakemake_executor_plugin_slurm import (
         get_submit_command,
         set_gres_string,
@@ -66,7 +67,7 @@ def sbatch_options(job):
             "(A resource is given as in --set-resources train:qos=long)"
         ) from None
     words = shlex.split(command)
-    words = words[words.index("--comment") + 2 :]  # before it: what names the job and its files
+    words = words[words.index("--comment") + 2 :]  # skip the job's name and files before it
     options = []
     while words:
         word = words.pop(0)
@@ -87,9 +88,9 @@ def ask_slurm(options):
             timeout=60,
         )
     except FileNotFoundError:
-        raise WorkflowError("no sbatch here: start Snakemake where SLURM's commands are") from None
+        raise WorkflowError("sbatch not found: start Snakemake on a node with SLURM") from None
     except subprocess.TimeoutExpired:
-        raise WorkflowError("SLURM did not answer for a minute; see `sinfo`") from None
+        raise WorkflowError("SLURM did not answer within a minute; see `sinfo`") from None
     if answer.returncode == 0:
         return ""
-    return answer.stderr.strip().rpartition("\n")[2].rpartition(": ")[2] or "it does not say why"
+    return answer.stderr.strip().rpartition("\n")[2].rpartition(": ")[2] or "without a reason"

@@ -1,4 +1,4 @@
-# What the rules share: the checked configuration, and which runs there are.
+# Functions that the rules share: the checked configuration, and the runs of each collection.
 #
 # results/<collection>/<experiment>/seed_<seed>/ holds a run. `runs` are trained here in full,
 # `smoke` are trained here with the experiments shrunk to seconds, and `published` came with the

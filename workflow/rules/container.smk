@@ -1,8 +1,8 @@
-# What only the image needs; `container:` in the Snakefile names it.
+# Settings for running rules in the image; `container:` in the Snakefile names it.
 
 from ddpg.privileges import root_lacks_capabilities
 
-# Apptainer asks for all of root's capabilities where root starts it, and fails where one is missing.
-# In a user namespace, as for everybody else, it needs none.
+# When root starts Apptainer, it requests all of root's capabilities and fails if one is missing. In a
+# user namespace, which it uses for all other users, it needs none.
 if root_lacks_capabilities():
     os.environ.setdefault("APPTAINER_USERNS", "1")

@@ -1,4 +1,4 @@
-# What a target ends with: one page to look at, and a few lines that Snakemake's own are followed by.
+# The outcome of a target: a summary page, and a few lines that are printed after Snakemake's own.
 
 import atexit
 
@@ -8,32 +8,32 @@ TITLES = {
     "figures": "DDPG in TensorFlow 2: the published runs",
     "smoke": "A trial of the workflow: runs of seconds, nothing here is a result",
 }
-SOURCES = {"all": "runs", "demo": "runs", "figures": "published", "smoke": "smoke"}
+COLLECTIONS = {"all": "runs", "demo": "runs", "figures": "published", "smoke": "smoke"}
 
 
 def shown(target):
-    """The comparisons that a target is about."""
+    """The comparisons of a target."""
     return [n for n in config["comparisons"] if target != "demo" or n == "pendulum"]
 
 
 def curves_of(target):
-    """The tables that a target's page and last lines are made from."""
-    return [f"results/tables/{SOURCES[target]}/{name}/curves.csv" for name in shown(target)]
+    """The tables for a target's page and summary."""
+    return [f"results/tables/{COLLECTIONS[target]}/{name}/curves.csv" for name in shown(target)]
 
 
 def figures_of(target):
     """The directories of a target's figures."""
-    return [f"results/figures/{SOURCES[target]}/{name}" for name in shown(target)]
+    return [f"results/figures/{COLLECTIONS[target]}/{name}" for name in shown(target)]
 
 
 def verdict_of(target):
-    """The verdict, where everything was trained from scratch."""
+    """The verdict file, if the target trains everything from scratch."""
     return ["results/verdict.json"] if target == "all" else []
 
 
 def options(target):
-    """The command line's words, quoted, for what a target is about."""
-    words = ["--config", *CONFIG_FILES, "--figures", f"results/figures/{SOURCES[target]}"]
+    """The options of `page` and `summary` for a target, quoted."""
+    words = ["--config", *CONFIG_FILES, "--figures", f"results/figures/{COLLECTIONS[target]}"]
     for option, values in (
         ("--only", shown(target)),
         ("--curves", curves_of(target)),
@@ -43,17 +43,17 @@ def options(target):
     return shlex.join(words)
 
 
-# The rules of the targets have no output: they run each time, whatever else there is to do, so the
-# last lines are said each time, and a verdict that fails makes each of them fail.
+# The targets' rules have no output, so they run every time: the summary is printed every time, and
+# the target fails every time that its verdict fails.
 
 
 def said(target):
-    """Where a target's rule puts what Snakemake then says last."""
+    """The file with the lines that are printed at the end."""
     return f"results/logs/summary/{target}.txt"
 
 
 def summarise(target):
-    """The command of a target's rule."""
+    """The command of a target's rule, which writes the summary."""
     return (
         f"python -m ddpg summary {options(target)} --page results/summary/{target}.html"
         f" > {said(target)} 2> {{log}}"
@@ -61,21 +61,21 @@ def summarise(target):
 
 
 def targets_at_work():
-    """The targets whose rules run."""
+    """The targets whose rules run now."""
     return [target for target in TITLES if target in {job.rule.name for job in workflow.dag.jobs}]
 
 
 def forget_summaries():
-    """Before anything runs: what an earlier Snakemake said is not this one's outcome."""
+    """Delete the summaries of earlier Snakemakes before anything runs."""
     for target in targets_at_work():
         Path(said(target)).unlink(missing_ok=True)
 
 
 def say_summaries_last():
-    """Print what the targets' rules have to say when Snakemake itself has said everything."""
+    """Print the targets' summaries at exit, after Snakemake's own messages."""
 
     def say(paths):
-        with contextlib.suppress(OSError):  # who reads may have left
+        with contextlib.suppress(OSError):  # the pipe may be closed
             for path in filter(Path.exists, paths):
                 print(f"\n{path.read_text(encoding='utf-8')}", end="", flush=True)
 

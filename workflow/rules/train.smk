@@ -1,9 +1,9 @@
 # One job per (experiment, seed).
 #
-# Snakemake deletes the declared outputs of a job that fails or is started again. A run leaves two
-# things beside them that Snakemake does not know: its checkpoint, from which the next try resumes,
-# and a copy of a finished run's results, which the next try puts back. A run whose values were
-# edited meanwhile is set aside.
+# Snakemake deletes the declared outputs of a job that fails or is started again. So a run keeps two
+# undeclared directories beside them: its checkpoint, from which the next try resumes, and a copy of
+# a finished run's results, which the next try restores. If its configuration was edited meanwhile,
+# the run is set aside.
 
 
 rule train:
@@ -34,12 +34,14 @@ rule train:
         overrides=lambda w, output: overrides(w.collection),
         time_limit=lambda w, resources: time_limit(resources),
     shell:
-        # What warns a training warns every process of its job, and this shell has to outlive it.
+        # A scheduler sends its warning signals to every process of a job; this shell must survive
+        # them until the training has saved.
         "trap : HUP INT TERM USR1 USR2 XCPU;"
-        # Snakemake deletes the log of the try before. So each try has its own, which that points to.
+        # Snakemake deletes the log of the previous try. So each try has its own log file, and the
+        # declared log is a link to the newest.
         " ln -sf seed_{wildcards.seed:q}.$(date +%Y%m%dT%H%M%S.%N).log {log:q};"
         " {params.time_limit} python -m ddpg train {wildcards.experiment:q}"
         " --seed {wildcards.seed:q} --output {params.directory:q} --config {params.config:q}"
         " {params.overrides} --restart-edited >> {log:q} 2>&1"
-        # What jobs.smk decides by whether to repeat it.
+        # jobs.smk reads this line to decide whether to retry.
         " || (code=$?; echo exit code $code >> {log:q}; exit $code)"

@@ -1,13 +1,13 @@
-# What the shell of a SLURM job reads before it starts Snakemake.
+# The shell of a SLURM job sources this file before it starts Snakemake.
 
-# SIGTERM goes to every process of a job, and so do the warnings that `--signal` asks for. If this
-# shell or a Snakemake ended of one, SLURM would kill what is left of the job before the training,
-# which takes them all the same, has saved.
+# SLURM sends SIGTERM, and the warnings of `--signal`, to every process of a job. If one ended this
+# shell or Snakemake, SLURM would kill the rest of the job before the training has saved. The training
+# sets its own handlers, so it still receives them.
 trap '' TERM USR1 USR2 XCPU
 
-# Snakemake's plugin starts every task of an array as the array's first job, of which it then misses
-# or, if the task fails, deletes the files. So start each task as its own job: the command of the
-# first is a line of the job's script, $0, and those of the others are packed behind it.
+# Snakemake's plugin starts every task of an array as the array's first job. It then misses the files
+# of that job or, if the task fails, deletes them. So start each task as its own job: the command of
+# the first job is a line of the job script, $0, and those of the others are packed after it.
 if [ -n "${SLURM_ARRAY_TASK_ID:-}" ] && [ -r "$0" ]; then
     python=$(sed -nE 's/.* ([^ ]+) -m snakemake .*/\1/p' "$0")
     own=$("$python" - "$0" "$SLURM_ARRAY_TASK_ID" <<'END'
