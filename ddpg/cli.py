@@ -301,42 +301,43 @@ def aggregate(options) -> None:
 
     if options.manifest:
         check_manifest(options.manifest, options.runs)
-    tables.write_csv(options.output, curves.aggregate(options.runs))
+    tables.write_csv(options.output, curves.aggregate_runs(options.runs))
 
 
 def compare(options) -> None:
-    from ddpg.analysis import claims, comparison, tables
-    from ddpg.analysis.statistics_report import statistics_markdown
+    from ddpg.analysis import comparison, judging, tables
+    from ddpg.analysis.statistics_report import format_statistics
 
     comparisons = _comparisons(options)
     found = {
-        "groups": comparison.group_table(comparisons),
-        "pairs": comparison.pair_table(comparisons),
-        "claims": claims.claim_table(comparisons),
+        "groups": comparison.tabulate_groups(comparisons),
+        "pairs": comparison.tabulate_pairs(comparisons),
+        "claims": judging.judge_claims(_claims(options), comparisons),
     }
-    text = statistics_markdown(**found)
+    text = format_statistics(**found)
     for name, table in found.items():
         tables.write_csv(options.output / f"{name}.csv", table)
     tables.write_document(options.output / "statistics", text)
 
 
 def plot(options) -> None:
-    from ddpg.analysis import figures
+    from ddpg.analysis.figures import draw_figures
 
-    figures.draw_all(_comparisons(options), options.output)
+    draw_figures(_comparisons(options), options.output)
 
 
 def page(options) -> None:
-    from ddpg.analysis import page as pages
     from ddpg.analysis import tables
+    from ddpg.analysis.page import render_page
 
     comparisons, verdict = _headline_first(options), _verdict(options)
-    text = pages.render(options.title, comparisons, options.figures, verdict)
+    claims = _claims(options)
+    text = render_page(options.title, comparisons, claims, options.figures, verdict)
     tables.write_text(options.output, text)
 
 
 def summary(options) -> None:
-    from ddpg.analysis import summary as summaries
+    from ddpg.analysis.summary import print_summary
     from ddpg.analysis.verdict import FAIL
 
     comparisons, verdict = _headline_first(options), _verdict(options)
@@ -346,7 +347,7 @@ def summary(options) -> None:
         paths = {"main figure": main, **paths}
     if options.page:
         paths["report"] = options.page
-    summaries.show(comparisons, verdict, paths)
+    print_summary(comparisons, verdict, paths)
     if verdict and verdict.result == FAIL:
         failed = [name for name, found in verdict.experiments.items() if found.result == FAIL]
         raise Mismatch(f"{options.verdict}: not reproduced: {', '.join(failed)}")
@@ -355,20 +356,20 @@ def summary(options) -> None:
 def provenance(options) -> None:
     from ddpg.analysis import tables
 
-    table = tables.provenance(options.runs)
+    table = tables.tabulate_provenance(options.runs)
     tables.write_csv(options.output / "provenance.csv", table)
-    text = "# What produced the runs\n\n" + tables.markdown(table)
+    text = "# What produced the runs\n\n" + tables.format_markdown(table)
     tables.write_document(options.output / "provenance", text)
 
 
 def verdict(options) -> None:
     from ddpg.analysis import tables
-    from ddpg.analysis import verdict as verdicts
+    from ddpg.analysis.verdict import format_verdict, judge_runs
     from ddpg.runs.typed_json import to_json
 
-    result = verdicts.verdict(options.fresh, options.published)
+    result = judge_runs(options.fresh, options.published)
     tables.write_json(options.output / "verdict.json", to_json(result))
-    tables.write_document(options.output / "verdict", verdicts.markdown(result))
+    tables.write_document(options.output / "verdict", format_verdict(result))
     print(f"{options.output / 'verdict.json'}: {result.result}")
 
 
@@ -382,7 +383,8 @@ def plan(options) -> None:
 
 
 def _comparisons(options) -> list:
-    from ddpg.analysis import comparison, curves
+    from ddpg.analysis import curves
+    from ddpg.analysis.comparison import load_comparison
 
     settings = config.read(*options.config)
     declared = settings["comparisons"]
@@ -394,13 +396,19 @@ def _comparisons(options) -> list:
     if not names:
         log.info("%s: no comparisons, so none in %s", settings.files, options.output)
     runs = curves.read_curves(options.curves)
-    return [comparison.load(name, declared[name], runs) for name in names]
+    return [load_comparison(name, declared[name], runs) for name in names]
 
 
 def _headline_first(options) -> list:
     """The comparisons, the configuration's `headline` before the others."""
     headline = config.read(*options.config).get("headline")
     return sorted(_comparisons(options), key=lambda comparison: comparison.name != headline)
+
+
+def _claims(options) -> tuple:
+    from ddpg.analysis.claims import read_claims
+
+    return read_claims(config.read(*options.config))
 
 
 def _verdict(options):

@@ -4,10 +4,11 @@ import dataclasses
 import difflib
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -102,7 +103,7 @@ def read(*paths: Path | str) -> Settings:
     Absent `comparisons` and `smoke` are empty. Raises UserError with one line, which names the
     file, for a file that is missing, no YAML, or against the schema.
     """
-    layers = [(str(path), _load_yaml(path)) for path in paths]
+    layers = [(str(path), load_yaml(path)) for path in paths]
     merged: dict = {"comparisons": {}, "smoke": {}}
     for _, content in layers:
         merged = merge(merged, content)
@@ -123,21 +124,21 @@ def merge(base: dict, override: dict) -> dict:
 def check(config: dict) -> None:
     """Check a whole configuration, and each experiment with the defaults filled in."""
     settings = _settings(config)
-    _validate(config, _schema(), settings.file_of)
+    validate(config, load_schema(), settings.file_of)
     for name in config["experiments"]:
         experiment(config, name)
     headline, comparisons = config.get("headline"), config.get("comparisons", {})
     if comparisons and headline is not None and headline not in comparisons:
         raise UserError(
             f"{settings.file_of(('headline',))}: headline: no comparison {headline!r}"
-            + _hint(headline, comparisons)
+            + suggest(headline, comparisons)
         )
     for comparison, value in config.get("comparisons", {}).items():
         _check_comparison(settings, comparison, value)
 
 
 def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
-    """UserError for an unknown experiment, and for a reference of no or of several sources."""
+    """UserError for an unknown experiment or group, and for a reference without one source."""
 
     def refuse(part: str, name: str, problem: str):
         path = ("comparisons", comparison, part, name)
@@ -146,12 +147,19 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
     known = settings["experiments"]
     for name in value["experiments"]:
         if name not in known:
-            refuse("experiments", name, f"no experiment {name!r}{_hint(name, known)}")
+            refuse("experiments", name, f"no experiment {name!r}{suggest(name, known)}")
     for name, reference in value.get("references", {}).items():
         if name in value["experiments"]:
             refuse("references", name, "an experiment here has the same name; rename this")
         if len(reference.keys() & {"curve", "table", "runs"}) != 1:
             refuse("references", name, "give one of 'curve', 'table' and 'runs'")
+    groups = [*value["experiments"], *value.get("references", {})]
+    for kind, pairs in value.get("pairs", {}).items():
+        for name in itertools.chain.from_iterable(pairs):
+            if name not in groups:
+                refuse("pairs", kind, f"no group {name!r} here{suggest(name, groups)}")
+        if same := [a for a, b in pairs if a == b]:
+            refuse("pairs", kind, f"{same[0]!r} cannot be compared with itself")
 
 
 def experiment(config: dict, name: str, overrides: dict | None = None) -> Experiment:
@@ -164,13 +172,13 @@ def experiment(config: dict, name: str, overrides: dict | None = None) -> Experi
     if name not in config["experiments"]:
         known = ", ".join(config["experiments"])
         raise UserError(
-            f"{settings.files}: no experiment {name!r}{_hint(name, config['experiments'])}; "
+            f"{settings.files}: no experiment {name!r}{suggest(name, config['experiments'])}; "
             f"there are: {known}"
         )
     overrides = _whole_numbers(overrides or {})
-    _validate(overrides, _definition("hyperparameters"), lambda path: "--set")
+    validate(overrides, _definition("hyperparameters"), lambda path: "--set")
     own = _whole_numbers({**config["defaults"], **config["experiments"][name], **overrides})
-    _validate(own, _definition("experiment"), settings.file_of, prefix=("experiments", name))
+    validate(own, _definition("experiment"), settings.file_of, prefix=("experiments", name))
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
     for field in dataclasses.fields(Experiment):
         if field.type is float:
@@ -256,14 +264,15 @@ def _at(path: Sequence[str | int], value):
 
 
 @functools.cache
-def _schema() -> dict:
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+def load_schema(path: Path = SCHEMA) -> dict:
+    """A schema of this package."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 @functools.cache
 def _definition(name: str) -> dict:
     """One of the schema's definitions as a schema of its own."""
-    return {"$ref": f"#/$defs/{name}", "$defs": _schema()["$defs"]}
+    return {"$ref": f"#/$defs/{name}", "$defs": load_schema()["$defs"]}
 
 
 def _is_number(checker, value) -> bool:
@@ -279,11 +288,18 @@ _Validator = validators.extend(
 )
 
 
-def _load_yaml(path: Path | str) -> dict:
+def load_yaml(
+    path: Path | str, kind: str = "a configuration; it needs `defaults:` and `experiments:`"
+) -> dict:
+    """Read a YAML file that holds a mapping, whole numbers in it as int.
+
+    UserError with one line where it is missing, not UTF-8, not YAML, or not `kind`.
+    """
     try:
         loaded = strict_yaml.load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give the configuration with --config") from None
+        advice = "; give the configuration with --config" if kind.startswith("a config") else ""
+        raise UserError(f"{path}: no such file{advice}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not in UTF-8 ({error.reason}); save it as UTF-8") from None
     except OSError as error:
@@ -294,11 +310,11 @@ def _load_yaml(path: Path | str) -> dict:
         problem = getattr(error, "problem", None) or (str(error).splitlines() or ["not YAML"])[0]
         raise UserError(f"{path}{line}: {problem}") from None
     if not isinstance(loaded, dict):
-        raise UserError(f"{path}: not a configuration; it needs `defaults:` and `experiments:`")
+        raise UserError(f"{path}: not {kind}")
     return _whole_numbers(loaded)
 
 
-def _validate(value: dict, schema: dict, file_of: Callable, prefix: tuple[str, ...] = ()) -> None:
+def validate(value: dict, schema: dict, file_of: Callable, prefix: tuple[str, ...] = ()) -> None:
     """UserError with the first error, in the file that `file_of` says of its path."""
     errors = sorted(_Validator(schema).iter_errors(value), key=lambda e: list(e.path))
     if errors:
@@ -314,7 +330,7 @@ def _explain(error) -> str:
     value, kind, wanted = error.instance, error.validator, error.validator_value
     if kind == "additionalProperties":
         (unknown,) = _wrong_key(error)
-        return f"unknown key {unknown!r}{_hint(unknown, error.schema['properties'])}"
+        return f"unknown key {unknown!r}{suggest(unknown, error.schema['properties'])}"
     if kind == "required":
         missing = next(key for key in wanted if key not in value)
         if missing == "defaults":  # the file of an experiment alone
@@ -329,8 +345,8 @@ def _explain(error) -> str:
         message = f"{value!r} is not text in YAML; put it in quotes"
     elif kind == "oneOf":
         message = f"{value!r} is neither a positive whole number nor 'episode'"
-    elif kind == "not":
-        message = f"{value} epochs have no middle one; write an odd number"
+    elif kind == "type" and wanted == "object" and "steps" in error.schema.get("properties", {}):
+        message = f"write a width in environment steps, {{steps: NUMBER}}, in place of {value!r}"
     elif kind == "pattern":
         message = f"{value!r} is not allowed"
     meaning = " ".join(error.schema.get("description", "").split()).split(". ")[0].rstrip(".")
@@ -363,6 +379,7 @@ def _explain_number(value) -> str | None:
     return f"{value!r} is text to YAML; write it as a decimal, {decimal}"
 
 
-def _hint(word: str, known) -> str:
+def suggest(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word: the known one that is like it, if any."""
     close = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -45,8 +45,6 @@ PUBLISHED_COLUMNS = [
 ]
 PER_SEED_COLUMNS = ["seed", "env_interacts", "test_return_mean"]
 
-FINAL_EVALUATIONS = 10
-
 
 def read_progress(path: Path | str) -> pd.DataFrame:
     """Read one `progress.txt` as Spinning Up's logger writes it, this package's included.
@@ -107,7 +105,7 @@ def read_config(directory: Path | str) -> dict:
     return config
 
 
-def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:
+def aggregate_runs(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     """Read many runs into one table with the columns RUN_COLUMNS, by experiment, seed and epoch.
 
     No runs give a table without rows. Raises UserError as `read_run` does, for two runs of one
@@ -123,25 +121,11 @@ def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     for (_, experiment, _), (directory, curve) in zip(named, read, strict=True):
         runs.setdefault(experiment, []).append((directory, curve))
     for own in runs.values():
-        check_same_steps(own)
+        _check_same_steps(own)
         _check_same_configuration([directory for directory, _ in own])
     curves = pd.concat([curve for _, curve in read])
     curves = curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True)
     return curves.astype({"seed": int, "epoch": int, "env_interacts": int})
-
-
-def check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
-    """Raise UserError unless all curves (name, table) were evaluated at the same steps."""
-    names, tables = zip(*runs, strict=True)
-    steps, *others = (table["env_interacts"].to_numpy() for table in tables)
-    for name, own in zip(names[1:], others, strict=True):
-        if not np.array_equal(own, steps):
-            raise UserError(
-                "runs of different length or evaluation steps: "
-                f"{names[0]} has {len(steps)} epochs to step {steps[-1]:.0f}, "
-                f"{name} has {len(own)} to step {own[-1]:.0f}; "
-                "finish the shorter run or leave it out"
-            )
 
 
 def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
@@ -164,7 +148,7 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
         run = twice.iloc[0]
         raise UserError(
             f"{', '.join(map(str, paths))}: hold different runs of {run['experiment']} seed "
-            f"{run['seed']}; make them anew with: python -m ddpg aggregate"
+            f"{run['seed']}; make them again with: python -m ddpg aggregate"
         )
     return table
 
@@ -188,13 +172,16 @@ def read_published(path: Path | str, environment: str, implementation: str) -> p
     _check_curve(path, curve["env_interacts"], curve["mean"])
     if not (np.isfinite(curve["sd"]) & (curve["sd"] >= 0)).all():
         raise UserError(
-            f"{path}: a standard deviation of {implementation} is no number of 0 or more"
+            f"{path}: a standard deviation of {implementation} is not a number of 0 or more"
         )
     return curve
 
 
 def read_per_seed(path: Path | str) -> pd.DataFrame:
-    """Read a CSV file of curves per seed: PER_SEED_COLUMNS, and any others of our own table."""
+    """Read a CSV file of curves per seed: PER_SEED_COLUMNS, and any others of our own table.
+
+    Seeds may be evaluated at different steps.
+    """
     table = _read_csv(path)
     missing = [name for name in PER_SEED_COLUMNS if name not in table.columns]
     if missing:
@@ -202,7 +189,6 @@ def read_per_seed(path: Path | str) -> pd.DataFrame:
     curves = [(f"{path}, seed {seed}", curve) for seed, curve in table.groupby("seed")]
     for name, curve in curves:
         _check_curve(name, curve["env_interacts"], curve["test_return_mean"])
-    check_same_steps(curves)
     return table.reindex(columns=["seed", *COLUMNS.values()])
 
 
@@ -225,35 +211,14 @@ def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
         files += found
     curves = [(file, read_progress(file)) for file in files]
     _check_no_copies(files)
-    check_same_steps(curves)
     return pd.concat([curve.assign(seed=number) for number, (_, curve) in enumerate(curves)])
 
 
-def smooth(values: np.ndarray, width: int) -> np.ndarray:
-    """Moving average over `width` (odd) epochs, centred, with what there is of it at the ends.
-
-    values (T,) -> (T,). It is `np.convolve(x, y, 'same') / np.convolve(z, y, 'same')` of Spinning
-    Up's `spinup/utils/plot.py`, and holds also for curves shorter than the window.
-    """
-    half = width // 2
-    window = np.ones(width)
-    sums = np.convolve(values, window)[half : half + len(values)]
-    return sums / np.convolve(np.ones(len(values)), window)[half : half + len(values)]
-
-
-def differing_keys(config: dict, other: dict) -> list[str]:
+def find_differing_keys(config: dict, other: dict) -> list[str]:
     """The keys, besides the seed, in which the configurations of two runs differ."""
     keys = sorted((config.keys() | other.keys()) - {"seed"})
     absent = object()
     return [key for key in keys if config.get(key, absent) != other.get(key, absent)]
-
-
-def final_evaluations(total: int) -> int:
-    """How many evaluations make the final performance: the last ten, of a short run its last third.
-
-    Ten evaluations of a run that has only ten would be its whole curve.
-    """
-    return min(FINAL_EVALUATIONS, max(1, total // 3))
 
 
 def _check_no_copies(files: list[Path]) -> None:
@@ -265,11 +230,25 @@ def _check_no_copies(files: list[Path]) -> None:
             raise UserError(f"{first} and {file}: the same run twice; remove one")
 
 
+def _check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
+    """Raise UserError unless all curves (name, table) were evaluated at the same steps."""
+    names, tables = zip(*runs, strict=True)
+    steps, *others = (table["env_interacts"].to_numpy() for table in tables)
+    for name, own in zip(names[1:], others, strict=True):
+        if not np.array_equal(own, steps):
+            raise UserError(
+                "runs of different length or evaluation steps: "
+                f"{names[0]} has {len(steps)} epochs to step {steps[-1]:.0f}, "
+                f"{name} has {len(own)} to step {own[-1]:.0f}; "
+                "finish the shorter run or leave it out"
+            )
+
+
 def _check_same_configuration(directories: list[Path]) -> None:
     first, *others = directories
     reference = read_config(first)
     for other in others:
-        differing = differing_keys(reference, read_config(other))
+        differing = find_differing_keys(reference, read_config(other))
         if differing:
             raise UserError(
                 f"{first} and {other}: runs of one experiment with different "

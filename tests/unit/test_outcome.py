@@ -27,7 +27,7 @@ def made(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         copy(ROOT / name, tmp_path / name)
     runs = sorted(ROOT.glob("results/published/pendulum-demo/seed_*"))
-    tables.write_csv("curves.csv", curves.aggregate(runs))
+    tables.write_csv("curves.csv", curves.aggregate_runs(runs))
     for name in ("pendulum", "exercise-2-2"):
         (tmp_path / "figures" / name).mkdir(parents=True)
         (tmp_path / "figures" / name / "comparison.svg").write_bytes(PICTURE)
@@ -118,7 +118,10 @@ def test_the_page_needs_no_other_file(made):
 
 def test_the_page_shows_results_and_claims(made):
     text = page()
-    assert re.search(r"<td>this package</td>\s*<td>Pendulum-v1</td>\s*<td>3</td>\s*<td>-1", text)
+    assert re.search(
+        r"<td>this package</td>\s*<td>Pendulum-v1</td>\s*<td>3</td>\s*<td>400,000 to 500,000</td>\s*<td>-1",
+        text,
+    )
     claims = re.search(r"<h2>Claims: (.*)</h2>", text)[1]
     counts = [int(number) for number in re.findall(r"\d+", claims)]
     styles = ["good", "bad", "open"]

@@ -51,7 +51,7 @@ def test_only_runs_are_listed(run, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "count", [tables.provenance, lambda runs: costs({"experiments": {}}, runs)]
+    "count", [tables.tabulate_provenance, lambda runs: costs({"experiments": {}}, runs)]
 )
 def test_the_same_run_twice_is_not_counted_twice(run, count):
     shutil.copytree(run, run.with_name("seed_0_backup"))

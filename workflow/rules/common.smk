@@ -18,6 +18,7 @@ sys.path.insert(0, workflow.basedir)
 
 import ddpg.config
 from ddpg import run_directory
+from ddpg.analysis.claims import read_claims
 from ddpg.errors import UserError
 
 # The rules' `python` is the one that runs Snakemake, also where its environment is not activated.
@@ -25,7 +26,7 @@ os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 }
 
-REFERENCES = sorted(str(path) for path in Path("results/reference").iterdir())
+REFERENCES = sorted(str(path) for path in Path("results/reference").rglob("*") if path.is_file())
 # In the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
 if workflow.config_settings.replace_workflow_config and workflow.overwrite_configfiles:
@@ -53,6 +54,7 @@ def read_config():
     """
     try:
         settings = ddpg.config.read(*CONFIG_FILES)
+        read_claims(settings)  # refuses them now, not when everything is trained
         given = dict(workflow.config_settings.config)
         for key in given:
             if key != "container":  # which no command reads
@@ -74,6 +76,8 @@ def read_config():
 
 check_command_line()
 read_config()
+
+CLAIMS = [config["claims"]] if "claims" in config else []
 
 
 wildcard_constraints:

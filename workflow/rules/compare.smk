@@ -5,6 +5,7 @@ rule compare:
     input:
         [f"results/tables/{{source}}/{name}/curves.csv" for name in config["comparisons"]],
         REFERENCES,
+        CLAIMS,
     output:
         groups="results/tables/{source}/groups.csv",
         pairs="results/tables/{source}/pairs.csv",
