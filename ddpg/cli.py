@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ddpg import config
+from ddpg.commands import import_reference
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
 from ddpg.options import Parser, positive_number, whole_number
 from ddpg.provenance import check_image
@@ -162,6 +163,10 @@ def parser() -> Parser:
     add_outcome(command)
     command.add_argument("--page", type=Path, metavar="HTML", help="from `page`")
 
+    command = commands.add_parser("import-reference", help=import_reference.HELP)
+    command.set_defaults(command=import_reference.run)
+    import_reference.add_arguments(command)
+
     command = commands.add_parser("provenance", help="what produced runs, as a table")
     command.set_defaults(command=provenance)
     add_runs(command, "--runs", "finished run directories", nargs="*")
@@ -305,13 +310,14 @@ def aggregate(options) -> None:
 
 
 def compare(options) -> None:
-    from ddpg.analysis import comparison, judging, tables
+    from ddpg.analysis import comparison, factorial, judging, tables
     from ddpg.analysis.statistics_report import format_statistics
 
     comparisons = _comparisons(options)
     found = {
         "groups": comparison.tabulate_groups(comparisons),
         "pairs": comparison.tabulate_pairs(comparisons),
+        "effects": factorial.tabulate_effects(comparisons),
         "claims": judging.judge_claims(_claims(options), comparisons),
     }
     text = format_statistics(**found)
@@ -396,7 +402,8 @@ def _comparisons(options) -> list:
     if not names:
         log.info("%s: no comparisons, so none in %s", settings.files, options.output)
     runs = curves.read_curves(options.curves)
-    return [load_comparison(name, declared[name], runs) for name in names]
+    planned = config.count_seeds(settings)
+    return [load_comparison(name, declared[name], runs, planned=planned) for name in names]
 
 
 def _headline_first(options) -> list:

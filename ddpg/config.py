@@ -153,6 +153,13 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
             refuse("references", name, "an experiment here has the same name; rename this")
         if len(reference.keys() & {"curve", "table", "runs"}) != 1:
             refuse("references", name, "give one of 'curve', 'table' and 'runs'")
+    cells = list(itertools.chain.from_iterable(value.get("factorial", {}).get("cells", ())))
+    for name in cells:
+        if name not in value["experiments"]:
+            known_here = value["experiments"]
+            refuse("factorial", "cells", f"no experiment {name!r} here{suggest(name, known_here)}")
+        if cells.count(name) > 1:
+            refuse("factorial", "cells", f"{name!r} is there twice; give four experiments")
     groups = [*value["experiments"], *value.get("references", {})]
     for kind, pairs in value.get("pairs", {}).items():
         for name in itertools.chain.from_iterable(pairs):
@@ -160,6 +167,11 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
                 refuse("pairs", kind, f"no group {name!r} here{suggest(name, groups)}")
         if same := [a for a, b in pairs if a == b]:
             refuse("pairs", kind, f"{same[0]!r} cannot be compared with itself")
+
+
+def count_seeds(config: dict) -> dict[str, int]:
+    """The number of seeds of each experiment."""
+    return {name: len(experiment(config, name).seeds) for name in config["experiments"]}
 
 
 def experiment(config: dict, name: str, overrides: dict | None = None) -> Experiment:

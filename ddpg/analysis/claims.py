@@ -50,10 +50,11 @@ class Claim:
 def read_claims(settings: Mapping[str, Any], root: Path | str = ".") -> tuple[Claim, ...]:
     """Read the file that `claims:` of the configuration names; no claims where it names none.
 
-    Its path is relative to `root`. Raises UserError with one line for a file that is missing, not
-    YAML or against the schema, and for a comparison or group that the configuration does not have.
+    A configuration without comparisons has nothing to hold claims against, so none either. The path
+    is relative to `root`. Raises UserError with one line for a file that is missing, not YAML or
+    against the schema, and for a comparison or group that the configuration does not have.
     """
-    if "claims" not in settings:
+    if "claims" not in settings or not settings.get("comparisons"):
         return ()
     path = Path(root, settings["claims"])
     content = config.load_yaml(path, "a file of claims; it needs `claims:`")
@@ -69,7 +70,7 @@ def _make_claim(claim: dict[str, Any], comparisons: Mapping[str, Any], where: st
     if name not in comparisons:
         raise UserError(
             f"{where}.comparison: the configuration has no comparison {name!r}"
-            f"{config.suggest(name, comparisons)}"
+            f"{config.suggest(name, comparisons)}; rename it there or remove the claim"
         )
     declared = comparisons[name]
     groups = [*declared["experiments"], *declared.get("references", {})]

@@ -5,8 +5,9 @@ references.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ import pandas as pd
 from ddpg.analysis import curves, grids, statistics
 from ddpg.analysis.groups import (
     DEFAULT_FINAL,
+    NOT_TRAINED,
+    FinalSteps,
     Group,
     PublishedGroup,
     SeedGroup,
@@ -26,7 +29,6 @@ from ddpg.files import file_name
 PLANNED, EXPLORATORY = "planned", "exploratory"
 
 ONE_SEED = "one seed, so no interval and no test"
-NO_SEEDS = "0 seeds"
 NO_INTERVAL = f"fewer than {statistics.FEWEST_RESAMPLED} seeds, so no bootstrap interval"
 NO_COMMON_STEPS = "no environment steps that both cover"
 ONLY_MOMENTS = "only mean and sd published"
@@ -107,23 +109,38 @@ class Reach:
 
 
 @dataclasses.dataclass(frozen=True)
+class Factorial:
+    """What the two networks and the two schedules are called, and the experiments of the cells.
+
+    `cells` holds the names of the experiments 00, 01, 10 and 11, `planned` the number of seeds that
+    the configuration lists for each (0 where it is not known).
+    """
+
+    networks: tuple[str, str]
+    schedule: tuple[str, str]
+    cells: tuple[str, str, str, str]
+    planned: tuple[int, int, int, int]
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """Groups to compare.
 
-    Final performance is the mean over the last `final` environment steps. `smooth` is the width in
+    Final returns are measured over the environment steps `final`. `smooth` is the width in
     steps of the moving average of drawn seeds. `pairs` are the differences to test, besides those
     of every experiment with each later group. `experiment_figures`: whether the experiments' own
-    figures belong to it.
+    figures belong to it. `factorial`: the 2x2 that the experiments are, if they are one.
     """
 
     name: str
     title: str
     groups: tuple[Group, ...]
-    final: int = DEFAULT_FINAL
+    final: FinalSteps = DEFAULT_FINAL
     smooth: int = 0
     reach: Reach | None = None
     pairs: tuple[Pair, ...] = ()
     experiment_figures: bool = True
+    factorial: Factorial | None = None
 
     @property
     def ours(self) -> tuple[SeedGroup, ...]:
@@ -151,14 +168,18 @@ class Comparison:
 
 
 def load_comparison(
-    name: str, spec: dict, runs: pd.DataFrame, root: Path | str = "."
+    name: str,
+    spec: dict[str, Any],
+    runs: pd.DataFrame,
+    root: Path | str = ".",
+    planned: Mapping[str, int] | None = None,
 ) -> Comparison:
     """Build the comparison `name` of the configuration from our runs and the files it names.
 
-    `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table; paths are relative
-    to `root`. An experiment without runs becomes a group of 0 seeds. Raises UserError for
-    references that cannot be read. Labels are brought on one line; groups of equal labels are told
-    apart by their names.
+    `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table, `planned` the number
+    of seeds that the configuration lists for each experiment; paths are relative to `root`. An
+    experiment without runs becomes a group of 0 seeds. Raises UserError for references that cannot
+    be read. Labels are brought on one line; groups of equal labels are told apart by their names.
     """
     groups: list[Group] = [
         _load_experiment(key, label, runs) for key, label in spec["experiments"].items()
@@ -168,12 +189,12 @@ def load_comparison(
             groups.append(_load_reference(key, reference, Path(root)))
         except UserError as error:
             raise UserError(f"comparisons.{name}.references.{key}: {error}") from None
-    reach = spec.get("reach")
+    reach, factorial = spec.get("reach"), spec.get("factorial")
     return Comparison(
         name=name,
         title=_join_lines(spec["title"]) or name,
         groups=_distinguish(groups),
-        final=spec.get("final", {}).get("steps", DEFAULT_FINAL),
+        final=_load_final(spec.get("final", {})),
         smooth=_get_width(spec, "smooth"),
         reach=Reach(reach["return"], _get_width(reach, "smooth")) if reach else None,
         pairs=tuple(
@@ -182,6 +203,7 @@ def load_comparison(
             for a, b in listed
         ),
         experiment_figures=spec.get("experiment_figures", True),
+        factorial=_load_factorial(factorial, planned or {}) if factorial else None,
     )
 
 
@@ -248,7 +270,7 @@ def _describe_limits(group: Group) -> str:
     if isinstance(group, PublishedGroup):
         smoothed = f", smoothed over {group.smoothed:,} steps" if group.smoothed else ""
         return f"{group.name}: {ONLY_MOMENTS}{smoothed}"
-    few = {0: NO_SEEDS, 1: ONE_SEED}.get(group.seeds, NO_INTERVAL)
+    few = {0: NOT_TRAINED, 1: ONE_SEED}.get(group.seeds, NO_INTERVAL)
     notes = [few if group.seeds < statistics.FEWEST_RESAMPLED else "", group.note]
     return "; ".join(f"{group.name}: {note}" for note in notes if note)
 
@@ -312,16 +334,26 @@ def _make_pair_row(comparison: Comparison, a: Group, b: Group, planned: bool) ->
             test.difference, final_a.moments, final_b.moments
         ),
         "note": "; ".join(
-            filter(None, (_describe_limits(a), _describe_limits(b), _describe_end(a, b)))
+            filter(
+                None,
+                (
+                    _describe_limits(a),
+                    _describe_limits(b),
+                    _describe_end(a, b, comparison.final.end),
+                ),
+            )
         ),
     }
 
 
-def _describe_end(a: Group, b: Group) -> str:
-    """Which of two groups ends before the other, if by more than one evaluation of the latter."""
+def _describe_end(a: Group, b: Group, latest: float) -> str:
+    """Which of two groups ends before the other, if by more than one evaluation of the latter.
+
+    What comes after the step `latest` does not count.
+    """
     ends = {group.name: group.steps[-1] for group in (a, b)}
     first, last = sorted((a, b), key=lambda group: ends[group.name])
-    if np.count_nonzero(last.steps > ends[first.name]) <= 1:
+    if np.count_nonzero((last.steps > ends[first.name]) & (last.steps <= latest)) <= 1:
         return ""
     return (
         f"{first.name} ends at step {ends[first.name]:,.0f}, {last.name} at step "
@@ -335,7 +367,7 @@ def _load_experiment(name: str, label: str, runs: pd.DataFrame) -> SeedGroup:
     return SeedGroup(name, label, env, own, ours=True)
 
 
-def _load_reference(name: str, spec: dict, root: Path) -> Group:
+def _load_reference(name: str, spec: dict[str, Any], root: Path) -> Group:
     if "curve" in spec:
         source = spec["curve"]
         path = root / file_name(source["file"])
@@ -361,7 +393,24 @@ def _describe_ends(runs: pd.DataFrame) -> str:
     return f"seeds end between steps {ends.min():,.0f} and {ends.max():,.0f}, used up to the first"
 
 
-def _get_width(spec: dict, key: str) -> int:
+def _load_factorial(spec: Mapping[str, Any], planned: Mapping[str, int]) -> Factorial:
+    """The 2x2 that `factorial` of a comparison declares."""
+    cells = tuple(name for row in spec["cells"] for name in row)
+    return Factorial(
+        networks=tuple(spec["networks"]),
+        schedule=tuple(spec["schedule"]),
+        cells=cells,
+        planned=tuple(planned.get(name, 0) for name in cells),
+    )
+
+
+def _load_final(spec: dict[str, int]) -> FinalSteps:
+    return FinalSteps(
+        width=spec.get("steps", DEFAULT_FINAL.width), end=spec.get("end", DEFAULT_FINAL.end)
+    )
+
+
+def _get_width(spec: dict[str, Any], key: str) -> int:
     """The width in steps of a moving average; 0 where there is none."""
     return spec[key]["steps"] if key in spec else 0
 

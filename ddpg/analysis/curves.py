@@ -79,7 +79,7 @@ def read_progress(path: Path | str) -> pd.DataFrame:
         table = pd.read_csv(io.StringIO(text), sep="\t", dtype="float64")
     except ValueError as error:
         raise UserError(f"{path}: a cell is not a number: {error}") from None
-    _check_curve(path, table["TotalEnvInteracts"], table["AverageTestEpRet"])
+    check_curve(path, table["TotalEnvInteracts"], table["AverageTestEpRet"])
     return table.reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
 
 
@@ -137,7 +137,7 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
     """
     tables = []
     for path in paths:
-        tables.append(_read_csv(path))
+        tables.append(read_csv(path))
         if list(tables[-1].columns) != RUN_COLUMNS:
             raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
     if not tables:
@@ -158,7 +158,7 @@ def read_published(path: Path | str, environment: str, implementation: str) -> p
 
     The file has the columns PUBLISHED_COLUMNS. Returns `env_interacts`, `mean` and `sd`.
     """
-    table = _read_csv(path)
+    table = read_csv(path)
     if list(table.columns) != PUBLISHED_COLUMNS:
         raise UserError(f"{path}: its columns must be {', '.join(PUBLISHED_COLUMNS)}")
     rows = (table["environment"] == environment) & (table["implementation"] == implementation)
@@ -169,7 +169,7 @@ def read_published(path: Path | str, environment: str, implementation: str) -> p
         )
     curve = table.loc[rows, PUBLISHED_COLUMNS[2:]].reset_index(drop=True)
     curve.columns = ["env_interacts", "mean", "sd"]
-    _check_curve(path, curve["env_interacts"], curve["mean"])
+    check_curve(path, curve["env_interacts"], curve["mean"])
     if not (np.isfinite(curve["sd"]) & (curve["sd"] >= 0)).all():
         raise UserError(
             f"{path}: a standard deviation of {implementation} is not a number of 0 or more"
@@ -182,26 +182,39 @@ def read_per_seed(path: Path | str) -> pd.DataFrame:
 
     Seeds may be evaluated at different steps.
     """
-    table = _read_csv(path)
+    table = read_csv(path)
+    _check_source(Path(path))
     missing = [name for name in PER_SEED_COLUMNS if name not in table.columns]
     if missing:
         raise UserError(f"{path}: not a table of curves per seed: no column {', '.join(missing)}")
     curves = [(f"{path}, seed {seed}", curve) for seed, curve in table.groupby("seed")]
     for name, curve in curves:
-        _check_curve(name, curve["env_interacts"], curve["test_return_mean"])
+        check_curve(name, curve["env_interacts"], curve["test_return_mean"])
     return table.reindex(columns=["seed", *COLUMNS.values()])
 
 
 def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
     """Read runs of other programs in Spinning Up's format.
 
-    Each path is one file, or a directory in which every `progress.txt` is taken but those that are
-    hidden or were set aside. Seeds are numbered in the order of the paths: the number says only
-    which lines belong together. Raises UserError as `read_progress` does, for a directory without
+    The paths are those of `find_progress_files`. Seeds are numbered in the order of the paths: the
+    number says only which lines belong together. Raises UserError as `read_progress` does, for a directory without
     any run, and for a run that is there twice.
+    """
+    files = find_progress_files(paths)
+    curves = [(file, read_progress(file)) for file in files]
+    return pd.concat([curve.assign(seed=number) for number, (_, curve) in enumerate(curves)])
+
+
+def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
+    """The files of runs in Spinning Up's format: each path, or every progress.txt below it.
+
+    Those that are hidden or were set aside are left out. UserError for a directory without any, and
+    for a run that is there twice.
     """
     files: list[Path] = []
     for path in map(Path, paths):
+        if not path.exists():
+            raise UserError(f"{path}: no such file")
         found = [path]
         if path.is_dir():
             found = sorted(path.rglob("progress.txt"))
@@ -209,9 +222,20 @@ def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
         if not found:
             raise UserError(f"{path}: no progress.txt in this directory or below it")
         files += found
-    curves = [(file, read_progress(file)) for file in files]
     _check_no_copies(files)
-    return pd.concat([curve.assign(seed=number) for number, (_, curve) in enumerate(curves)])
+    return files
+
+
+def find_seed(progress: Path) -> int | None:
+    """The seed in the config.json beside a progress.txt; None where there is none."""
+    config = progress.with_name(run_directory.CONFIG)
+    seed = read_json(config).get("seed") if config.exists() else None
+    return seed if type(seed) is int else None
+
+
+def name_source(table: Path) -> Path:
+    """The file beside an imported table that says where it is from."""
+    return table.with_name(f"{table.name}.source.json")
 
 
 def find_differing_keys(config: dict, other: dict) -> list[str]:
@@ -219,6 +243,13 @@ def find_differing_keys(config: dict, other: dict) -> list[str]:
     keys = sorted((config.keys() | other.keys()) - {"seed"})
     absent = object()
     return [key for key in keys if config.get(key, absent) != other.get(key, absent)]
+
+
+def _check_source(table: Path) -> None:
+    """Raise UserError where an imported table is not what was imported."""
+    source = name_source(table)
+    if source.exists() and read_json(source).get("sha256") != sha256(table):
+        raise UserError(f"{table}: not the bytes that {source} lists; import it again")
 
 
 def _check_no_copies(files: list[Path]) -> None:
@@ -256,7 +287,8 @@ def _check_same_configuration(directories: list[Path]) -> None:
             )
 
 
-def _check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
+def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
+    """UserError unless the steps (T,) increase and the test returns (T,) are finite."""
     if not (steps.notna().all() and steps.is_monotonic_increasing and steps.is_unique):
         raise UserError(f"{name}: its environment steps do not increase from row to row")
     if not np.isfinite(returns).all():
@@ -267,7 +299,8 @@ def _check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None
         )
 
 
-def _read_csv(path: Path | str) -> pd.DataFrame:
+def read_csv(path: Path | str) -> pd.DataFrame:
+    """Read a CSV table in UTF-8; UserError with one line where it is missing or not one."""
     try:
         return pd.read_csv(io.StringIO(_read_text(path)))
     except ValueError as error:

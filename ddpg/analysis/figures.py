@@ -17,6 +17,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib import font_manager
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -25,9 +26,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
 
-from ddpg.analysis import statistics
-from ddpg.analysis.comparison import Comparison
-from ddpg.analysis.groups import Final, Group, PublishedGroup, SeedGroup, measure_final
+from ddpg.analysis import factorial, statistics
+from ddpg.analysis.comparison import Comparison, Factorial
+from ddpg.analysis.groups import NOT_TRAINED, Final, Group, PublishedGroup, SeedGroup, measure_final
 from ddpg.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -282,6 +283,77 @@ def draw_final_returns(comparison: Comparison) -> Figure:
     return figure
 
 
+@_apply_style
+def draw_factorial(comparison: Comparison) -> Figure:
+    """A 2x2: the final returns of its cells with every seed, and the effects with intervals.
+
+    While seeds are missing, the title says which.
+    """
+    two_by_two = comparison.factorial
+    missing = factorial.list_missing(comparison, two_by_two)
+    title = "\n".join(
+        [comparison.title, *([f"incomplete: {'; '.join(missing)}"] if missing else [])]
+    )
+    figure = Figure(figsize=(WIDTH, 4.4 + 0.16 * len(missing)))
+    figure.suptitle(_break_lines(title, 10, WIDTH - MARGIN), fontsize=10)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    _draw_cells(left, comparison, two_by_two)
+    _draw_effects(right, factorial.tabulate_effects([comparison]))
+    _add_legend(figure, _list_entries(left))
+    return figure
+
+
+def _draw_cells(axes: Axes, comparison: Comparison, two_by_two: Factorial) -> None:
+    """Final return against the schedule, a line for each networks, every seed a point."""
+    cells = factorial.measure_cells(comparison, two_by_two)
+    intervals = np.array(factorial.compute_cell_intervals(cells))
+    for row, networks in enumerate(two_by_two.networks):
+        style = _choose_style(row)
+        places = np.array([0.0, 1.0]) + (row - 0.5) * 0.12
+        mean, low, high = intervals[2 * row : 2 * row + 2].T
+        axes.errorbar(
+            places,
+            mean,
+            yerr=np.nan_to_num([mean - low, high - mean]),
+            label=f"networks {networks}: mean, 95 % interval",
+            capsize=3,
+            markersize=5,
+            **style,
+        )
+        for place, cell in zip(places, cells[2 * row : 2 * row + 2], strict=True):
+            if cell is not None:
+                apart = np.resize([0.03, 0.05], len(cell.values)) * (1 if row else -1)
+                label = f"networks {networks}: one seed"
+                points = ONE_SEED | {"color": style["color"], "marker": style["marker"]}
+                axes.plot(place + apart, cell.values, label=label, **points)
+    axes.set_xticks([0, 1], [_break_lines(name, 9, 1.4) for name in two_by_two.schedule])
+    axes.set_xlim(-0.4, 1.4)
+    axes.grid(False, axis="x")
+    axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
+    axes.set_xlabel("schedule of updates")
+    axes.set_ylabel("final test return\n(undiscounted sum of rewards)")
+    if not any(cells):
+        axes.text(0.5, 0.5, NOT_TRAINED, transform=axes.transAxes, ha="center")
+
+
+def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
+    """The effects and their 95 % intervals."""
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    for row, effect in enumerate(effects.to_dict("records")):
+        value, low, high = (effect[f"estimate{end}"] for end in ("", "_low", "_high"))
+        if math.isnan(value):
+            axes.text(0.5, row, "unknown", transform=axes.get_yaxis_transform(), ha="center")
+            continue
+        reach = np.nan_to_num([[value - low], [high - value]])
+        axes.errorbar(value, row, xerr=reach, color=COLOURS[3], marker="D", capsize=3)
+    axes.set_yticks(range(len(effects)), effects["effect"])
+    axes.set_ylim(len(effects) - 0.5, -0.5)
+    axes.grid(False, axis="y")
+    axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
+    axes.tick_params(axis="x", labelrotation=30)
+    axes.set_xlabel("effect on the final return,\n95 % interval")
+
+
 COMPARISON_FIGURES = {
     "comparison": draw_comparison,
     "values_and_losses": draw_training_values,
@@ -295,13 +367,15 @@ def draw_figures(comparisons: Iterable[Comparison], directory: Path | str) -> li
 
     They are `directory`/<comparison>/<figure>.<format> for COMPARISON_FIGURES, and
     `directory`/<comparison>/<experiment>_<figure>.<format> for EXPERIMENT_FIGURES, where the
-    comparison has them.
+    comparison has them, and `directory`/<comparison>/factorial.<format> for a 2x2.
     """
     paths = []
     for comparison in comparisons:
         folder = Path(directory) / comparison.name
         for name, draw in COMPARISON_FIGURES.items():
             paths += save_figure(draw(comparison), folder / name)
+        if comparison.factorial:
+            paths += save_figure(draw_factorial(comparison), folder / "factorial")
         alone = comparison.ours if comparison.experiment_figures else ()
         for group, (name, draw) in itertools.product(alone, EXPERIMENT_FIGURES.items()):
             paths += save_figure(draw(group, comparison.title), folder / f"{group.name}_{name}")
@@ -319,7 +393,7 @@ def _name_row(group: Group, final: Final | None) -> str:
 
 def _draw_final(axes: Axes, row: int, group: Group, result: Final | None) -> None:
     if result is None:
-        axes.text(0.5, row, "0 seeds", transform=axes.get_yaxis_transform(), va="center")
+        axes.text(0.5, row, NOT_TRAINED, transform=axes.get_yaxis_transform(), va="center")
         return
     if result.values is None:
         known = result.moments
@@ -348,7 +422,7 @@ def _draw_groups(
     A group has one colour, line and marker in all figures of its comparison. Returns the steps'
     unit and what is drawn by its label: matplotlib's own list leaves out labels that begin with _.
     """
-    scale, unit = _choose_unit(comparison.groups)
+    scale, unit = _choose_unit(comparison.groups, comparison.final.end)
     entries: dict[str, Artist] = {}
     for position, group in enumerate(comparison.groups):
         style = _choose_style(position) | {
@@ -362,8 +436,9 @@ def _draw_groups(
         drawn = group.compute_band(column, smooth)
         if drawn is None:
             continue
-        mean, sd = drawn
-        steps = group.steps / scale
+        kept = group.steps <= comparison.final.end
+        mean, sd = (part[kept] for part in drawn)
+        steps = group.steps[kept] / scale
         apart = max(1, len(steps) // 10)
         every = (position % len(COLOURS) * apart // 4, apart)
         (entries[group.legend],) = axes.plot(steps, mean, markevery=every, **style)
@@ -400,14 +475,14 @@ def _make_axes(
 
 
 def _mark_empty(figure: Figure, axes: Axes, group: Group) -> Figure:
-    text = _break_lines(f"no runs yet: {group.legend}", 9, WIDTH - LEGEND_MARGIN)
+    text = _break_lines(group.legend, 9, WIDTH - LEGEND_MARGIN)
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
     axes.set_axis_off()
     return figure
 
 
-def _choose_unit(groups: Iterable[Group]) -> tuple[float, str]:
-    most = max((group.steps[-1] for group in groups if group.seeds), default=0)
+def _choose_unit(groups: Iterable[Group], end: float = math.inf) -> tuple[float, str]:
+    most = min(end, max((group.steps[-1] for group in groups if group.seeds), default=0))
     return (1e6, "millions") if most >= 0.95e6 else (1e3, "thousands")
 
 

@@ -7,6 +7,7 @@ so that the same curve has the same mean on every grid.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -23,13 +24,13 @@ class Window:
     end: float
 
 
-def choose_final_window(width: float, *grids: np.ndarray) -> Window | None:
+def choose_final_window(width: float, *grids: np.ndarray, end: float = math.inf) -> Window | None:
     """The last `width` steps that all `grids` (evaluation steps, (T,) each) cover.
 
-    It ends where the first of them ends. Of curves shorter than three times `width` it is the last
-    third. None where one begins after another has ended.
+    It ends where the first of them ends, at `end` at the latest. Of curves shorter than three times
+    `width` it is the last third. None where one begins after that end.
     """
-    end = min(float(grid[-1]) for grid in grids)
+    end = min(end, *(float(grid[-1]) for grid in grids))
     begin = max(float(grid[0]) for grid in grids)
     if begin > end:
         return None

@@ -15,8 +15,18 @@ from ddpg.analysis.grids import Window
 from ddpg.analysis.statistics import NAN, Moments
 
 RETURN = "test_return_mean"
-# The width in environment steps of the window over which final performance is measured.
-DEFAULT_FINAL = 100_000
+
+
+@dataclasses.dataclass(frozen=True)
+class FinalSteps:
+    """Over which environment steps final returns are measured: the last `width` up to `end`."""
+
+    width: float = 100_000
+    end: float = math.inf
+
+
+DEFAULT_FINAL = FinalSteps()
+NOT_TRAINED = "not trained yet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,16 +146,16 @@ class Final:
     window: Window
 
 
-def measure_final(group: Group, width: float, other: Group | None = None) -> Final | None:
-    """Final performance of a group: the mean of each seed's curve over its last `width` steps.
+def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | None:
+    """Final performance of a group: the mean of each seed's curve over its last steps.
 
-    With `other`, the window is the last one that both groups cover. See
+    With `others`, the window is the last one that all groups cover. See
     `grids.choose_final_window`. None where there is no such window or no seed.
     """
-    both = [group] if other is None else [group, other]
-    if not all(each.seeds for each in both):
+    groups = (group, *others)
+    if not all(each.seeds for each in groups):
         return None
-    window = grids.choose_final_window(width, *(each.steps for each in both))
+    window = grids.choose_final_window(final.width, *(each.steps for each in groups), end=final.end)
     if window is None:
         return None
     weights = grids.compute_weights(group.steps, window)
@@ -158,6 +168,8 @@ def measure_final(group: Group, width: float, other: Group | None = None) -> Fin
 
 
 def _describe(env: str, seeds: int) -> str:
+    if not seeds:
+        return NOT_TRAINED
     number = f"{seeds} seed{'' if seeds == 1 else 's'}"
     return f"{env} ({number})" if env else number
 

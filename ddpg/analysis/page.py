@@ -13,7 +13,13 @@ import pandas as pd
 from ddpg.analysis import judging
 from ddpg.analysis.claims import Claim
 from ddpg.analysis.comparison import Comparison, tabulate_groups
-from ddpg.analysis.statistics_report import format_intervals, format_range, format_windows
+from ddpg.analysis.factorial import tabulate_effects
+from ddpg.analysis.statistics_report import (
+    format_intervals,
+    format_range,
+    format_windows,
+    make_readable_effects,
+)
 from ddpg.analysis.tables import format_number
 from ddpg.analysis.verdict import FAIL, NO_RUNS, PASS, TOO_FEW, Verdict
 
@@ -96,7 +102,19 @@ def _render_section(content: str) -> str:
 
 
 def _render_comparison(figures: Path, comparison: Comparison) -> str:
-    return _render_section(_embed_figure(figures, comparison) + _render_results(comparison))
+    effects = _render_effects(comparison) if comparison.factorial else ""
+    picture = _embed_figure(figures, comparison)
+    return _render_section(picture + _render_results(comparison) + effects)
+
+
+def _render_effects(comparison: Comparison) -> str:
+    found = tabulate_effects([comparison])
+    table = make_readable_effects(found).drop(columns=["comparison", "note"])
+    table[["p", "adjusted p", "detectable"]] = table[["p", "adjusted p", "detectable"]].map(
+        format_number
+    )
+    note = "".join(f"<p>{html.escape(text)}</p>\n" for text in found["note"].unique() if text)
+    return _render_table(table) + note
 
 
 def _embed_figure(figures: Path, comparison: Comparison) -> str:

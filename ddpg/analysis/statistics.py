@@ -8,7 +8,7 @@ with 95 % confidence. One seed has no spread: what needs one is NaN then, never 
 import bisect
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import special, stats
@@ -127,8 +127,17 @@ def welch(a: Moments, b: Moments) -> Welch:
 
     From means, standard deviations and numbers alone, so that published curves can take part.
     """
-    difference = a.mean - b.mean
-    error, df = _standard_error(a, b)
+    return contrast((1, -1), (a, b))
+
+
+def contrast(weights: Sequence[float], groups: Sequence[Moments]) -> Welch:
+    """Welch's t test of whether a weighted sum of the groups' means is zero.
+
+    The weights of a difference of two means are 1 and -1. The degrees of freedom are those of
+    Satterthwaite 1946, "An Approximate Distribution of Estimates of Variance Components".
+    """
+    difference = sum(weight * group.mean for weight, group in zip(weights, groups, strict=True))
+    error, df = _standard_error(groups, weights)
     half = float(stats.t.isf(ALPHA / 2, df) * error)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = float(np.float64(difference) / error)
@@ -160,7 +169,12 @@ def detectable_difference(a: Moments, b: Moments) -> float:
     The test statistic follows the noncentral t distribution (Cohen 1988, "Statistical Power
     Analysis", chapter 2). NaN where a standard deviation is not known.
     """
-    error, df = _standard_error(a, b)
+    return detectable_contrast((1, -1), (a, b))
+
+
+def detectable_contrast(weights: Sequence[float], groups: Sequence[Moments]) -> float:
+    """The true weighted sum of means that `contrast` at ALPHA detects with probability POWER."""
+    error, df = _standard_error(groups, weights)
     return float(_noncentrality(df, ALPHA / 2, POWER) * error)
 
 
@@ -179,7 +193,7 @@ def equivalence(a: Moments, b: Moments, margin: float) -> Equivalence:
     Schuirmann 1987; the means are equivalent at ALPHA where the 90 % interval lies inside.
     """
     difference = a.mean - b.mean
-    error, df = _standard_error(a, b)
+    error, df = _standard_error((a, b))
     half = float(stats.t.isf(ALPHA, df) * error)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = float(stats.t.sf(np.float64(margin - abs(difference)) / error, df))
@@ -193,7 +207,7 @@ def seeds_for_equivalence(margin: float, a: Moments, b: Moments) -> float:
     """
 
     def provable(a: Moments, b: Moments) -> float:
-        error, df = _standard_error(a, b)
+        error, df = _standard_error((a, b))
         return float(_noncentrality(df, ALPHA, (1 + POWER) / 2) * error)
 
     return _fewest_seeds(provable, margin, a, b)
@@ -215,14 +229,19 @@ def _noncentrality(df: float, tail: float, power: float) -> float:
     return special.nctdtrinc(df, 1 - power, stats.t.isf(tail, df))
 
 
-def _standard_error(a: Moments, b: Moments) -> tuple[float, float]:
-    """Standard error of the difference, and its degrees of freedom (Welch and Satterthwaite)."""
-    if a.n < 2 or b.n < 2:
+def _standard_error(
+    groups: Sequence[Moments], weights: Sequence[float] = (1, -1)
+) -> tuple[float, float]:
+    """Standard error of a weighted sum of means, and its degrees of freedom (Satterthwaite)."""
+    if any(group.n < 2 for group in groups):
         return NAN, NAN
-    u, v = a.sd**2 / a.n, b.sd**2 / b.n
-    if u + v == 0:
-        return 0.0, float(a.n + b.n - 2)
-    return math.sqrt(u + v), (u + v) ** 2 / (u**2 / (a.n - 1) + v**2 / (b.n - 1))
+    pairs = list(zip(weights, groups, strict=True))
+    variances = [weight**2 * group.sd**2 / group.n for weight, group in pairs]
+    total = sum(variances)
+    if total == 0:
+        return 0.0, float(sum(group.n - 1 for group in groups))
+    squares = sum(v**2 / (group.n - 1) for v, group in zip(variances, groups, strict=True))
+    return math.sqrt(total), total**2 / squares
 
 
 def _with(group: Moments, n: int) -> Moments:

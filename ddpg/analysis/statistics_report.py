@@ -34,6 +34,15 @@ Welch's two-sided test at the 5 % level detects with probability 0.8 with these 
 observed one with the same probability.
 """
 
+_HOW_TO_READ_EFFECTS = """\
+Four experiments with two networks and two schedules of updates. The effect of the networks is the
+difference of the final returns averaged over the schedules, and the other way round; the
+interaction is the effect of the schedule with the second networks minus that with the first.
+Intervals and tests are Welch's for such sums of means; the three tests of a 2x2 are adjusted
+together. "Seeds" are those of the four experiments: both schedules of the first networks, then of
+the second.
+"""
+
 _HOW_TO_READ_CLAIMS = """\
 The data agrees where the measured value lies in the range (for the test "interval", where its whole
 interval does), does not where its whole interval lies outside; anything else cannot be told, and so
@@ -42,8 +51,10 @@ that states the ranges, and how much wider one counts that was read off a drawn 
 """
 
 
-def format_statistics(groups: pd.DataFrame, pairs: pd.DataFrame, claims: pd.DataFrame) -> str:
-    """The tables of `comparison` and `judging` as one Markdown text."""
+def format_statistics(
+    groups: pd.DataFrame, pairs: pd.DataFrame, effects: pd.DataFrame, claims: pd.DataFrame
+) -> str:
+    """The tables of `comparison`, `factorial` and `judging` as one Markdown text."""
     return "\n".join(
         [
             "# Statistics\n",
@@ -53,8 +64,12 @@ def format_statistics(groups: pd.DataFrame, pairs: pd.DataFrame, claims: pd.Data
             "## Differences\n",
             _HOW_TO_READ_PAIRS,
             format_markdown(_make_readable_pairs(pairs)),
-            *(f"- {state_power(row)}" for row in pairs.to_dict("records")),
+            *(
+                f"- {state_power(row)}"
+                for row in pairs.dropna(subset="detectable_difference").to_dict("records")
+            ),
             "",
+            *_format_effects(effects),
             "## Claims\n",
             _HOW_TO_READ_CLAIMS,
             format_markdown(_make_readable_claims(claims)),
@@ -63,10 +78,8 @@ def format_statistics(groups: pd.DataFrame, pairs: pd.DataFrame, claims: pd.Data
 
 
 def state_power(row: Mapping[Hashable, Any]) -> str:
-    """One sentence for a row of `tabulate_pairs`: what its seeds detect, and what it would take."""
+    """What the seeds of a tested row of `tabulate_pairs` detect, and how many it would take."""
     subject = f"{row['comparison']}, {row['a']} against {row['b']}"
-    if math.isnan(row["detectable_difference"]):
-        return f"{subject}: {row['note']}."
     settle = row["seeds_to_settle"]
     needed = f"{settle:,.0f} seeds" if math.isfinite(settle) else "more than a million seeds"
     return (
@@ -111,6 +124,32 @@ def _make_readable_pairs(table: pd.DataFrame) -> pd.DataFrame:
             "P(a better than b)": format_intervals(table, "probability_of_improvement"),
             "detectable": table["detectable_difference"],
             "seeds to settle": table["seeds_to_settle"],
+            "note": table["note"],
+        }
+    )
+
+
+def _format_effects(effects: pd.DataFrame) -> list[str]:
+    """The section about 2x2 comparisons; nothing where there is none."""
+    if effects.empty:
+        return []
+    table = format_markdown(make_readable_effects(effects))
+    return ["## Effects\n", _HOW_TO_READ_EFFECTS, table]
+
+
+def make_readable_effects(table: pd.DataFrame) -> pd.DataFrame:
+    """The effects of 2x2 comparisons as a table to read."""
+    return pd.DataFrame(
+        {
+            "comparison": table["comparison"],
+            "effect": table["effect"],
+            "of": table["of"],
+            "seeds": table["seeds"],
+            "steps": format_windows(table),
+            "estimate": format_intervals(table, "estimate"),
+            "p": table["p"],
+            "adjusted p": table["p_adjusted"],
+            "detectable": table["detectable"],
             "note": table["note"],
         }
     )

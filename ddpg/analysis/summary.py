@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ddpg.analysis.comparison import Comparison
-from ddpg.analysis.groups import SeedGroup, measure_final
+from ddpg.analysis.groups import NOT_TRAINED, FinalSteps, SeedGroup, measure_final
 from ddpg.analysis.tables import format_number
 from ddpg.analysis.verdict import Verdict
 
@@ -55,10 +55,10 @@ def print_summary(
         print(f"{what:<{longest}}  {path}")  # whole, however long
 
 
-def _format_returns(group: SeedGroup, width: float) -> list[str]:
-    result = measure_final(group, width)
+def _format_returns(group: SeedGroup, final: FinalSteps) -> list[str]:
+    result = measure_final(group, final)
     if result is None:
-        return ["no runs", "", ""]
+        return [NOT_TRAINED, "", ""]
     values = result.values
     return [format_number(value) for value in (result.moments.mean, values.min(), values.max())]
 

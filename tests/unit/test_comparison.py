@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from ddpg.analysis import comparison, curves, grids, judging, statistics, tables
+from ddpg.analysis import comparison, curves, factorial, grids, judging, statistics, tables
 from ddpg.analysis.grids import Window
-from ddpg.analysis.groups import SeedGroup, measure_final
+from ddpg.analysis.groups import FinalSteps, SeedGroup, measure_final
 from ddpg.analysis.statistics_report import format_statistics, state_power
 from ddpg.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 RUN_OF_2019 = "results/reference/drl_tf2_pendulum_seed0.txt"
 RERUN = "results/reference/spinup_pytorch_exercise_2_2_rerun.csv"
+LAST = FinalSteps(10000)
 SPEC = {
     "title": "Exercise",
     "experiments": {"ours": "this package", "not-run": "another"},
@@ -62,7 +63,7 @@ def test_groups_in_their_order_with_their_seeds():
     assert [group.name for group in groups] == ["ours", "not-run", "published", "rerun", "one"]
     assert [group.seeds for group in groups] == [20, 0, 3, 20, 1]
     assert groups[0].legend == "this package, HalfCheetah-v5 (20 seeds)"
-    assert groups[1].legend == "another, 0 seeds"
+    assert groups[1].legend == "another, not trained yet"
     assert groups[4].legend == "2019, Pendulum-v0 (1 seed)"
 
 
@@ -110,7 +111,8 @@ def test_labels_are_shown_in_tables_as_they_are_written():
 
 def test_no_comparisons_have_tables_without_rows():
     groups, pairs = comparison.tabulate_groups([]), comparison.tabulate_pairs([])
-    text = format_statistics(groups, pairs, judging.judge_claims([], []))
+    effects = factorial.tabulate_effects([])
+    text = format_statistics(groups, pairs, effects, judging.judge_claims([], []))
     assert (len(groups), len(pairs)) == (0, 0)
     assert "| comparison | group | seeds | steps | mean |" in text
     assert curves.read_curves([]).empty
@@ -163,13 +165,13 @@ def test_a_published_curve_that_was_smoothed_is_not_smoothed_again(smoothed, wid
 
 def test_final_performance_of_seeds_and_of_a_published_curve():
     ours, _, published, _, _ = load().groups
-    found = measure_final(ours, 10000)
+    found = measure_final(ours, LAST)
     returns = our_runs().pivot(index="env_interacts", columns="seed", values="test_return_mean")
     expected = returns.loc[40000] / 4 + returns.loc[45000] / 2 + returns.loc[50000] / 4
     np.testing.assert_allclose(found.values, expected)
     assert (found.evaluations, found.window) == (3, Window(40000, 50000))
 
-    found = measure_final(published, 10000)
+    found = measure_final(published, LAST)
     assert found.moments.mean == pytest.approx(336.07 / 4 + 391.05 / 2 + 425.94 / 4)
     drawn = 46.19 / 4 + 63.03 / 2 + 69.05 / 4
     assert found.moments.sd == pytest.approx(drawn * math.sqrt(3 / 2))
@@ -177,14 +179,14 @@ def test_final_performance_of_seeds_and_of_a_published_curve():
 
 def test_two_groups_are_taken_up_to_the_earlier_end():
     ours, _, published, _, _ = load().groups
-    assert measure_final(ours, 10000, published).window == Window(35000, 45000)
-    assert measure_final(published, 10000, ours).window == Window(35000, 45000)
+    assert measure_final(ours, LAST, published).window == Window(35000, 45000)
+    assert measure_final(published, LAST, ours).window == Window(35000, 45000)
     counts_from_zero = our_runs()
     counts_from_zero["env_interacts"] -= 1
     shifted = SeedGroup("", "", "", counts_from_zero)
-    assert measure_final(ours, 10000, shifted).window == Window(39999, 49999)
-    same = measure_final(ours, 10000).values
-    np.testing.assert_array_equal(measure_final(shifted, 10000, ours).values, same)
+    assert measure_final(ours, LAST, shifted).window == Window(39999, 49999)
+    same = measure_final(ours, LAST).values
+    np.testing.assert_array_equal(measure_final(shifted, LAST, ours).values, same)
 
 
 def test_seeds_that_end_a_step_apart_are_one_group(tmp_path):
@@ -222,7 +224,7 @@ def test_seeds_without_common_steps_are_refused(tmp_path):
 def test_group_table():
     table = comparison.tabulate_groups([load()]).set_index("group")
     ours = table.loc["ours"]
-    finals = measure_final(load().groups[0], 10000).values
+    finals = measure_final(load().groups[0], LAST).values
     assert ours["mean"] == pytest.approx(finals.mean())
     assert ours["sd"] == pytest.approx(finals.std(ddof=1))
     assert ours["mean_low"] < ours["mean"] < ours["mean_high"]
@@ -232,7 +234,7 @@ def test_group_table():
     assert table.loc["published", ["mean_low", "iqm", "steps_to_return"]].isna().all()
     assert table.loc["one", ["mean_low", "sd", "iqm_low"]].isna().all()
     assert table.loc["one", "note"] == "one: one seed, so no interval and no test"
-    assert table.loc["not-run", "note"] == "not-run: 0 seeds"
+    assert table.loc["not-run", "note"] == "not-run: not trained yet"
     assert math.isnan(table.loc["not-run", "mean"])
 
 
@@ -244,13 +246,13 @@ def test_pair_table():
     assert rerun["difference"] == pytest.approx(200)
     assert rerun["difference_low"] < 200 < rerun["difference_high"]
     assert rerun["welch_p"] < 1e-6
-    finals = measure_final(load().groups[0], 10000).values
+    finals = measure_final(load().groups[0], LAST).values
     assert rerun["probability_of_improvement"] == statistics.improvement(finals + 200, finals)
     assert rows.loc["published", "to_step"] == 45000
     assert math.isnan(rows.loc["published", "probability_of_improvement"])
     assert rows.loc["published", "note"] == "published: only mean and sd published"
     assert math.isnan(rows.loc["one", "welch_p"]) and "one seed" in rows.loc["one", "note"]
-    assert rows.loc["not-run", "note"] == "not-run: 0 seeds"
+    assert rows.loc["not-run", "note"] == "not-run: not trained yet"
 
 
 def test_planned_and_further_tests_are_marked_and_adjusted_together():
@@ -274,7 +276,10 @@ def test_planned_and_further_tests_are_marked_and_adjusted_together():
     assert found.isna().tolist() == table["welch_p"].isna().tolist()
     assert (found[raw.index] > raw).any()
     text = format_statistics(
-        comparison.tabulate_groups([given]), table, judging.judge_claims([], [given])
+        comparison.tabulate_groups([given]),
+        table,
+        factorial.tabulate_effects([given]),
+        judging.judge_claims([], [given]),
     )
     assert "| rerun - ours | planned | 20 and 20 | 40,000 to 50,000 |" in text
 
@@ -291,8 +296,20 @@ def test_the_power_statement_names_both_numbers():
     sentence = state_power(row)
     assert f"detect a true difference of {row['detectable_difference']:,.0f}" in sentence
     assert f"{row['seeds_to_settle']:.0f} seeds per group" in sentence
-    alone = comparison.tabulate_pairs([load()]).iloc[3].to_dict()
-    assert "one: one seed, so no interval and no test" in state_power(alone)
+
+
+def test_only_tested_differences_have_a_power_statement():
+    given = [load()]
+    pairs = comparison.tabulate_pairs(given)
+    text = format_statistics(
+        comparison.tabulate_groups(given),
+        pairs,
+        factorial.tabulate_effects(given),
+        judging.judge_claims([], given),
+    )
+    said = re.findall("^- exercise, (.*?) against (.*?): ", text, re.MULTILINE)
+    tested = pairs.dropna(subset="welch_p")
+    assert said == list(zip(tested["a"], tested["b"], strict=True))
 
 
 def test_an_undecidable_difference_is_said_to_be_one():
@@ -304,7 +321,10 @@ def test_the_readable_statistics_have_no_nan():
     given = [load()]
     pairs = comparison.tabulate_pairs(given)
     text = format_statistics(
-        comparison.tabulate_groups(given), pairs, judging.judge_claims([], given)
+        comparison.tabulate_groups(given),
+        pairs,
+        factorial.tabulate_effects(given),
+        judging.judge_claims([], given),
     )
     assert "nan" not in text and "inf" not in text.replace("influence", "")
     assert "| exercise | this package, HalfCheetah-v5 | 20 |" in text

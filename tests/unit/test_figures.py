@@ -10,7 +10,7 @@ import pytest
 
 from ddpg.analysis import curves, figures
 from ddpg.analysis.comparison import Comparison
-from ddpg.analysis.groups import PublishedGroup, SeedGroup, measure_final
+from ddpg.analysis.groups import DEFAULT_FINAL, PublishedGroup, SeedGroup, measure_final
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +71,7 @@ def test_the_style_does_not_leak():
 def test_a_comparison_names_every_group_with_its_seeds():
     assert legend(figures.draw_comparison(given())) == [
         "ours, Pendulum-v1 (4 seeds)",
-        "not-run, 0 seeds",
+        "not-run, not trained yet",
         "published, HalfCheetah-v2 (3 seeds)",
         "one, Pendulum-v1 (1 seed)",
     ]
@@ -204,7 +204,7 @@ def test_a_learning_curve_has_an_interval_only_with_seeds_enough_for_one():
 @pytest.mark.parametrize("draw", figures.EXPERIMENT_FIGURES.values())
 def test_an_experiment_without_runs_is_said_to_have_none(draw):
     figure = draw(group("not-run", 0), "Demo")
-    assert [text.get_text() for text in figure.axes[0].texts] == ["no runs yet: not-run, 0 seeds"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["not-run, not trained yet"]
 
 
 def test_every_seed_has_its_panel():
@@ -219,12 +219,12 @@ def test_every_seed_has_its_panel():
 def test_final_returns_show_every_seed_at_its_value():
     axes = figures.draw_final_returns(given()).axes[0]
     points = next(line for line in axes.lines if line.get_label() == "one seed")
-    expected = measure_final(group(), 100_000).values
+    expected = measure_final(group(), DEFAULT_FINAL).values
     np.testing.assert_allclose(points.get_xdata(), expected)
-    assert [text.get_text() for text in axes.texts] == ["0 seeds"]
+    assert [text.get_text() for text in axes.texts] == ["not trained yet"]
     labels = [text.get_text() for text in axes.get_yticklabels()]
     assert labels[1:3] == [
-        "not-run\n0 seeds",
+        "not-run\nnot trained yet",
         "published\nHalfCheetah-v2 (3 seeds)\nsteps 30,000 to 45,000",
     ]
 

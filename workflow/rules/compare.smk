@@ -9,6 +9,7 @@ rule compare:
     output:
         groups="results/tables/{source}/groups.csv",
         pairs="results/tables/{source}/pairs.csv",
+        effects="results/tables/{source}/effects.csv",
         claims="results/tables/{source}/claims.csv",
         markdown="results/tables/{source}/statistics.md",
         html=report(
