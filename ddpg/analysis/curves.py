@@ -197,8 +197,8 @@ def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
     """Read runs of other programs in Spinning Up's format.
 
     The paths are those of `find_progress_files`. Seeds are numbered in the order of the paths: the
-    number says only which lines belong together. Raises UserError as `read_progress` does, for a directory without
-    any run, and for a run that is there twice.
+    number says only which lines belong together. Raises UserError as `read_progress` does, for a
+    directory without any run, and for a run that is there twice.
     """
     files = find_progress_files(paths)
     curves = [(file, read_progress(file)) for file in files]
