@@ -8,7 +8,7 @@ import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
@@ -103,7 +103,7 @@ def read(*paths: Path | str) -> Settings:
     Absent `comparisons` and `smoke` are empty. Raises UserError with one line, which names the
     file, for a file that is missing, no YAML, or against the schema.
     """
-    layers = [(str(path), load_yaml(path)) for path in paths]
+    layers = [(str(path), _load_yaml(path)) for path in paths]
     merged: dict = {"comparisons": {}, "smoke": {}}
     for _, content in layers:
         merged = merge(merged, content)
@@ -124,21 +124,21 @@ def merge(base: dict, override: dict) -> dict:
 def check(config: dict) -> None:
     """Check a whole configuration, and each experiment with the defaults filled in."""
     settings = _settings(config)
-    validate(config, load_schema(), settings.file_of)
+    _validate(config, _schema(), settings.file_of)
     for name in config["experiments"]:
         experiment(config, name)
     headline, comparisons = config.get("headline"), config.get("comparisons", {})
     if comparisons and headline is not None and headline not in comparisons:
         raise UserError(
             f"{settings.file_of(('headline',))}: headline: no comparison {headline!r}"
-            + suggest(headline, comparisons)
+            + _hint(headline, comparisons)
         )
     for comparison, value in config.get("comparisons", {}).items():
         _check_comparison(settings, comparison, value)
 
 
 def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
-    """UserError for an unknown experiment or group, and for a reference without one source."""
+    """UserError for an unknown experiment, and for a reference without exactly one source."""
 
     def refuse(part: str, name: str, problem: str):
         path = ("comparisons", comparison, part, name)
@@ -147,7 +147,7 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
     known = settings["experiments"]
     for name in value["experiments"]:
         if name not in known:
-            refuse("experiments", name, f"no experiment {name!r}{suggest(name, known)}")
+            refuse("experiments", name, f"no experiment {name!r}{_hint(name, known)}")
     for name, reference in value.get("references", {}).items():
         if name in value["experiments"]:
             refuse("references", name, "an experiment here has the same name; rename this")
@@ -157,16 +157,27 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
     for name in cells:
         if name not in value["experiments"]:
             known_here = value["experiments"]
-            refuse("factorial", "cells", f"no experiment {name!r} here{suggest(name, known_here)}")
+            refuse("factorial", "cells", f"no experiment {name!r} here{_hint(name, known_here)}")
         if cells.count(name) > 1:
             refuse("factorial", "cells", f"{name!r} is there twice; give four experiments")
     groups = [*value["experiments"], *value.get("references", {})]
     for kind, pairs in value.get("pairs", {}).items():
         for name in itertools.chain.from_iterable(pairs):
             if name not in groups:
-                refuse("pairs", kind, f"no group {name!r} here{suggest(name, groups)}")
+                refuse("pairs", kind, f"no group {name!r} here{_hint(name, groups)}")
         if same := [a for a, b in pairs if a == b]:
             refuse("pairs", kind, f"{same[0]!r} cannot be compared with itself")
+
+
+def read_with_schema(path: Path | str, schema: Path, kind: str) -> dict:
+    """Read another YAML file of the project and check it against its schema.
+
+    UserError with one line where it is missing, not UTF-8, not YAML, not a mapping (`kind` says
+    what it should be), or violates the schema.
+    """
+    content = _load_yaml(path, kind)
+    _validate(content, yaml.safe_load(schema.read_text(encoding="utf-8")), lambda _: str(path))
+    return content
 
 
 def count_seeds(config: dict) -> dict[str, int]:
@@ -184,13 +195,13 @@ def experiment(config: dict, name: str, overrides: dict | None = None) -> Experi
     if name not in config["experiments"]:
         known = ", ".join(config["experiments"])
         raise UserError(
-            f"{settings.files}: no experiment {name!r}{suggest(name, config['experiments'])}; "
+            f"{settings.files}: no experiment {name!r}{_hint(name, config['experiments'])}; "
             f"there are: {known}"
         )
     overrides = _whole_numbers(overrides or {})
-    validate(overrides, _definition("hyperparameters"), lambda path: "--set")
+    _validate(overrides, _definition("hyperparameters"), lambda path: "--set")
     own = _whole_numbers({**config["defaults"], **config["experiments"][name], **overrides})
-    validate(own, _definition("experiment"), settings.file_of, prefix=("experiments", name))
+    _validate(own, _definition("experiment"), settings.file_of, prefix=("experiments", name))
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
     for field in dataclasses.fields(Experiment):
         if field.type is float:
@@ -263,6 +274,7 @@ def _settings(config: dict) -> Settings:
 
 
 _ABSENT = object()
+_CONFIGURATION = "a configuration; it needs `defaults:` and `experiments:`"
 
 
 def _at(path: Sequence[str | int], value):
@@ -276,15 +288,14 @@ def _at(path: Sequence[str | int], value):
 
 
 @functools.cache
-def load_schema(path: Path = SCHEMA) -> dict:
-    """A schema of this package."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+def _schema() -> dict:
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
 @functools.cache
 def _definition(name: str) -> dict:
     """One of the schema's definitions as a schema of its own."""
-    return {"$ref": f"#/$defs/{name}", "$defs": load_schema()["$defs"]}
+    return {"$ref": f"#/$defs/{name}", "$defs": _schema()["$defs"]}
 
 
 def _is_number(checker, value) -> bool:
@@ -300,17 +311,11 @@ _Validator = validators.extend(
 )
 
 
-def load_yaml(
-    path: Path | str, kind: str = "a configuration; it needs `defaults:` and `experiments:`"
-) -> dict:
-    """Read a YAML file that holds a mapping, whole numbers in it as int.
-
-    UserError with one line where it is missing, not UTF-8, not YAML, or not `kind`.
-    """
+def _load_yaml(path: Path | str, kind: str = _CONFIGURATION) -> dict:
     try:
         loaded = strict_yaml.load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        advice = "; give the configuration with --config" if kind.startswith("a config") else ""
+        advice = "; give the configuration with --config" if kind == _CONFIGURATION else ""
         raise UserError(f"{path}: no such file{advice}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not in UTF-8 ({error.reason}); save it as UTF-8") from None
@@ -326,7 +331,7 @@ def load_yaml(
     return _whole_numbers(loaded)
 
 
-def validate(value: dict, schema: dict, file_of: Callable, prefix: tuple[str, ...] = ()) -> None:
+def _validate(value: dict, schema: dict, file_of: Callable, prefix: tuple[str, ...] = ()) -> None:
     """UserError with the first error, in the file that `file_of` says of its path."""
     errors = sorted(_Validator(schema).iter_errors(value), key=lambda e: list(e.path))
     if errors:
@@ -342,7 +347,7 @@ def _explain(error) -> str:
     value, kind, wanted = error.instance, error.validator, error.validator_value
     if kind == "additionalProperties":
         (unknown,) = _wrong_key(error)
-        return f"unknown key {unknown!r}{suggest(unknown, error.schema['properties'])}"
+        return f"unknown key {unknown!r}{_hint(unknown, error.schema['properties'])}"
     if kind == "required":
         missing = next(key for key in wanted if key not in value)
         if missing == "defaults":  # the file of an experiment alone
@@ -391,7 +396,6 @@ def _explain_number(value) -> str | None:
     return f"{value!r} is text to YAML; write it as a decimal, {decimal}"
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown word: the known one that is like it, if any."""
+def _hint(word: str, known) -> str:
     close = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -57,8 +57,7 @@ def read_claims(settings: Mapping[str, Any], root: Path | str = ".") -> tuple[Cl
     if "claims" not in settings or not settings.get("comparisons"):
         return ()
     path = Path(root, settings["claims"])
-    content = config.load_yaml(path, "a file of claims; it needs `claims:`")
-    config.validate(content, config.load_schema(SCHEMA), lambda _: str(path))
+    content = config.read_with_schema(path, SCHEMA, "a file of claims; it needs `claims:`")
     return tuple(
         _make_claim(claim, settings.get("comparisons", {}), f"{path}: claims.{position}")
         for position, claim in enumerate(content["claims"])
@@ -69,16 +68,16 @@ def _make_claim(claim: dict[str, Any], comparisons: Mapping[str, Any], where: st
     name = claim["comparison"]
     if name not in comparisons:
         raise UserError(
-            f"{where}.comparison: the configuration has no comparison {name!r}"
-            f"{config.suggest(name, comparisons)}; rename it there or remove the claim"
+            f"{where}.comparison: the configuration has no comparison {name!r}; there are: "
+            f"{', '.join(comparisons)}; rename it or remove the claim"
         )
     declared = comparisons[name]
     groups = [*declared["experiments"], *declared.get("references", {})]
     for key in ("group", "against"):
         if key in claim and claim[key] not in groups:
             raise UserError(
-                f"{where}.{key}: the comparison {name} has no group {claim[key]!r}"
-                f"{config.suggest(claim[key], groups)}"
+                f"{where}.{key}: the comparison {name} has no group {claim[key]!r}; there are: "
+                f"{', '.join(groups)}"
             )
     quantity = claim["quantity"]
     if (quantity in OF_TWO_GROUPS) != ("against" in claim):

@@ -179,7 +179,7 @@ def load_comparison(
     `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table, `planned` the number
     of seeds that the configuration lists for each experiment; paths are relative to `root`. An
     experiment without runs becomes a group of 0 seeds. Raises UserError for references that cannot
-    be read. Labels are brought on one line; groups of equal labels are told apart by their names.
+    be read. Labels are put on one line; groups with equal labels get their names added.
     """
     groups: list[Group] = [
         _load_experiment(key, label, runs) for key, label in spec["experiments"].items()

@@ -12,7 +12,7 @@ from ddpg.errors import UserError
 from ddpg.files import read_json, sha256
 
 # Spinning Up's column names and ours. Only the first three are in the files of every off-policy
-# algorithm of Spinning Up; a column that a file lacks is NaN in our table.
+# algorithm of Spinning Up; a missing column is NaN in our table.
 COLUMNS = {
     "Epoch": "epoch",
     "TotalEnvInteracts": "env_interacts",
@@ -253,7 +253,7 @@ def _check_source(table: Path) -> None:
 
 
 def _check_no_copies(files: list[Path]) -> None:
-    """Raise UserError where two files are the same to the byte, their times included."""
+    """Raise UserError where two files have the same bytes, so are the same run twice."""
     seen: dict[str, Path] = {}
     for file in files:
         first = seen.setdefault(sha256(file), file)

@@ -85,13 +85,13 @@ QUARTILES = _POINT | {
 PUBLISHED = _POINT | {"marker": "x", "color": COLOURS[3], "markersize": 6, "capsize": 2}
 
 WIDTH = 6.4
-# What a legend's symbols and margins take of the width, in inches, and how many lines of it the
-# figures' heights allow for.
+# Width of a legend's symbols and margins in inches, and the number of legend lines for which the
+# figures' heights have room.
 LEGEND_MARGIN, LEGEND_LINES = 0.9, 8
-# How wide a group's label beside its row of points may be, in inches.
+# Maximum width in inches of a group's label beside its row of points.
 ROW_LABEL = 2.6
 MARGIN = 0.2
-# Enough for a band; the tables use more.
+# Resamples for a drawn band; the tables use more.
 BAND_RESAMPLES = 2000
 
 
@@ -122,7 +122,7 @@ def _list_characters(font: str) -> frozenset[int]:
     return frozenset(font_manager.get_font(font).get_charmap())
 
 
-@functools.cache  # so that it is said once
+@functools.cache  # so that each character is logged once
 def _name_code_point(character: str) -> str:
     name = f"U+{ord(character):04X}"
     log.warning("the figures' font has no %s: it is drawn as <%s>", character, name)
@@ -186,7 +186,7 @@ def draw_learning_curve(group: SeedGroup, title: str) -> Figure:
 def draw_comparison(comparison: Comparison) -> Figure:
     """Test return of every group: mean and one standard deviation over seeds.
 
-    So the notes and Spinning Up draw it (divisor n). Every seed is smoothed as the comparison says,
+    As the notes and Spinning Up draw it (divisor n). Every seed is smoothed as the comparison says,
     a published curve is drawn as it is.
     """
     figure, axes = _make_axes(4.8, comparison.title)
@@ -199,7 +199,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
 
 @_apply_style
 def draw_training_values(comparison: Comparison) -> Figure:
-    """Average Q-value and both losses of every group of which they are known."""
+    """Average Q-value and both losses of every group that has them."""
     figure = Figure(figsize=(WIDTH, 7.6))
     figure.suptitle(_break_lines(comparison.title, 10, WIDTH - MARGIN), fontsize=10)
     panels = figure.subplots(len(TRAINING_PANELS), 1, sharex=True)
@@ -276,8 +276,10 @@ def draw_final_returns(comparison: Comparison) -> Figure:
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
     width = f"{max(widths):,.0f} " if widths else ""
+    end = comparison.final.end
+    limit = f" up to step {end:,.0f}" if math.isfinite(end) else ""
     axes.set_xlabel(
-        f"final test return: mean over the last {width}steps\n(undiscounted sum of rewards)"
+        f"final test return: mean over the last {width}steps{limit}\n(undiscounted sum of rewards)"
     )
     _add_legend(figure, _list_entries(axes))
     return figure
@@ -287,19 +289,17 @@ def draw_final_returns(comparison: Comparison) -> Figure:
 def draw_factorial(comparison: Comparison) -> Figure:
     """A 2x2: the final returns of its cells with every seed, and the effects with intervals.
 
-    While seeds are missing, the title says which.
+    While seeds are missing, the title of the legend says which.
     """
     two_by_two = comparison.factorial
     missing = factorial.list_missing(comparison, two_by_two)
-    title = "\n".join(
-        [comparison.title, *([f"incomplete: {'; '.join(missing)}"] if missing else [])]
-    )
     figure = Figure(figsize=(WIDTH, 4.4 + 0.16 * len(missing)))
-    figure.suptitle(_break_lines(title, 10, WIDTH - MARGIN), fontsize=10)
+    figure.suptitle(_break_lines(comparison.title, 10, WIDTH - MARGIN), fontsize=10)
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     _draw_cells(left, comparison, two_by_two)
     _draw_effects(right, factorial.tabulate_effects([comparison]))
-    _add_legend(figure, _list_entries(left))
+    note = [_break_lines(line, 8, WIDTH - LEGEND_MARGIN) for line in ["Incomplete.", *missing]]
+    _add_legend(figure, _list_entries(left), "\n".join(note) if missing else None)
     return figure
 
 
@@ -346,6 +346,8 @@ def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
             continue
         reach = np.nan_to_num([[value - low], [high - value]])
         axes.errorbar(value, row, xerr=reach, color=COLOURS[3], marker="D", capsize=3)
+    if effects["estimate"].isna().all():
+        axes.set_xticks([])
     axes.set_yticks(range(len(effects)), effects["effect"])
     axes.set_ylim(len(effects) - 0.5, -0.5)
     axes.grid(False, axis="y")
@@ -400,7 +402,7 @@ def _draw_final(axes: Axes, row: int, group: Group, result: Final | None) -> Non
         label = "published mean, one standard deviation between seeds"
         axes.errorbar(known.mean, row, xerr=known.sd, label=label, **PUBLISHED)
         return
-    # Neighbours in value get different heights, so that few points hide one another.
+    # Neighbouring values get different heights, so that fewer points overlap.
     heights = np.empty(group.seeds)
     heights[np.argsort(result.values)] = np.resize([0.0, 0.1, -0.1], group.seeds)
     axes.plot(result.values, row + heights, label="one seed", **ONE_SEED)
@@ -451,7 +453,7 @@ def _draw_groups(
 
 
 def _choose_style(position: int) -> dict:
-    """Colour, line and marker of a comparison's group: another one for each of 343.
+    """Colour, line and marker of a comparison's group: distinct for 343 groups.
 
     The first seven differ in all three.
     """

@@ -12,8 +12,8 @@ import math
 import numpy as np
 import pandas as pd
 
-# Of a curve shorter than three windows, the window is the last third.
-SHORTEST_CURVE = 3
+# If a curve is shorter than this many windows, the window is this fraction of it.
+WINDOWS_IN_CURVE = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ def choose_final_window(width: float, *grids: np.ndarray, end: float = math.inf)
     begin = max(float(grid[0]) for grid in grids)
     if begin > end:
         return None
-    return Window(max(begin, end - min(width, end / SHORTEST_CURVE)), end)
+    return Window(max(begin, end - min(width, end / WINDOWS_IN_CURVE)), end)
 
 
 def compute_weights(steps: np.ndarray, window: Window) -> np.ndarray:
@@ -81,9 +81,9 @@ def smooth_curve(steps: np.ndarray, values: np.ndarray, width: float) -> np.ndar
 def align_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """The curves of all seeds (columns `seed`, `env_interacts` and numbers) at the same steps.
 
-    Curves that are evaluated at the same steps stay as they are. Others are read off at the steps
-    of the curve that ends first (of these, the one with the fewest evaluations) and at which all
-    seeds are known, by linear interpolation. The table has no rows where there is no such step.
+    Curves that are evaluated at the same steps are returned unchanged. Others are interpolated
+    linearly at the steps of the curve that ends first (of several, of the one with the fewest
+    evaluations), from the first step that all seeds have reached. No rows where there is none.
     """
     curves = [(seed, curve) for seed, curve in table.groupby("seed", sort=True)]
     grids = [curve["env_interacts"].to_numpy(dtype=float) for _, curve in curves]

@@ -2,7 +2,7 @@
 
 The data agrees where the measured value lies in the expected range (of the test `interval`: where
 its whole 95 % interval does), for statements are mostly about measured values themselves. It does
-not agree where the whole interval lies outside. Anything else cannot be told.
+not agree where the whole interval lies outside. Anything else is undecided.
 """
 
 import math

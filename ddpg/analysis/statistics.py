@@ -16,10 +16,10 @@ from scipy import special, stats
 ALPHA = 0.05
 POWER = 0.8
 RESAMPLES = 9999
-# Of normal values, the "95 %" percentile interval of a mean covers 50 % with two seeds, where it is
-# their range, 75 % with three, 84 % with five, 90 % with ten: below five there is none.
+# For normal values, the "95 %" percentile interval of a mean covers 50 % with two seeds (their
+# range), 75 % with three, 84 % with five, 90 % with ten. Below five there is no interval.
 FEWEST_RESAMPLED = 5
-# Resampling starts from the same number, so that the same runs give the same bytes.
+# A fixed seed of the resampling, so that the same runs give the same bytes.
 BOOTSTRAP_SEED = 0
 # Nobody trains more seeds per group than this: a difference that needs them is none in practice.
 MOST_SEEDS = 1_000_000

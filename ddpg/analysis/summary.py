@@ -1,4 +1,4 @@
-"""The end of a workflow in a few lines: the verdict or the final returns, and where to look."""
+"""A workflow's last lines: the verdict or the final returns, and the paths of the results."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,7 +42,7 @@ def tabulate_outcomes(verdict: Verdict) -> Table:
 def print_summary(
     comparisons: list[Comparison], verdict: Verdict | None, paths: dict[str, Path | str]
 ) -> None:
-    """Print the verdict, or without one the final returns, then `paths` by what they are."""
+    """Print the verdict, or without one the final returns, then the `paths` by name."""
     out = Console(width=WIDTH, highlight=False, markup=False, soft_wrap=False)
     if verdict:
         out.print(f"Verdict: {verdict.result}", verdict.sentence(), sep="\n")

@@ -57,7 +57,7 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_document(stem: Path | str, text: str) -> None:
-    """Write Markdown as `stem`.md and, for the report, as a page of its own, `stem`.html."""
+    """Write Markdown as `stem`.md and, for the report, as a page `stem`.html."""
     body = MarkdownIt("commonmark").enable("table").render(text)
     write_text(f"{stem}.md", text)
     write_text(f"{stem}.html", _PAGE.format(title=Path(stem).name, body=body))
@@ -69,7 +69,7 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
 
 
 def write_json(path: Path | str, value: dict | list) -> None:
-    """Write indented JSON; numbers must be finite, as JSON knows no others."""
+    """Write indented JSON; ValueError for a number that is not finite."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

@@ -1,22 +1,21 @@
 """Do fresh runs reproduce the published ones?
 
-Equal bytes do. Where configuration, packages, platform and version of the arithmetic are the same,
-the bytes must be equal, and one differing seed fails. Elsewhere the final performance decides, by
-Welch's two one-sided tests (`statistics.equivalence`) within a margin:
+They do if their bytes are equal. If configuration, packages, platform and version of the arithmetic
+are the same, the bytes must be equal, and one differing seed fails. Otherwise the final returns
+decide, by Welch's two one-sided tests (`statistics.equivalence`) within a margin:
 
     the larger of one standard deviation between the published seeds,
     and a tenth of what they gained from their first evaluation to their final performance.
 
-A mean that is off by less than what separates one seed from the next, or by less than a tenth of
-what training achieves, leads to no other conclusion. Half a standard deviation could never be shown
-with ten seeds per group, nor with twenty: the interval of the difference alone is wider. The tenth
-is for experiments whose seeds agree so well that their standard deviation does not measure
-relevance.
-Equal seeds make the two groups dependent, if at all, so that their difference varies less than the
-test supposes.
+A mean that differs by less than one seed differs from the next, or by less than a tenth of what
+training achieves, changes no conclusion. Equivalence within half a standard deviation could not be
+shown with ten seeds per group, nor with twenty: the interval of the difference is wider. The tenth
+is for experiments whose seeds differ so little that their standard deviation does not measure
+relevance. If equal seeds make the two groups dependent, their difference varies less than the test
+assumes.
 
 A fail is a difference that Welch's test finds at the 1 % level and that is not within the margin;
-at 5 % one in twenty true reproductions would be called false.
+at the 5 % level, one in twenty true reproductions would fail.
 """
 
 import dataclasses
@@ -42,7 +41,7 @@ SHARE_OF_GAIN = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Of one experiment: the result, by which test, and why; the numbers are the test's."""
+    """The result of one experiment, the test that decided, its numbers, and the reason."""
 
     result: str
     test: str
@@ -59,7 +58,7 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """PASS, FAIL, TOO_FEW or NO_RUNS: over all experiments the worst; and each one's outcome."""
+    """The worst result of all experiments (PASS, FAIL, TOO_FEW or NO_RUNS), and each outcome."""
 
     result: str
     experiments: dict[str, Outcome]
@@ -190,7 +189,7 @@ def _must_be_equal(a: RunRecord, b: RunRecord) -> bool:
 
 
 def _find_differing_results(a: _Run, b: _Run) -> list[str]:
-    """The results that differ; of progress.txt all but its column Time, which is a clock's."""
+    """The results that differ; the column Time of progress.txt does not count."""
     names = [] if a.record.weights_sha256 == b.record.weights_sha256 else ["weights"]
     files, others = a.record.files, b.record.files
     names += [n for n in sorted(files) if n != "progress.txt" and files[n] != others.get(n)]

@@ -170,15 +170,22 @@ def test_the_figure_shows_every_seed_and_each_effect():
     table = factorial.tabulate_effects([given])
     drawn = [float(line.get_xdata()[0]) for line in right.lines if line.get_marker() == "D"]
     np.testing.assert_allclose(drawn, table["estimate"])
-    assert "incomplete" not in figure.get_suptitle()
+    assert figure.legends[0].get_title().get_text() == ""
     assert [text.get_text() for text in right.get_yticklabels()] == list(factorial.EFFECTS)
 
 
 def test_the_figure_of_partial_data_names_what_is_missing(tmp_path, monkeypatch):
     seeds = dict(zip(CELLS, (2, 0, 0, 1), strict=True))
     figure = figures.draw_factorial(load(make_runs(dict.fromkeys(CELLS, 5e3), seeds=seeds)))
-    title = " ".join(figure.get_suptitle().split())
-    assert f"incomplete: {CELLS[0]}: 2 of 10 seeds; {CELLS[1]}: not trained yet" in title
+    said = figure.legends[0].get_title().get_text().splitlines()
+    assert said == [
+        "Incomplete.",
+        f"{CELLS[0]}: 2 of 10 seeds",
+        f"{CELLS[1]}: not trained yet",
+        f"{CELLS[2]}: not trained yet",
+        f"{CELLS[3]}: 1 of 10 seeds",
+    ]
+    assert figure.axes[1].get_xticks().tolist() == []
     assert [text.get_text() for text in figure.axes[1].texts] == ["unknown"] * 3
     empty = load(make_runs({}))
     assert [t.get_text() for t in figures.draw_factorial(empty).axes[0].texts] == [
