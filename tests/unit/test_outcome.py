@@ -129,6 +129,17 @@ def test_the_page_shows_results_and_claims(made):
     assert "Verdict" not in text
 
 
+def test_the_page_shows_a_2x2_and_which_seeds_it_lacks(made):
+    name = "networks-or-schedule"
+    (made / "figures" / name).mkdir()
+    (made / "figures" / name / "comparison.svg").write_bytes(PICTURE)
+    options = ["--curves", "curves.csv", "--figures", "figures", "--only", name]
+    assert main(["page", *options, "--output", "page.html"]) == 0
+    text = (made / "page.html").read_text(encoding="utf-8")
+    assert "<td>(256, 256) minus (400, 300)</td>" in text
+    assert "incomplete: halfcheetah-benchmark: not trained yet; halfcheetah-2018-" in text
+
+
 def test_the_page_shows_the_verdict(made):
     write_verdict(first=PASS, second=FAIL)
     text = page("--verdict", "verdict.json")
