@@ -8,7 +8,7 @@ VENV := .venv
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 
-.PHONY: help demo all figures report plan docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image archive clean
+.PHONY: help demo all figures report plan check docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image crate archive clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is to make
@@ -31,7 +31,12 @@ report: figures ## put the figures and tables in one page, results/report.html
 plan: $(VENV)/cpu ## say what training everything would cost
 	$(SNAKEMAKE) --quiet all -- plan
 
-docs: figures ## copy the README's pictures from the published runs
+check: $(VENV)/cpu ## check the published runs: files, a replay, figures, stated numbers (2 minutes)
+	$(VENV)/bin/python -m ddpg check
+
+docs: figures ## copy the README's pictures from the published runs, render the reference pages
+	$(VENV)/bin/python docs/render.py
+	$(VENV)/bin/python docs/metadata.py
 	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
 	cp $(PUBLISHED)/exercise-2-2/comparison.png docs/images/exercise-2-2.png
 	cp $(PUBLISHED)/halfcheetah/comparison.png docs/images/halfcheetah.png
@@ -87,7 +92,10 @@ containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources
 	@echo "make: building $@ (minutes, and 7 GB below $${TMPDIR:-/tmp} meanwhile)"
 	containers/build.sh sif $(VARIANT) $@
 
-archive: containers/ddpg.sif ## put sources, image and published runs in one file, for a machine without network
+crate: $(VENV)/cpu ## describe the published runs as an RO-Crate, ro-crate-metadata.json
+	$(VENV)/bin/python -m ddpg crate
+
+archive: containers/ddpg.sif crate ## put sources, image and published runs in one file, for a machine without network
 	containers/archive.sh
 
 clean: ## remove the environment and what the workflow made, but no run

@@ -6,6 +6,11 @@
 #   snakemake plan      what training everything would cost; starts nothing
 #   snakemake smoke     the whole workflow on experiments shrunk to seconds
 
+from snakemake.utils import min_version
+
+# That of the lock file: jobs.smk and cluster.smk use what other releases may not have.
+min_version("9.27")
+
 
 configfile: "config.yaml"
 
@@ -53,10 +58,12 @@ onstart:
 
 
 onsuccess:
+    say_news()
     say_summaries_last()
 
 
 onerror:
+    say_news()
     say_summaries_last()
 
 

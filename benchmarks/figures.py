@@ -8,7 +8,7 @@ from ddpg.analysis.figures import COLOURS, GREY, STYLE
 
 TITLES = {
     common.LARGE: "networks (400, 300), batch 100",
-    common.SMALL: "networks (300,), batch 64 (exercise 2.2)",
+    common.SMALL: "network (300,), batch 64",
 }
 
 

@@ -12,7 +12,9 @@ REPEATS = 7
 COMMANDS = {
     "python -m ddpg --help": [sys.executable, "-m", "ddpg", "--help"],
     "python -m ddpg plot --help": [sys.executable, "-m", "ddpg", "plot", "--help"],
-    "python -m ddpg status": [sys.executable, "-m", "ddpg", "status"],
+    "python -m ddpg status results/published": [
+        *(sys.executable, "-m", "ddpg", "status", "results/published")
+    ],
     "snakemake -n": [sys.executable, "-m", "snakemake", "-n", "all"],
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Put everything in one file, from which a machine without network draws the figures: the sources,
-# the lock files, the published runs, the image with the list of what is in it, and checksums of all
-# of them. `make archive` calls it.
+# the lock files, the published runs and their RO-Crate, the image with the list of what is in it, and
+# checksums of all of them. `make archive` calls it.
 #
 #   containers/archive.sh FILE
 set -euo pipefail
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 version=$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
 name=ddpg-$version
-files=$(git ls-files; echo containers/ddpg.sif; echo containers/ddpg.cdx.json)
+files=$(git ls-files; echo ro-crate-metadata.json; echo containers/ddpg.sif; echo containers/ddpg.cdx.json)
 work=$(mktemp -d "$PWD/.archive.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 

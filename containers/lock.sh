@@ -9,6 +9,7 @@
 #   gpu.txt  the same versions, with TensorFlow's CUDA libraries
 #   dev.txt  the same versions, with the test and style tools
 #   sbom.txt what lists an image's packages while it is built, and is not left in it
+#   validator.txt  what checks the RO-Crate: an environment of its own, for it pins an older `rich`
 #   benchmark.txt  the same versions, with the libraries that the benchmarks compare with; PyTorch
 #            in its CPU build, from its own index or from where PIP_FIND_LINKS says
 #
@@ -38,6 +39,7 @@ lock gpu.txt "${package[@]}" --universal --extra gpu "${same[@]}"
 lock dev.txt "${package[@]}" --universal --extra dev "${same[@]}"
 lock sbom.txt - --universal <<< "cyclonedx-bom
 debsbom[cdx]"
+lock validator.txt - --universal <<< "roc-validator"
 if [[ -n ${PIP_FIND_LINKS:-} ]]; then torch=(--find-links "$PIP_FIND_LINKS"); else torch=(--torch-backend cpu); fi
 lock benchmark.txt "${package[@]}" --python-platform x86_64-manylinux_2_28 \
     benchmarks/requirements.in "${torch[@]}" "${same[@]}"

@@ -3,8 +3,8 @@
 A checkpoint is one small file, `state_<steps>`, and the part of the replay buffer that is new
 since the last one, `replay_<first>_<end>`, which later checkpoints refer to and none rewrites: to
 save a buffer of a million transitions costs what the newest epoch's cost. The two newest
-checkpoints are kept, so that damage to what the newest wrote loses an epoch and not the run; damage
-to an older part of the buffer, which both need, is noticed and ends it.
+checkpoints are kept, so that damage to what the newest wrote loses an epoch and not the run. Damage
+to an older part of the buffer, which both need, is noticed, and the run has to start again.
 """
 
 import contextlib
@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from ddpg.core.replay import Batch, ReplayBuffer
-from ddpg.errors import UserError
+from ddpg.errors import Interrupted, UserError
 from ddpg.files import sync_directory, write_atomically
+from ddpg.run_directory import say_restart
 from ddpg.runs.record import Identity
 from ddpg.runs.run_state import RunState
 from ddpg.runs.typed_json import from_json
@@ -35,6 +36,10 @@ _MAGIC = b"ddpg checkpoint"
 
 class Damaged(Exception):
     """A file of a checkpoint is missing or not what was written."""
+
+
+class Unreadable(Damaged):
+    """The disk does not let a file of a checkpoint be read, and may do so another time."""
 
 
 class Checkpoints:
@@ -82,21 +87,26 @@ class Checkpoints:
     def load(self, replay: ReplayBuffer, accept: Callable[[Identity], None]) -> RunState:
         """The newest good checkpoint's state, and its transitions put into `replay`.
 
-        A damaged one is passed over with a warning. UserError if none is good, if another version
-        of the package wrote it, or from `accept`, which sees its identity before `replay` changes.
+        A damaged one is passed over with a warning. Damaged, with `replay` empty, if none is good;
+        Interrupted if one of them cannot be read at all. UserError if another version of the
+        package wrote it, or from `accept`, which sees its identity before `replay` changes.
         """
+        unreadable = None
         for path in sorted(self.directory.glob("state_*"), reverse=True):
             try:
                 values, state = self._load_one(path, replay, accept)
             except Damaged as damage:
                 log.warning("%s: %s; trying the checkpoint before it", path, damage)
+                replay.added = 0
+                unreadable = unreadable or (damage if isinstance(damage, Unreadable) else None)
                 continue
             self.kept = [values]
             return state
-        raise UserError(
-            f"{self.directory}: no checkpoint there can be read; start the run from its beginning "
-            "with --restart"
-        )
+        if unreadable:
+            raise Interrupted(
+                f"{self.directory}: {unreadable}; see to the disk and give the same command again"
+            )
+        raise Damaged(f"{self.directory}: no checkpoint there is undamaged")
 
     def remove(self) -> None:
         """Delete the checkpoints, and their directory unless something else is in it too."""
@@ -157,8 +167,8 @@ def _refuse_other_formats(path: Path, format_: int) -> None:
     if format_ < FORMAT:
         raise UserError(
             f"{path}: written by version {format_} of the arithmetic, whose bytes differ; revision "
-            f"{LAST_REVISIONS[format_]} of this package resumes it, --restart sets it aside and "
-            "starts the run from its beginning"
+            f"{LAST_REVISIONS[format_]} of this package resumes it; start the run from its "
+            f"beginning {say_restart(path.parent.parent)}"
         )
 
 
@@ -195,8 +205,10 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """Read what `_write` wrote: (arrays, SHA-256). Damaged if it is not that, byte for byte."""
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise Damaged(f"{path.name} is missing") from None
     except OSError as error:
-        raise Damaged(f"{path.name} cannot be read ({error.strerror})") from None
+        raise Unreadable(f"{path.name} cannot be read ({error.strerror})") from None
     header, newline, payload = content.partition(b"\n")
     digest = hashlib.sha256(payload).hexdigest()
     if not newline or header != b"%s %s" % (_MAGIC, digest.encode()):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ddpg import config
-from ddpg.commands import import_reference
+from ddpg.commands import card, check, completion, crate, export, import_reference
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
 from ddpg.options import Parser, positive_number, whole_number
 from ddpg.provenance import check_image
@@ -57,9 +57,9 @@ def _let_print_anything() -> None:
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-def parser() -> Parser:
+def parser(prog: str = "python -m ddpg") -> Parser:
     """The parser of every command, each with `command` set to its function."""
-    top = Parser(prog="python -m ddpg", description=__doc__)
+    top = Parser(prog=prog, description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("train", help="train one seed of an experiment, or resume it")
@@ -80,6 +80,11 @@ def parser() -> Parser:
         "--restart",
         action="store_true",
         help="train from the beginning; what is there is set aside",
+    )
+    command.add_argument(
+        "--restart-edited",
+        action="store_true",
+        help="the same, only where what is there was begun with other values",
     )
 
     command = commands.add_parser("verify", help="check a finished run; say what produced it")
@@ -186,6 +191,17 @@ def parser() -> Parser:
         help="published run directories, to measure by (default: results/published/*/seed_* beside "
         "the configuration)",
     )  # fmt: skip
+
+    for name, module in {
+        "check": check,
+        "export": export,
+        "card": card,
+        "crate": crate,
+        "completion": completion,
+    }.items():
+        command = commands.add_parser(name, help=module.HELP)
+        command.set_defaults(command=module.run)
+        module.add_arguments(command)
     return top
 
 
@@ -250,6 +266,7 @@ def train(options) -> None:
             options.output,
             checkpoint_every=options.checkpoint_every,
             restart=options.restart,
+            restart_edited=options.restart_edited,
             report=report,
         )
     print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} a second")

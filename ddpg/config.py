@@ -1,5 +1,6 @@
 """Experiments: read from config.yaml, checked by its schema, resolved to one frozen record each."""
 
+import copy
 import dataclasses
 import difflib
 import functools
@@ -218,8 +219,35 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
     name, seed = own.pop("exp_name", None), own.pop("seed", None)
     if not isinstance(name, str) or type(seed) is not int:
         raise UserError(f"{where}: not a config.json of this package (no exp_name or no seed)")
+    # The name becomes a directory's, so it may not lead out of where results go.
+    names = {"propertyNames": _schema()["properties"]["experiments"]["propertyNames"]}
+    _validate({name: {}}, names, lambda path: where, prefix=("exp_name",))
     config = {"defaults": {}, "experiments": {name: {**own, "seeds": [seed]}}}
     return experiment(Settings(config, [(where, config)]), name), seed
+
+
+def with_root(path: Path, root: Path) -> str:
+    """The text of the configuration file `path`; paths of references and claims are below `root`.
+
+    Raises UserError as `read` does.
+    """
+    content = copy.deepcopy(dict(read(path)))
+    if "claims" in content:
+        content["claims"] = str(root / content["claims"])
+    for comparison in content["comparisons"].values():
+        for reference in comparison.get("references", {}).values():
+            if "curve" in reference:
+                reference["curve"]["file"] = str(root / reference["curve"]["file"])
+            if "table" in reference:
+                reference["table"] = str(root / reference["table"])
+            if "runs" in reference:
+                reference["runs"] = [str(root / run) for run in reference["runs"]]
+    return as_yaml(content)
+
+
+def as_yaml(content: dict) -> str:
+    """A configuration as the text of a file."""
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def parse_overrides(assignments: list[str]) -> dict:

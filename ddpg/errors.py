@@ -11,6 +11,10 @@ class EnvironmentFailed(UserError):
     """An environment's own code raised something; its traceback is the cause."""
 
 
+class OtherRun(UserError):
+    """The directory holds a run of another experiment or seed, or of other values."""
+
+
 class Diverged(Exception):
     """A loss or a weight became NaN or infinite; the last good checkpoint is kept (exit 3)."""
 

@@ -72,7 +72,7 @@ def read_json(path: Path) -> dict:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; is {path.parent} a finished run?") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON file of this package ({error})") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: not a JSON file of this package (a list or value, no object)")

@@ -5,6 +5,7 @@ prints a page of usage.
 """
 
 import argparse
+import difflib
 import re
 
 from ddpg.errors import UserError
@@ -16,6 +17,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.register("action", None, _StoreOnce)
+
+    def _check_value(self, action, value):
+        """Name the nearest choice, where argparse lists them all."""
+        if action.choices is None or value in action.choices:
+            return
+        near = difflib.get_close_matches(str(value), list(map(str, action.choices)), n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"give {', '.join(action.choices)}"
+        raise argparse.ArgumentError(action, f"invalid choice: {value!r}; {known}")
 
     def error(self, message: str):
         raise UserError(f"{message}; see {self.prog} --help")

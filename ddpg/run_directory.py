@@ -24,6 +24,7 @@ from ddpg.files import (
     write_atomically,
 )
 from ddpg.logger import PROGRESS, STATE_DIGESTS, TEST_EPISODES
+from ddpg.runs.kept_results import KEPT, keep_results
 from ddpg.runs.record import RUN, RunRecord
 
 log = logging.getLogger(__name__)
@@ -204,7 +205,7 @@ def rows(lines: Iterable[str]) -> list[dict[str, str]]:
 
 
 def write_results(directory: Path, contents: dict[str, bytes], record: RunRecord) -> RunRecord:
-    """Write a finished run: its result files, then run.json: `record` with their checksums.
+    """Write a finished run: its result files, a copy, then run.json: `record` with checksums.
 
     Everything is on the disk when this returns, and was read back. Returns what run.json says.
     """
@@ -214,7 +215,9 @@ def write_results(directory: Path, contents: dict[str, bytes], record: RunRecord
     record = dataclasses.replace(record, files=files)
     if problems := mismatches(directory, record):
         raise OSError(errno.EIO, problems[0])
-    write_atomically(directory / RUN, json_bytes(record.to_json()), sync=True)
+    run = json_bytes(record.to_json())
+    keep_results(directory, {**contents, RUN: run})
+    write_atomically(directory / RUN, run, sync=True)
     return record
 
 
@@ -235,14 +238,22 @@ def mismatches(directory: Path, record: RunRecord) -> list[str]:
     return problems
 
 
-def set_aside(directory: Path) -> None:
-    """Move what a run left, its checkpoint included, into a new directory `set_aside_<n>`."""
-    left = [directory / name for name in (CHECKPOINT, *RESULT_FILES, RUN)]
+def set_aside(directory: Path) -> Path | None:
+    """Move what a run left, its checkpoint included, into a new directory `set_aside_<n>`.
+
+    Returns that directory, None where there is nothing to move.
+    """
+    left = [directory / name for name in (CHECKPOINT, *RESULT_FILES, RUN, KEPT)]
     if not any(path.exists() for path in left):
-        return
+        return None
     aside = next(p for i in itertools.count(1) if not (p := directory / f"{SET_ASIDE}{i}").exists())
     aside.mkdir()
     for path in left:
         if path.exists():
             path.rename(aside / path.name)
-    log.info("what was in %s is now in %s", directory, aside)
+    return aside
+
+
+def say_restart(directory: Path) -> str:
+    """How a run is started from its beginning, in words, by hand and through Snakemake."""
+    return f"with --restart, or in Snakemake by moving {directory} away"

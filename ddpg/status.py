@@ -14,6 +14,7 @@ from ddpg import run_directory
 from ddpg.errors import UserError
 from ddpg.logger import PROGRESS
 from ddpg.progress import console, duration
+from ddpg.runs.kept_results import KEPT
 from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
@@ -56,8 +57,9 @@ def _survey(root: Path) -> tuple[list[Status], list[str]]:
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
     runs = {path.parent for path in root.rglob(run_directory.CONFIG)}
-    # Snakemake deletes a failed job's declared files, but not its checkpoint.
+    # Snakemake deletes a failed job's declared files, but neither its checkpoint nor the copy.
     runs |= {path.parent.parent for path in root.rglob(f"{run_directory.CHECKPOINT}/state_*")}
+    runs |= {path.parent for path in root.rglob(KEPT)}
     found, passed_over = [], []
     for run in sorted(run for run in runs if run_directory.is_visible(run, root)):
         try:
@@ -106,10 +108,11 @@ def of(directory: Path) -> Status | None:
 
 
 def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
-    """What config.json and progress.txt say or, without the former, the newest checkpoint."""
-    path = directory / run_directory.CONFIG
-    if path.exists():
-        return read_record(_Settings, path), run_directory.progress(directory)
+    """What config.json and progress.txt say or, without the former, their copy or checkpoint."""
+    for place in (directory, directory / KEPT):
+        path = place / run_directory.CONFIG
+        if path.exists():
+            return read_record(_Settings, path), run_directory.progress(place)
     from ddpg.checkpoint import read_newest_state
 
     state = read_newest_state(directory / run_directory.CHECKPOINT)
@@ -174,5 +177,7 @@ def _state(directory: Path) -> str:
         return RUNNING
     if (directory / run_directory.FAILURE).exists():
         return FAILED
+    if (directory / KEPT / run_directory.RUN).exists():
+        return FINISHED
     resumable = any((directory / run_directory.CHECKPOINT).glob("state_*"))
     return INTERRUPTED if resumable else FAILED

@@ -8,6 +8,12 @@ people read differently than YAML does is refused.
 import yaml
 from yaml.constructor import ConstructorError
 
+# More values than any configuration has. Aliases of aliases can make more than a computer can hold.
+MOST_VALUES = 1_000_000
+
+# Brackets within brackets; PyYAML's time grows with the square of their number.
+DEEPEST = 100
+
 MERGE, TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
 
@@ -15,18 +21,37 @@ def load(text: str):
     """The value of a YAML text.
 
     Raises yaml.YAMLError if the text is not YAML, a key is there twice in a mapping, an integer is
-    octal (010) or sexagesimal (1:30), or an alias stands inside its own anchor.
+    octal (010) or sexagesimal (1:30), an alias stands inside its own anchor, or aliases repeat more
+    than MOST_VALUES values.
     """
     try:
-        return yaml.load(text, Loader=_Loader)
+        value = yaml.load(text, Loader=_Loader)
+        if _count(value, {}) > MOST_VALUES:
+            raise yaml.YAMLError(f"its aliases (*name) repeat more than {MOST_VALUES:,} values")
+        return value
     except RecursionError:
         raise yaml.YAMLError("nested too deep") from None
+
+
+def _count(value, known: dict[int, int]) -> int:
+    """How many values there are in `value`, each counted as often as it is repeated."""
+    if not isinstance(value, list | dict):
+        return 1
+    if id(value) not in known:
+        items = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_count(item, known) for item in items)
+    return known[id(value)]
 
 
 class _Loader(yaml.SafeLoader):
     def __init__(self, stream):
         super().__init__(stream)
         self.unfinished = []  # anchors whose value is being read
+
+    def fetch_flow_collection_start(self, TokenClass):  # noqa: N803  (named by PyYAML)
+        if self.flow_level >= DEEPEST:
+            raise yaml.YAMLError("nested too deep")
+        super().fetch_flow_collection_start(TokenClass)
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):

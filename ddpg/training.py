@@ -10,19 +10,20 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from ddpg import environment, provenance, run_directory
-from ddpg.checkpoint import Checkpoints
+from ddpg.checkpoint import Checkpoints, Damaged
 from ddpg.config import Experiment
 from ddpg.core.digests import digest_arrays
 from ddpg.core.replay import bytes_needed
 from ddpg.core.tensorflow import release_memory
 from ddpg.core.training import NonFinite, NotRestored, Training, check_weights, train_epochs
-from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.errors import Diverged, Interrupted, OtherRun, UserError
 from ddpg.files import DISK_ERRORS, json_bytes, read_json, write_atomically
 from ddpg.logger import PROGRESS, Logger
 from ddpg.memory import refuse_beyond_memory
 from ddpg.policy_file import policy_to_bytes
 from ddpg.portability import determine_platform
 from ddpg.probe import describe_hidden_state
+from ddpg.runs.kept_results import restore_results
 from ddpg.runs.record import Identity, RunRecord, Session, read_finished
 from ddpg.runs.run_state import RunState
 from ddpg.runs.typed_json import to_json
@@ -41,11 +42,14 @@ def train(
     *,
     checkpoint_every: int = 1,
     restart: bool = False,
+    restart_edited: bool = False,
     report: Report = lambda steps, row: None,
 ) -> RunRecord:
     """Train one seed of an experiment in `directory`, or continue where it was stopped.
 
-    Saves every `checkpoint_every` epochs. With `restart`, what an earlier run left is set aside.
+    Saves every `checkpoint_every` epochs. With `restart`, what an earlier run left is set aside
+    first; with `restart_edited`, only where it is a run of other values or of another seed. So is
+    a run of which no checkpoint is undamaged.
     Returns the record of the finished run. Raises UserError, Diverged, or Interrupted.
     """
     try:
@@ -54,10 +58,13 @@ def train(
             platform, kernels = determine_platform(training)
             run = _Run(experiment, seed, directory, training, platform, kernels)
             with run_directory.claim(directory):
-                if restart:
-                    run_directory.set_aside(directory)
+                restore_results(directory)
+                if restart and (aside := run_directory.set_aside(directory)):
+                    log.info("what was in %s is now in %s", directory, aside)
                 with run_directory.noting_failure(directory):
-                    return run.find_finished() or run.train(stop, checkpoint_every, report)
+                    if record := run.find_finished_or_resume(restart_edited):
+                        return record
+                    return run.train(stop, checkpoint_every, report)
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
@@ -103,36 +110,68 @@ class _Run:
         self.sessions: tuple[Session, ...] = ()
         self.clock = Clock()
 
-    def find_finished(self) -> RunRecord | None:
+    def find_finished_or_resume(self, restart_edited: bool) -> RunRecord | None:
+        """The record in the directory if its run is finished; else restore what was saved, if any.
+
+        A run of which no checkpoint is undamaged is set aside and, with `restart_edited`, so is
+        another run.
+        """
+        try:
+            record = self._find_finished()
+            if record is None:
+                self._resume_or_begin()
+            return record
+        except OtherRun as error:
+            if not restart_edited:
+                raise OtherRun(
+                    f"{error}; undo the change, give another --output, or set it aside with "
+                    "--restart"
+                ) from None
+            reason = error
+        except Damaged as error:
+            reason = error
+        aside = run_directory.set_aside(self.directory)
+        log.warning("%s; that is now in %s, and the run starts from its beginning", reason, aside)
+        self._resume_or_begin()
+        return None
+
+    def _find_finished(self) -> RunRecord | None:
         """The record in the directory if its run is finished and undamaged, else None."""
         record = read_finished(self.directory)
         if record is None:
             return None
         what = (record.experiment, record.seed, record.config_digest)
         if what != (self.experiment.name, self.seed, self.experiment.digest()):
-            raise UserError(
-                f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}, "
-                "of another configuration; give another --output, or set it aside with --restart"
+            raise OtherRun(
+                f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}"
+                ", of another configuration"
             )
         if problems := run_directory.mismatches(self.directory, record):
             if not self.checkpoints.exist():
-                raise UserError(f"{problems[0]}; restore it, or train it again with --restart")
+                raise UserError(
+                    f"{problems[0]}; restore it, or train it again "
+                    + run_directory.say_restart(self.directory)
+                )
             log.warning("%s; finishing again from the checkpoint", problems[0])
             return None
         self.checkpoints.remove()  # the run may have been killed when only this was left to do
-        log.info("%s: already finished; nothing to do", self.directory)
+        again = run_directory.say_restart(self.directory)
+        log.info("%s: already finished; train it again %s", self.directory, again)
         return record
 
-    def train(self, stop: Stop, checkpoint_every: int, report: Report) -> RunRecord:
-        """Restore what was saved, train to the end, and write the results."""
-        settings = self.experiment.record(self.seed)
+    def _resume_or_begin(self) -> None:
+        """Restore what was saved, if anything."""
         if self.checkpoints.exist():
             self._resume()
         else:
-            _refuse_other_files(self.directory, settings)
+            _refuse_other_files(self.directory, self.experiment.record(self.seed))
             self._warn_of_hidden_state()
+
+    def train(self, stop: Stop, checkpoint_every: int, report: Report) -> RunRecord:
+        """Train to the end, and write the results."""
         self.sessions += (_session(self.training.steps),)
-        write_atomically(self.directory / run_directory.CONFIG, json_bytes(settings))
+        settings = json_bytes(self.experiment.record(self.seed))
+        write_atomically(self.directory / run_directory.CONFIG, settings)
 
         self.clock = Clock(self.clock.seconds)
         training, experiment = self.training, self.experiment
@@ -173,18 +212,25 @@ class _Run:
         log.info("resuming from step %s", f"{self.training.steps:,}")
 
     def _refuse_other_identity(self, saved: Identity) -> None:
-        if changed := provenance.differences(to_json(saved), to_json(self.identity)):
-            raise UserError(
-                f"{self.checkpoints.directory}: the run cannot continue with the same bytes, "
-                f"because these differ: {'; '.join(changed)}. Undo the change, or start it from "
-                "its beginning with --restart"
-            )
+        changed = provenance.differences(to_json(saved), to_json(self.identity))
+        if not changed:
+            return
+        message = (
+            f"{self.checkpoints.directory}: the run cannot continue with the same bytes, because "
+            f"these differ: {'; '.join(changed)}"
+        )
+        if _values(saved) != _values(self.identity):
+            raise OtherRun(message)
+        raise UserError(
+            f"{message}. Undo the change, or start it from its beginning "
+            + run_directory.say_restart(self.directory)
+        )
 
     def _not_resumable(self, reason: str) -> UserError:
         return UserError(
             f"environment {self.experiment.env!r} did not return to its state from the same seed "
             f"and actions ({reason}), so the run cannot be resumed exactly; start it from its "
-            "beginning with --restart"
+            f"beginning {run_directory.say_restart(self.directory)}"
         )
 
     def _hidden_state(self) -> str | None:
@@ -234,18 +280,24 @@ class _Run:
         return run_directory.write_results(self.directory, contents, record)
 
 
+def _values(identity: Identity) -> tuple:
+    """What a user writes of an identity."""
+    return identity.experiment, identity.seed, identity.config
+
+
 def _refuse_other_files(directory: Path, settings: dict) -> None:
-    """UserError where there are results without a checkpoint that are not of the same run."""
-    remedy = "give another --output, or set it aside with --restart"
+    """OtherRun, or UserError, where there are results without a checkpoint of another run."""
     if (directory / run_directory.CONFIG).exists():
         changed = provenance.differences(read_json(directory / run_directory.CONFIG), settings)
         if changed:
-            raise UserError(
-                f"{directory}: holds a run of another configuration ({'; '.join(changed)}); "
-                f"{remedy}"
+            raise OtherRun(
+                f"{directory}: holds a run of another configuration ({'; '.join(changed)})"
             )
     elif (directory / PROGRESS).exists():
-        raise UserError(f"{directory}: holds a run that is not this package's; {remedy}")
+        raise UserError(
+            f"{directory}: holds a run that is not this package's; give another --output, or set "
+            "it aside with --restart"
+        )
 
 
 def _session(steps: int) -> Session:

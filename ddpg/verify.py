@@ -1,5 +1,6 @@
 """Verify runs: are their files what was written, what produced them, do they come out again?"""
 
+import contextlib
 import dataclasses
 import tempfile
 from pathlib import Path
@@ -35,7 +36,7 @@ def verify(directories: list[Path], replay: int = 0) -> None:
             problems.append(f"{directory}: config.json and run.json are not of the same run")
         print(_describe(directory, record, problems))
         if replay and not problems:
-            verdict, same = _replay(directory, record, experiment, seed, replay)
+            verdict, same = replay_epochs(directory, record, experiment, seed, replay)
             print(f"  replay     {verdict}")
             if not same:
                 problems.append(f"{directory}: {verdict}")
@@ -74,8 +75,13 @@ def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:
     return "\n".join([*block, *(f"  {name:<10} {text}" for name, text in lines.items())])
 
 
-def _replay(
-    directory: Path, record: RunRecord, experiment: Experiment, seed: int, epochs: int
+def replay_epochs(
+    directory: Path,
+    record: RunRecord,
+    experiment: Experiment,
+    seed: int,
+    epochs: int,
+    show_progress: bool = True,
 ) -> tuple[str, bool]:
     """Train the first epochs again: (a sentence on the outcome, whether it is as it should be)."""
     if record.arithmetic_version != ARITHMETIC_VERSION:
@@ -89,7 +95,9 @@ def _replay(
     from ddpg.training import Clock, make_training
 
     epochs = min(epochs, experiment.epochs)
-    shown = show(dataclasses.replace(experiment, epochs=epochs), seed)
+    shown = contextlib.nullcontext(lambda steps, row: None)
+    if show_progress:
+        shown = show(dataclasses.replace(experiment, epochs=epochs), seed)
     with tempfile.TemporaryDirectory() as temporary, threadpool_limits(1), shown as report:
         training = make_training(experiment, seed)
         platform, _ = determine_platform(training)

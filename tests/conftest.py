@@ -82,3 +82,11 @@ def sif() -> Path:
     """The Apptainer image; stays where it is, and is built again when a source is newer."""
     make("image")
     return ROOT / "containers/ddpg.sif"
+
+
+@pytest.fixture
+def sighup_ends():
+    """SIGHUP has its usual effect, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -1,5 +1,6 @@
 """Learning curves: runs in Spinning Up's `progress.txt` format, and published curves."""
 
+import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,6 +65,7 @@ def read_progress(path: Path | str) -> pd.DataFrame:
             f"{path}: not Spinning Up's progress.txt of an off-policy run: "
             f"no column {', '.join(missing)} in its first line (tab separated)"
         )
+    _check_no_column_twice(path, names)
     if not lines or lines.pop() != "":
         raise UserError(f"{path}: cut off: no newline after its last line; resume the run")
     if not lines:
@@ -121,7 +123,7 @@ def aggregate_runs(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     for (_, experiment, _), (directory, curve) in zip(named, read, strict=True):
         runs.setdefault(experiment, []).append((directory, curve))
     for own in runs.values():
-        _check_same_steps(own)
+        check_same_steps(own)
         _check_same_configuration([directory for directory, _ in own])
     curves = pd.concat([curve for _, curve in read])
     curves = curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True)
@@ -137,9 +139,11 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
     """
     tables = []
     for path in paths:
-        tables.append(read_csv(path))
-        if list(tables[-1].columns) != RUN_COLUMNS:
+        table = read_csv(path)
+        if list(table.columns) != RUN_COLUMNS:
             raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
+        _check_numbers(path, table, ["seed", *COLUMNS.values()])
+        tables.append(table)
     if not tables:
         return pd.DataFrame(columns=RUN_COLUMNS)
     table = pd.concat(tables).drop_duplicates(ignore_index=True)
@@ -161,6 +165,7 @@ def read_published(path: Path | str, environment: str, implementation: str) -> p
     table = read_csv(path)
     if list(table.columns) != PUBLISHED_COLUMNS:
         raise UserError(f"{path}: its columns must be {', '.join(PUBLISHED_COLUMNS)}")
+    _check_numbers(path, table, PUBLISHED_COLUMNS[2:])
     rows = (table["environment"] == environment) & (table["implementation"] == implementation)
     if not rows.any():
         known = table[["environment", "implementation"]].drop_duplicates().agg(" ".join, axis=1)
@@ -187,6 +192,9 @@ def read_per_seed(path: Path | str) -> pd.DataFrame:
     missing = [name for name in PER_SEED_COLUMNS if name not in table.columns]
     if missing:
         raise UserError(f"{path}: not a table of curves per seed: no column {', '.join(missing)}")
+    _check_numbers(path, table, ["seed", *COLUMNS.values()])
+    if table.empty or table["seed"].isna().any():
+        raise UserError(f"{path}: no rows, or a row without a seed")
     curves = [(f"{path}, seed {seed}", curve) for seed, curve in table.groupby("seed")]
     for name, curve in curves:
         check_curve(name, curve["env_interacts"], curve["test_return_mean"])
@@ -261,7 +269,7 @@ def _check_no_copies(files: list[Path]) -> None:
             raise UserError(f"{first} and {file}: the same run twice; remove one")
 
 
-def _check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
+def check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
     """Raise UserError unless all curves (name, table) were evaluated at the same steps."""
     names, tables = zip(*runs, strict=True)
     steps, *others = (table["env_interacts"].to_numpy() for table in tables)
@@ -300,11 +308,32 @@ def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
 
 
 def read_csv(path: Path | str) -> pd.DataFrame:
-    """Read a CSV table in UTF-8; UserError with one line where it is missing or not one."""
+    """Read a CSV table in UTF-8; UserError unless each row has one cell for each column."""
+    text = _read_text(path)
     try:
-        return pd.read_csv(io.StringIO(_read_text(path)))
-    except ValueError as error:
+        header, *rows = list(csv.reader(io.StringIO(text), strict=True)) or [[]]
+        _check_no_column_twice(path, header)
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(header):
+                raise UserError(
+                    f"{path}, row {number}: {len(row)} cells under {len(header)} column names"
+                )
+        return pd.read_csv(io.StringIO(text), skip_blank_lines=False)
+    except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV table: {error}") from None
+
+
+def _check_no_column_twice(path: Path | str, names: list[str]) -> None:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: the column {twice[0]!r} is there twice; remove one")
+
+
+def _check_numbers(path: Path | str, table: pd.DataFrame, columns: Iterable[str]) -> None:
+    """UserError where a cell of one of the columns, if they are there, is not a number."""
+    for column in table.columns.intersection(list(columns)) if len(table) else ():
+        if not pd.api.types.is_numeric_dtype(table[column]) or table[column].dtype == bool:
+            raise UserError(f"{path}: a cell of the column {column} is not a number")
 
 
 def _read_text(path: Path | str) -> str:

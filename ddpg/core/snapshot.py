@@ -21,3 +21,5 @@ class Snapshot:
     statistics_updates: np.ndarray
     replay_digest: str
     replay_digested: int
+    # (seed, steps) of the episode before; None before the second and in earlier checkpoints.
+    previous_episode: tuple[int, int] | None = None

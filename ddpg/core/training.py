@@ -13,7 +13,7 @@ from ddpg.core.digests import StateDigest, digest_arrays, digest_streams, extend
 from ddpg.core.epoch import EpochResult, EpochStatistics
 from ddpg.core.evaluation import evaluate_policy, time_limit
 from ddpg.core.policy import Policy
-from ddpg.core.replay import ReplayBuffer
+from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.core.snapshot import Snapshot
 from ddpg.core.streams import draw_seeds, spawn_streams
 
@@ -85,10 +85,13 @@ class Training:
         )
         self.steps = 0
         self.replay_digest, self.replay_digested = "", 0
+        self.episode: Episode | None = None
         self.begin_episode()
 
     def begin_episode(self) -> None:
         """Reset the environment with a new seed."""
+        before = self.episode
+        self.previous_episode = (before.seed, len(before.actions)) if before else None
         (seed,) = draw_seeds(self.rng["environment"], 1)
         self.episode = Episode(seed)
         self.obs = self.env.reset(seed=seed)[0].astype(np.float32)
@@ -161,14 +164,15 @@ class Training:
             statistics_updates=self.statistics.updates.copy(),
             replay_digest=self.replay_digest,
             replay_digested=self.replay_digested,
+            previous_episode=self.previous_episode,
         )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Restore the state from a snapshot; the replay buffer has been restored already.
 
         The state of an environment cannot be copied in general. So the episode in progress is
-        played again from its seed with its actions. NotRestored if any observation or reward
-        differs, or if the episode ends.
+        played again from its seed with its actions, and so is the episode before it, which may
+        show state that no seed sets. NotRestored if an observation, a reward or an end differs.
         """
         for name, rng in self.rng.items():
             rng.bit_generator.state = snapshot.streams[name]
@@ -183,6 +187,9 @@ class Training:
             list(snapshot.episode_actions),
             snapshot.episode_rewards.tolist(),
         )
+        self.previous_episode = snapshot.previous_episode
+        if self.previous_episode:
+            self._check_episode(*self.previous_episode)
         self.obs = self.env.reset(seed=self.episode.seed)[0].astype(np.float32)
         for i, action in enumerate(self.episode.actions):
             result = self.env.step(self.action_space.for_env(action))
@@ -197,6 +204,29 @@ class Training:
             self.obs = obs.astype(np.float32)
         if self.obs.tobytes() != snapshot.obs.tobytes():
             raise NotRestored("the observation is not the one that was saved")
+
+    def _check_episode(self, seed: int, steps: int) -> None:
+        """Play the episode before the one in progress again; NotRestored unless it is the same.
+
+        What it must be is in the replay buffer, unless that is too small.
+        """
+        newer = len(self.episode.actions)
+        if steps + newer > len(self.replay):
+            return
+        stored = Batch(*(array[:steps] for array in self.replay.last(steps + newer)))
+        obs = self.env.reset(seed=seed)[0].astype(np.float32)
+        for i in range(steps):
+            result = self.env.step(self.action_space.for_env(stored.action[i]))
+            next_obs, reward, terminated, truncated, _ = result
+            next_obs = next_obs.astype(np.float32)
+            here = Batch(obs, stored.action[i], np.float32(reward), next_obs, terminated)
+            for name, played, before in zip(Batch._fields, here, stored, strict=True):
+                if not np.array_equal(played, before[i], equal_nan=True):
+                    raise NotRestored(f"{name} of step {i + 1} of the episode before differs")
+            over = terminated or truncated or i + 1 == self.longest_episode
+            if over != (i + 1 == steps):
+                raise NotRestored(f"the episode before has another end than its step {steps}")
+            obs = next_obs
 
 
 def train_epochs(

@@ -35,6 +35,7 @@ class RunState:
             "identity": to_json(self.identity),
             "sessions": to_json(self.sessions),
             "seconds": self.seconds,
+            "previous_episode": snapshot.previous_episode,
         }
         arrays = {name: getattr(snapshot, name) for name in _ARRAYS}
         arrays |= {f"agent_{i}": array for i, array in enumerate(snapshot.agent)}
@@ -53,6 +54,7 @@ class RunState:
             snapshot=Snapshot(
                 agent=[arrays[f"agent_{i}"] for i in range(count)],
                 **{name: values[name] for name in _VALUES},
+                previous_episode=values.get("previous_episode"),  # earlier ones have none
                 **{name: arrays[name] for name in _ARRAYS},
             ),
         )

@@ -20,16 +20,20 @@ from checkout import Checkout, environment, training_process
 from exactness.lives import results
 from helpers.outcome import check_outcome, returns_said, same_everywhere
 
+from ddpg.runs.record import RunRecord
+
 pytestmark = [pytest.mark.cluster, pytest.mark.container]
 
 PROFILE = "workflow/profiles/slurm"
 RUNS = "results/smoke/pendulum-demo"
-CANCELLED, REQUEUED, OUT_OF_TIME = SEEDS = [0, 10, 20]
+LOGS = "results/logs/train/smoke/pendulum-demo"
+CANCELLED, REQUEUED, OUT_OF_TIME, WARNED = SEEDS = [0, 10, 20, 30]
 # Of the project's configuration, what the demo needs. Long enough to be interrupted, short enough
 # for a test.
 SMOKE = {"seeds": SEEDS, "epochs": 20, "steps_per_epoch": 400, "start_steps": 400}
 KEPT = {"experiments": "pendulum-demo", "comparisons": "pendulum"}
 
+REFUSED = "experiments: {pendulum-demo: {env: NoSuch-v1}}\n"
 
 SAVED = "stopped and saved at step"
 
@@ -68,11 +72,10 @@ class Session:
         (self.directory / name).write_text(text.replace(old, new))
 
     def on_gpus(self) -> None:
-        """Take the CPU image for the GPU image, and the stand-in for the training."""
+        """Take the CPU image for the GPU image."""
         self.edit(f"{PROFILE}-gpu/config.yaml", "slurm_partition: gpu", "slurm_partition: short")
         self.edit(f"{PROFILE}-gpu/config.yaml", "runtime: 360", "runtime: 3")
         self.edit(f"{PROFILE}-gpu/config.yaml", "ddpg-gpu.sif", "ddpg.sif")
-        (self.directory / "ddpg/__main__.py").write_text(STAND_IN)
 
     def start(self, *arguments: str) -> None:
         """Start Snakemake with the cluster's commands in reach."""
@@ -113,7 +116,7 @@ class Session:
 
     def wait_until_said(self, seed: int, text: str) -> None:
         """Wait until the training of a seed has said this."""
-        log = self.directory / f"results/logs/train/smoke/pendulum-demo/seed_{seed}.log"
+        log = self.directory / LOGS / f"seed_{seed}.log"
         self.wait_for(lambda: log.exists() and text in log.read_text())
 
     def training_process(self, seed: int) -> int:
@@ -159,14 +162,20 @@ def end_orphans(sif: Path) -> None:
 @pytest.fixture(scope="module")
 def sessions(slurm, sif, tmp_path_factory):
     """Everything that takes its time, started together."""
-    names = ("main", "memory", "gpu", "local")
+    names = ("main", "memory", "gpu", "group", "refused", "local")
     found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "smoke")
     found["memory"].edit("workflow/rules/jobs.smk", "TRAINING_MB = 1000", "TRAINING_MB = -100")
     found["memory"].start("--profile", PROFILE, "--", f"{RUNS}/seed_0/run.json")
+    gpu = ("--profile", PROFILE, "--profile", f"{PROFILE}-gpu")
+    runs = [f"{RUNS}/seed_{seed}/run.json" for seed in SEEDS]
     found["gpu"].on_gpus()
-    gpu_runs = [f"{RUNS}/seed_{seed}/run.json" for seed in SEEDS]
-    found["gpu"].start("--profile", PROFILE, "--profile", f"{PROFILE}-gpu", "--", *gpu_runs)
+    (found["gpu"].directory / "ddpg/__main__.py").write_text(STAND_IN)
+    found["gpu"].start(*gpu, "--", *runs)
+    found["group"].on_gpus()
+    found["group"].start(*gpu, "--", *runs)
+    (found["refused"].directory / "refused.yaml").write_text(REFUSED)
+    found["refused"].start("--profile", PROFILE, "--configfile", "refused.yaml", "--", *runs[:2])
     found["local"].start("--cores", "2", "smoke")
     yield found
     for session in found.values():
@@ -189,6 +198,10 @@ def test_smoke_though_no_seed_is_left_in_peace(sessions):
     main.slurm.ask("scontrol", "requeue", main.job(REQUEUED))  # as pre-emption does
     main.wait_until_said(REQUEUED, SAVED)
 
+    main.wait_until_said(WARNED, "epoch 5/")
+    main.slurm.ask("scancel", "--signal=USR1", "--full", main.job(WARNED))  # as --signal asks for
+    main.wait_until_said(WARNED, SAVED)
+
     status = [sys.executable, "-m", "ddpg", "status", "results/smoke"]
     shown = subprocess.check_output(status, cwd=main.directory, text=True, timeout=60)
     assert re.search(r"pendulum-demo +20 .* running", shown), shown
@@ -197,7 +210,7 @@ def test_smoke_though_no_seed_is_left_in_peace(sessions):
     main.wait_until_said(OUT_OF_TIME, SAVED)
 
     output = main.finish()
-    assert re.search(r"Submitted array job with Snakemake IDs (\d+,){2}\d+ and", output)
+    assert re.search(r"Submitted array job with Snakemake IDs (\d+,){3}\d+ and", output)
     for seed in SEEDS:
         about = json.loads((main.directory / RUNS / f"seed_{seed}/run.json").read_text())
         starts = [session["from_step"] for session in about["sessions"]]
@@ -230,7 +243,7 @@ def test_seeds_share_a_gpu(sessions):
     gpu = sessions["gpu"]
     (job,) = re.findall(r"submitted with SLURM jobid (\d+)", gpu.finish())
     given = gpu.slurm.ask("scontrol", "show", "job", job)
-    assert "TRES=cpu=3,mem=4704M," in given and "TresPerNode=gres:gpu:1\n" in given, given
+    assert "TRES=cpu=4,mem=6272M," in given and "TresPerNode=gres:gpu:1\n" in given, given
     for seed in SEEDS:
         variables = json.loads((gpu.directory / RUNS / f"seed_{seed}/run.json").read_text())
         assert variables["CUDA_VISIBLE_DEVICES"] in ("0", "1")
@@ -247,7 +260,27 @@ def test_seeds_share_a_gpu(sessions):
             r"\(Invalid partition name specified\); see `sinfo`",
         ),
         (["--set-resources", "train:runtime=11"], r"^SLURM refuses .*--time=11 .*\(Requested time"),
-        (["--jobs", "2"], r"^--jobs 2: less than the 3 jobs to submit"),
+        (
+            ["--set-resources", "train:constraint=haswell"],
+            r"^SLURM refuses .*--constraint=haswell .*\(Invalid feature specification\)",
+        ),
+        (
+            ["--set-resources", "train:gres='gpu:3'"],
+            r"^SLURM refuses .*--gres=gpu:3 \(Requested node configuration is not available\)",
+        ),
+        (
+            ["--set-resources", "train:slurm_extra='--nodelist=nowhere'"],
+            r"^SLURM refuses .*--nodelist=nowhere \(Invalid node name specified\)",
+        ),
+        (
+            ["--set-resources", "train:slurm_extra='--qos=long'"],
+            r"^Snakemake's SLURM plugin refuses a training job: .*--set-resources train:qos=long\)",
+        ),
+        (
+            ["--slurm-reservation", "nowhere"],
+            r"^SLURM refuses .*--reservation=nowhere .*\(.*reserv",
+        ),
+        (["--jobs", "2"], r"^--jobs 2: less than the 4 jobs to submit"),
     ],
 )
 def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
@@ -256,3 +289,33 @@ def test_what_slurm_would_refuse(slurm, sif, tmp_path, options, message):
     output = session.finish(expect=1, timeout=180)
     assert len(re.findall(message, output, re.MULTILINE)) == 1, output
     assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"
+
+
+def test_a_group_of_seeds_of_which_one_fails(sessions):
+    """It is repeated, and the seeds that were finished are not trained again."""
+    group = sessions["group"]
+    failing, *others = SEEDS
+    group.wait_until_said(failing, "epoch 1/")
+    slow = group.training_process(failing)
+    os.kill(slow, signal.SIGSTOP)
+    finished = [group.directory / RUNS / f"seed_{seed}/run.json" for seed in others]
+    group.wait_for(lambda: all(path.exists() for path in finished))
+    before = [path.read_bytes() for path in finished]
+    os.kill(slow, signal.SIGKILL)
+
+    output = group.finish()
+    assert output.count("Trying to restart job") == 1
+    assert [path.read_bytes() for path in finished] == before
+    for seed in others:
+        log = (group.directory / LOGS / f"seed_{seed}.log").read_text()
+        assert "already finished; train it again" in log, log
+    assert len(RunRecord.read(group.directory / RUNS / f"seed_{failing}/run.json").sessions) == 2
+
+
+def test_a_job_that_refuses_its_input_is_not_repeated(sessions):
+    refused = sessions["refused"]
+    output = refused.finish(expect=1)
+    assert "Trying to restart job" not in output
+    for seed in (0, 10):
+        (log,) = (refused.directory / LOGS).glob(f"seed_{seed}.*.log")
+        assert re.search("^ddpg: .*NoSuch-v1", log.read_text(), re.MULTILINE), log.read_text()

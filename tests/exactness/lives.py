@@ -90,6 +90,7 @@ def _live(arguments, log, moment, number) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.chdir(ROOT)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests themselves run under nohup
     from ddpg.cli import main
 
     if moment:

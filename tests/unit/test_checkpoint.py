@@ -1,9 +1,12 @@
 """Checkpoints of made-up arrays: exact, incremental, and never fooled by what happens to files."""
 
 import dataclasses
+import errno
 import io
 import json
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +14,9 @@ from disk import Disk
 from helpers.states import IDENTITY, make_state
 
 from ddpg import checkpoint
-from ddpg.checkpoint import Checkpoints
+from ddpg.checkpoint import Checkpoints, Damaged
 from ddpg.core.replay import ReplayBuffer
-from ddpg.errors import UserError
+from ddpg.errors import Interrupted, UserError
 
 SIZE = 50
 
@@ -157,7 +160,7 @@ def test_a_missing_file_is_noticed(checkpoints, caplog, which):
     path.unlink()
     assert load(checkpoints) == 10
     if which == 1:
-        assert f"{path.name} cannot be read (No such file" in caplog.text
+        assert f"{path.name} is missing" in caplog.text
 
 
 def test_a_part_of_another_run_is_noticed(checkpoints, tmp_path, caplog):
@@ -185,11 +188,40 @@ def test_what_is_no_checkpoint_is_passed_over(checkpoints, caplog, content):
     assert str(stray) in caplog.text
 
 
-def test_no_good_checkpoint_is_one_clear_line(checkpoints):
+def test_damage_to_what_both_checkpoints_need(checkpoints):
     two(checkpoints)
     (checkpoints.directory / "replay_0000000000_0000000010").write_bytes(b"both need this part")
-    with pytest.raises(UserError, match="no checkpoint there can be read; start .* --restart"):
+    replay = buffer()
+    with pytest.raises(Damaged, match="checkpoint: no checkpoint there is undamaged"):
+        checkpoints.load(replay, accept)
+    assert len(replay) == 0
+
+
+def test_damage_behind_a_part_that_was_restored_leaves_the_buffer_empty(checkpoints):
+    _, part = two(checkpoints)
+    part.write_bytes(b"")
+    (checkpoints.directory / "state_0000000010").unlink()
+    replay = buffer()
+    with pytest.raises(Damaged):
+        checkpoints.load(replay, accept)
+    assert len(replay) == 0
+
+
+def test_a_disk_that_does_not_read_is_not_a_damaged_checkpoint(checkpoints, monkeypatch):
+    """It may read another time: that must not be the reason to start from the beginning."""
+    two(checkpoints)
+    read = Path.read_bytes
+
+    def failing(path):
+        if path.name.startswith("replay_0000000000"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(Interrupted, match=r"cannot be read \(Input/output error\); see to the"):
         checkpoints.load(buffer(), accept)
+    monkeypatch.undo()
+    assert load(checkpoints) == 20
 
 
 def test_a_newer_format_is_refused(checkpoints, monkeypatch):

@@ -4,19 +4,23 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import shutil
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from disk import Disk
+from gymnasium.envs.registration import EnvSpec
 
 from ddpg import config, provenance, run_directory, training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
 from ddpg.runs.record import Processor, RunRecord
+from ddpg.runs.run_state import RunState
 from ddpg.training import train
 
-FILES = {*run_directory.RESULT_FILES, "run.json", ".lock"}
+FILES = {*run_directory.RESULT_FILES, "run.json", ".results", ".lock"}
 
 
 def experiment(**overrides):
@@ -47,11 +51,20 @@ def contents(directory):
     return {p: p.read_bytes() for p in directory.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
-def refused(directory, *messages, seed=0, restart=False, **overrides):
+def delete_results(directory):
+    """Delete what Snakemake knows of a run, as it does before it starts the job again."""
+    for name in (*run_directory.RESULT_FILES, "run.json"):
+        (directory / name).unlink(missing_ok=True)
+
+
+def refused(directory, *messages, seed=0, restart=False, restart_edited=False, **overrides):
     """Training is refused with one line that holds the messages, and leaves all as it was."""
     before = contents(directory)
     with pytest.raises(UserError) as error:
-        train(experiment(**overrides), seed, directory, restart=restart)
+        train(
+            experiment(**overrides), seed, directory,
+            restart=restart, restart_edited=restart_edited,
+        )  # fmt: skip
     for message in messages:
         assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -103,7 +116,8 @@ def test_another_version_of_a_package_is_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
     versions = provenance.versions
     monkeypatch.setattr(provenance, "versions", lambda names: versions(names) | {"numpy": "9.9"})
-    refused(run, f"packages.numpy: {np.__version__} -> 9.9")
+    message = f"packages.numpy: {np.__version__} -> 9.9. Undo the change, or start it from its "
+    refused(run, message, f"--restart, or in Snakemake by moving {run} away", restart_edited=True)
 
 
 def test_other_user_flags_are_refused(tmp_path, monkeypatch):
@@ -141,7 +155,7 @@ def test_a_finished_run_is_left_alone(tmp_path, caplog):
     before = contents(tmp_path / "run")
     train(experiment(), 0, tmp_path / "run")
     assert contents(tmp_path / "run") == before
-    assert "already finished; nothing to do" in caplog.text
+    assert "already finished; train it again with --restart" in caplog.text
     refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", seed=10)
     refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", pi_lr=0.5)
 
@@ -150,15 +164,117 @@ def test_a_finished_run_that_was_damaged(tmp_path, expected):
     run = stopped(tmp_path / "run")
     shutil.copytree(run / "checkpoint", tmp_path / "kept")
     train(experiment(), 0, run)
+    shutil.rmtree(run / ".results")
     (run / "policy.npz").write_bytes(b"damaged")
     refused(
         run,
-        "policy.npz: not the bytes that the run wrote; restore it, or train it again",
+        "policy.npz: not the bytes that the run wrote; restore it, or train it again with --restart"
+        f", or in Snakemake by moving {run} away",
     )
     # Where the checkpoint is still there, as after a crash, it comes out of that.
     shutil.copytree(tmp_path / "kept", run / "checkpoint")
     train(experiment(), 0, run)
     assert results(run) == expected
+
+
+def test_results_that_are_lost_or_damaged_are_restored(tmp_path, monkeypatch, caplog):
+    """Also all of them, as Snakemake deletes them. To the byte, so nothing was trained."""
+    run = tmp_path / "run"
+    train(experiment(), 0, run)
+    before = contents(run)
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(training, "train_epochs", None)
+
+    def restored(name):
+        caplog.clear()
+        train(experiment(), 0, run)
+        assert contents(run) == before
+        said = [r.getMessage() for r in caplog.records if r.name.startswith("ddpg.")]
+        assert said == [
+            f"{run / name}: missing or damaged, restored from .results",
+            f"{run}: already finished; train it again with --restart, or in Snakemake by moving "
+            f"{run} away",
+        ]
+
+    delete_results(run)
+    restored("progress.txt")
+    (run / "policy.npz").unlink()
+    restored("policy.npz")
+    (run / "policy.npz").write_bytes(b"damaged")
+    restored("policy.npz")
+    (run / "run.json").write_text("{")
+    restored("run.json")
+
+
+@pytest.mark.parametrize("damaged", ["policy.npz", "run.json"])
+def test_a_damaged_copy_of_results_is_not_taken(tmp_path, caplog, expected, damaged):
+    run = tmp_path / "run"
+    train(experiment(), 0, run)
+    copy = run / ".results" / damaged
+    copy.write_bytes(copy.read_bytes()[:-2])
+    before = contents(run)
+    train(experiment(), 0, run)
+    assert contents(run) == before
+    assert re.search(rf"^.*{copy}.*; that copy is passed over$", caplog.text, re.MULTILINE)
+
+    delete_results(run)
+    train(experiment(), 0, run)
+    assert results(run) == expected
+
+
+def test_a_copy_of_another_run_is_not_taken(tmp_path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    train(experiment(), 0, run)
+    train(experiment(), 10, other)
+    shutil.copytree(other / ".results", run / ".results", dirs_exist_ok=True)
+    (run / "policy.npz").unlink()
+    refused(run, "policy.npz: missing; restore it, or train it again")
+    delete_results(run)
+    with pytest.raises(UserError, match="holds the finished run pendulum-demo seed 10, of another"):
+        train(experiment(), 0, run)
+
+
+def test_damage_to_all_checkpoints_starts_the_run_again(tmp_path, expected, caplog):
+    run = stopped(tmp_path / "run")
+    (part,) = (run / "checkpoint").glob("replay_*")
+    part.write_bytes(part.read_bytes()[:-1])
+    left = contents(run).values()
+    train(experiment(), 0, run)
+    assert (
+        f"{run / 'checkpoint'}: no checkpoint there is undamaged; that is now in "
+        f"{run / 'set_aside_1'}, and the run starts from its beginning" in caplog.messages
+    )
+    shutil.move(run / "set_aside_1", tmp_path / "aside")
+    assert sorted(contents(tmp_path / "aside").values()) == sorted(left)
+    assert results(run) == expected
+
+
+def finished_and_deleted(run, **overrides):
+    """A finished run whose results Snakemake has deleted, because a value was edited."""
+    train(experiment(**overrides), 0, run)
+    delete_results(run)
+    return run
+
+
+@pytest.mark.parametrize("before", [stopped, finished_and_deleted])
+def test_a_run_of_other_values_is_set_aside(tmp_path, expected, caplog, before):
+    run = before(tmp_path / "run", pi_lr=0.5)
+    train(experiment(pi_lr=0.5), 0, tmp_path / "other")
+    remedy = "; undo the change, give another --output, or set it aside with --restart"
+    with pytest.raises(UserError, match=remedy):
+        train(experiment(), 0, run)
+    left = contents(run)
+    train(experiment(), 0, run, restart_edited=True)
+    assert f"; that is now in {run / 'set_aside_1'}, and the run starts" in caplog.text
+    aside = shutil.move(run / "set_aside_1", tmp_path / "aside")
+    assert results(run) == expected
+    assert {*left.values()} <= {*contents(aside).values()}
+
+    # The old run can be gone on with, or is finished.
+    train(experiment(pi_lr=0.5), 0, aside)
+    assert results(aside) == results(tmp_path / "other")
+    train(experiment(), 0, run, restart_edited=True)
+    assert not (run / "set_aside_1").exists(), "nothing was edited since"
 
 
 def test_results_of_another_origin_are_not_overwritten(tmp_path):
@@ -257,8 +373,8 @@ def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
     train(short, 0, tmp_path / "run")
     places, expected = disk.asked, results(tmp_path / "run")
     # To open, write, sync and name each file: three tables and two of the checkpoint an epoch,
-    # the six results, and the directories of those that are synced.
-    assert places >= 2 * (3 * 3 + 2 * 5) + 6 * 5
+    # the six results twice, and the directories of those that are synced.
+    assert places >= 2 * (3 * 3 + 2 * 5) + 2 * 6 * 5
     for place in range(1, places + 1):
         run = tmp_path / str(place)
         disk.asked, disk.full_at = 0, place
@@ -275,12 +391,14 @@ def test_results_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatc
     disk = Disk(monkeypatch)
     train(experiment(), 0, tmp_path / "run")
     events = disk.events
-    complete = events.index(("rename", "run.json"))
-    for name in FILES - {"run.json", ".lock"}:
-        written = [i for i, event in enumerate(events) if event == ("rename", name)][-1]
-        assert events[written - 1][0] == events[written + 1][0] == "sync"
-        assert written < complete
-    assert events[complete - 1][0] == "sync"
+    copied, complete = [i for i, event in enumerate(events) if event == ("rename", "run.json")]
+    for name in FILES - {"run.json", ".lock", ".results"}:
+        *_, written, copy = [i for i, event in enumerate(events) if event == ("rename", name)]
+        for i in (written, copy):
+            assert events[i - 1][0] == events[i + 1][0] == "sync"
+        assert written < copy < copied < complete
+    for i in (copied, complete):
+        assert events[i - 1][0] == events[i + 1][0] == "sync"
     assert events[complete + 1] == ("sync", "run")
     after = events[complete + 2 :]
     assert {what for what, _ in after} == {"delete"}
@@ -310,3 +428,64 @@ def test_an_environment_that_cannot_be_played_again_is_not_resumed(tmp_path, mon
 
     monkeypatch.setattr(PendulumEnv, "step", noisy)
     refused(tmp_path / "run", "did not return to its state", "--restart")
+
+
+class Late(gym.Env):
+    """What it does in an episode depends on how many there were before, from the sixth on."""
+
+    observation_space = action_space = gym.spaces.Box(-1, 1, (1,))
+    episodes = 0
+
+    def __init__(self, shows: str):
+        self.shows = shows
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.episodes += 1
+        self.steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        late = self.episodes > 5
+        seen = {self.shows: True} if late and self.steps == 10 - (self.shows == "truncated") else {}
+        obs = np.full(1, seen.get("next_obs", 0), np.float32)
+        reward = float(seen.get("reward", 0))
+        return obs, reward, seen.get("terminated", False), seen.get("truncated", False), {}
+
+
+@pytest.mark.parametrize(
+    ("shows", "message"),
+    [
+        ("reward", "reward of step 10 of the episode before differs"),
+        ("next_obs", "next_obs of step 10 of the episode before differs"),
+        ("terminated", "terminated of step 10 of the episode before differs"),
+        ("truncated", "the episode before has another end than its step 9"),
+    ],
+)
+def test_state_that_a_seed_does_not_set_is_seen_in_the_episode_before(
+    tmp_path, monkeypatch, shows, message
+):
+    """Where a run was stopped between two episodes, and a short trial shows nothing."""
+    monkeypatch.setitem(gym.registry, "Late-v0", EnvSpec("Late-v0", Late, max_episode_steps=10))
+    monkeypatch.setattr(gym.registry["Late-v0"], "kwargs", {"shows": shows})
+    settings = {"env": "Late-v0", "steps_per_epoch": 70 - (shows == "truncated") * 2}
+    run = stopped(tmp_path / "run", **settings)
+    refused(run, "did not return to its state", message, **settings)
+
+
+def test_a_checkpoint_of_before_the_episode_before_was_kept_is_resumed(
+    tmp_path, monkeypatch, expected
+):
+    to_parts = RunState.to_parts
+
+    def without(state):
+        values, arrays = to_parts(state)
+        del values["previous_episode"]
+        return values, arrays
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunState, "to_parts", without)
+        stopped(tmp_path / "run")
+    train(experiment(), 0, tmp_path / "run")
+    assert results(tmp_path / "run") == expected

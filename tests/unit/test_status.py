@@ -17,6 +17,7 @@ from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Diverged, UserError
 from ddpg.files import json_bytes
 from ddpg.logger import COLUMNS
+from ddpg.runs.kept_results import keep_results
 from ddpg.runs.record import Identity
 
 
@@ -83,6 +84,18 @@ def test_a_run_of_which_only_the_checkpoint_is_left(tmp_path):
     assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "interrupted")
     assert (found.epoch, found.epochs, found.test_return) == (2, 10, -2.0)
     assert (found.speed, found.seconds_left) == (500, 16)
+
+
+def test_a_finished_run_of_which_only_the_copy_is_left(tmp_path):
+    run = make_run(tmp_path / "seed_7", seed=7)
+    names = ("config.json", "progress.txt", "run.json")
+    (run / "run.json").write_text("{}")
+    keep_results(run, {name: (run / name).read_bytes() for name in names})
+    for name in names:
+        (run / name).unlink()
+    (found,) = status.find(tmp_path)
+    assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "finished")
+    assert (found.epoch, found.test_return) == (2, -2.0)
 
 
 def test_what_is_no_run_is_passed_over_and_named(tmp_path, capsys):

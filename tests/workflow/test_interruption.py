@@ -6,11 +6,14 @@ import re
 import signal
 import time
 
+import pytest
 from checkout import training_process
 
 from ddpg import config, status
 from ddpg.runs.record import RunRecord
 from ddpg.training import train
+
+pytestmark = pytest.mark.usefixtures("sighup_ends")
 
 RUN = "results/runs/pendulum-demo/seed_0"
 LOG = "results/logs/train/runs/pendulum-demo/seed_0.log"
@@ -97,3 +100,42 @@ def test_nohup_lets_snakemake_and_the_training_live(checkout):
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert len(RunRecord.read(checkout.directory / RUN / "run.json").sessions) == 1
+
+
+def test_a_value_is_edited_while_the_run_is_interrupted(checkout):
+    """The same command trains with the new value, and what there was is kept."""
+    command = ("--configfile", "edited.yaml", "--", f"{RUN}/run.json")
+    run, log = checkout.directory / RUN, checkout.directory / LOG
+
+    def edit(**values):
+        text = f"experiments: {{pendulum-demo: {SHORT | values}}}\n"
+        (checkout.directory / "edited.yaml").write_text(text)
+
+    edit(epochs=4000)
+    process = checkout.start(*command)
+    wait_for(log, r"epoch 2/4000", process)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    saved = max(path.name for path in run.glob("checkpoint/state_*"))
+
+    edit(epochs=2, pi_lr=0.0005)
+    output = checkout.snakemake(*command)
+    said = f"config.pi_lr: 0.001 -> 0.0005; that is now in {RUN}/set_aside_1, and the run starts"
+    assert said in log.read_text() and output.count(said) == 1
+    assert max(path.name for path in run.glob("set_aside_1/checkpoint/state_*")) == saved
+    first = RunRecord.read(run / "run.json")
+    assert first.identity.config["pi_lr"] == 0.0005
+
+    # Snakemake deletes a finished run's results before it trains with yet another value.
+    edit(epochs=1)
+    checkout.snakemake(*command)
+    assert f"that is now in {RUN}/set_aside_2, and the run starts" in log.read_text()
+    assert RunRecord.read(run / "set_aside_2/run.json") == first
+    assert RunRecord.read(run / "run.json").steps == 400
+
+    # To run it again is not to train it again.
+    finished = (run / "run.json").read_bytes()
+    output = checkout.snakemake("--forcerun", "train", *command)
+    assert f"{RUN}: already finished; train it again" in output and "set_aside" not in output
+    assert "restored from .results" in log.read_text()
+    assert (run / "run.json").read_bytes() == finished

@@ -15,6 +15,7 @@ STAND_IN = """
 import os, signal, sys, time
 from pathlib import Path
 
+RESULTS = "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json"
 seed = sys.argv[sys.argv.index("--seed") + 1]
 print("seed", seed, flush=True)
 ends = Path("ends", seed)
@@ -26,8 +27,7 @@ if this == "0":
     start = time.time()
     time.sleep(1.5)
     output = Path(sys.argv[sys.argv.index("--output") + 1])
-    names = "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json"
-    for name in names.split():
+    for name in RESULTS.split():
         (output / name).write_text("")
     with open("intervals", "a") as file:
         print(start, time.time(), file=file)
@@ -94,17 +94,17 @@ def most_at_once(directory):
 
 @pytest.mark.skipif(available_memory() is None, reason="the system does not say what is free")
 @pytest.mark.parametrize(
-    ("share", "options", "most"),
+    ("share", "options", "alone"),
     [
-        (0.1, [], 4),
-        (0.6, [], 1),
-        (3.0, [], 1),  # more than there is: alone
-        (0.6, ["--resources", "mem_mb=100000000"], 4),
-        (0.1, ["--resources", "mem_mb=1"], 1),
-        (0.1, ["--resources", "mem=1MB"], 1),
+        (0.1, [], False),
+        (0.6, [], True),
+        (3.0, [], True),  # more than there is
+        (0.6, ["--resources", "mem_mb=100000000"], False),
+        (0.1, ["--resources", "mem_mb=1"], True),
+        (0.1, ["--resources", "mem=1MB"], True),
     ],
 )
-def test_no_more_jobs_than_memory_is_for(stand_in, share, options, most):
+def test_no_more_jobs_than_memory_is_for(stand_in, share, options, alone):
     needed = f"train:mem_mb={int(share * available_memory() / 10**6)}"
     stand_in([["0"]] * 5, "--cores", "4", "--set-resources", needed, *options)
-    assert most_at_once(stand_in.directory) == most
+    assert (most_at_once(stand_in.directory) == 1) == alone

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, workflow.basedir)
+# The project's directory, that of the Snakefile; and whether another workflow imports it.
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+sys.path.insert(0, str(PROJECT))
 
 import ddpg.config
 from ddpg import run_directory
@@ -26,11 +29,38 @@ os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 }
 
-REFERENCES = sorted(str(path) for path in Path("results/reference").rglob("*") if path.is_file())
+# Where the published runs and the curves of others are. As a module the workflow runs in another
+# directory, which has neither them nor the package.
+DATA = Path(os.path.relpath(PROJECT)) if IS_MODULE else Path()
+PUBLISHED = DATA / "results/published"
+REFERENCES = sorted(str(p) for p in (DATA / "results/reference").rglob("*") if p.is_file())
+if IS_MODULE:
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
+    )
+
 # In the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
 if workflow.config_settings.replace_workflow_config and workflow.overwrite_configfiles:
     del CONFIG_FILES[0]
+
+
+def module_config_files():
+    """The project's configuration and what `config:` of the module lays over it, as files.
+
+    The commands read files. The paths of the project's references lead from here to the project.
+    """
+    directory = Path("results/config")
+    files = {
+        directory / "project.yaml": ddpg.config.with_root(PROJECT / "config.yaml", DATA),
+        directory / "module.yaml": ddpg.config.as_yaml(config),
+    }
+    if workflow.is_main_process:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                path.write_text(text, encoding="utf-8")
+    return list(map(str, files))
 
 
 def check_command_line():
@@ -53,9 +83,11 @@ def read_config():
     Stops with one line if that is wrong, or if more was given than the commands would see.
     """
     try:
+        if IS_MODULE:
+            CONFIG_FILES[:] = module_config_files()
         settings = ddpg.config.read(*CONFIG_FILES)
         read_claims(settings)  # refuses them now, not when everything is trained
-        given = dict(workflow.config_settings.config)
+        given = {} if IS_MODULE else dict(workflow.config_settings.config)
         for key in given:
             if key != "container":  # which no command reads
                 raise UserError(
@@ -74,7 +106,8 @@ def read_config():
     config.update(settings | given)
 
 
-check_command_line()
+if not IS_MODULE:
+    check_command_line()
 read_config()
 
 CLAIMS = [config["claims"]] if "claims" in config else []
@@ -116,7 +149,7 @@ def seeds(source, name):
 @functools.cache
 def published_runs(name):
     """The published runs of an experiment by seed; says which directories are none."""
-    runs, passed_over = run_directory.finished_runs(Path("results/published", name))
+    runs, passed_over = run_directory.finished_runs(PUBLISHED / name)
     for line in passed_over:
         logger.warning(line)
     return runs
@@ -124,7 +157,8 @@ def published_runs(name):
 
 def run_files(source, name):
     """run.json of each run of an experiment; a run is complete when it is there."""
-    return [f"results/{source}/{name}/seed_{seed}/run.json" for seed in seeds(source, name)]
+    directory = PUBLISHED if source == "published" else Path("results", source)
+    return [str(directory / name / f"seed_{seed}/run.json") for seed in seeds(source, name)]
 
 
 def all_run_files(source):
@@ -151,7 +185,7 @@ def comparison_runs(source, comparison):
 
 def manifest(source):
     """The list of checksums that published runs are held against."""
-    return ["results/published/MANIFEST.sha256"] if source == "published" else []
+    return [str(PUBLISHED / "MANIFEST.sha256")] if source == "published" else []
 
 
 def outcome(source):

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import time
 
 import psutil
 
@@ -11,6 +12,11 @@ from ddpg.stopping import SIGNALS
 
 # A cluster's jobs wait for the memory of their nodes, and `--jobs` says how many there may be.
 RUNS_HERE = workflow.resource_settings.nodes is None
+
+# What a training says that a person should see who sees Snakemake alone: where an earlier run is
+# now, and that nothing was trained.
+NEWS = ("; that is now in ", ": already finished; ")
+BEGAN = time.time()
 
 # What a training job was seen to use, in megabytes, without its replay buffer: 800 to 900, and on
 # a cluster 150 for each of the two Snakemakes around it.
@@ -95,6 +101,18 @@ def repeat_what_may_be_mended():
     for executor in (scheduler._executor, scheduler._local_executor):
         if executor is not None:
             executor.handle_job_error = handle_job_error
+
+
+def say_news():
+    """Print the trainings' news of this Snakemake; each is in the log of a try as well."""
+    for job in workflow.dag.jobs:
+        if job.rule.name == "train":
+            log = Path(job.log[0])
+            for each in sorted(log.parent.glob(f"{log.stem}.*.log")):
+                if each.stat().st_mtime >= BEGAN:
+                    for line in each.read_text().splitlines():
+                        if any(words in line for words in NEWS):
+                            logger.warning(line)
 
 
 if workflow.is_main_process:

@@ -1,7 +1,9 @@
 # One job per (experiment, seed).
 #
-# A job that is stopped leaves its checkpoint beside the declared outputs, in a directory that
-# Snakemake does not know and so does not delete; the next try resumes from it.
+# Snakemake deletes the declared outputs of a job that fails or is started again. A run leaves two
+# things beside them that Snakemake does not know: its checkpoint, from which the next try resumes,
+# and a copy of a finished run's results, which the next try puts back. A run whose values were
+# edited meanwhile is set aside.
 
 
 rule train:
@@ -36,6 +38,6 @@ rule train:
         " ln -sf seed_{wildcards.seed:q}.$(date +%Y%m%dT%H%M%S.%N).log {log:q};"
         " {params.time_limit} python -m ddpg train {wildcards.experiment:q}"
         " --seed {wildcards.seed:q} --output {params.directory:q} --config {params.config:q}"
-        " {params.overrides} >> {log:q} 2>&1"
+        " {params.overrides} --restart-edited >> {log:q} 2>&1"
         # What jobs.smk decides by whether to repeat it.
         " || (code=$?; echo exit code $code >> {log:q}; exit $code)"

@@ -1,8 +1,9 @@
 # What the shell of a SLURM job reads before it starts Snakemake.
 
-# SIGTERM goes to every process of a job. If this shell ended of it, SLURM would kill what is left of
-# the job before the training has saved.
-trap '' TERM
+# SIGTERM goes to every process of a job, and so do the warnings that `--signal` asks for. If this
+# shell or a Snakemake ended of one, SLURM would kill what is left of the job before the training,
+# which takes them all the same, has saved.
+trap '' TERM USR1 USR2 XCPU
 
 # Snakemake's plugin starts every task of an array as the array's first job, of which it then misses
 # or, if the task fails, deletes the files. So start each task as its own job: the command of the

@@ -1,0 +1,181 @@
+"""The public Python functions: read runs, compare groups of seeds, draw them, play a policy.
+
+docs/api.md describes them, and their names and arguments stay as they are. Everything else in
+this package may change. Nothing here imports TensorFlow.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ddpg import evaluation
+from ddpg.analysis import comparison, curves, figures
+from ddpg.analysis.groups import SeedGroup
+from ddpg.core.policy import Policy
+from ddpg.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "Policy",
+    "UserError",
+    "compare",
+    "draw",
+    "evaluate",
+    "film",
+    "load_policy",
+    "read_run",
+    "read_runs",
+    "read_spinning_up",
+    "read_table",
+    "summarize",
+]
+
+
+def read_run(directory: Path | str) -> pd.DataFrame:
+    """The learning curve of the run in `directory`, one row per epoch.
+
+    The columns are `ddpg.analysis.curves.RUN_COLUMNS`: experiment, seed, env, epoch, env_interacts
+    (environment steps), test_return_mean and so on; returns are undiscounted sums of rewards of an
+    episode. Raises UserError for what is not a run, or is damaged.
+    """
+    return curves.read_run(directory)
+
+
+def read_runs(directories: Iterable[Path | str]) -> pd.DataFrame:
+    """The learning curves of several runs in one table, by experiment, seed and epoch.
+
+    Raises UserError as `read_run` does, for a seed that is there twice, and for runs of one
+    experiment that differ in configuration or length.
+    """
+    return curves.aggregate_runs(directories)
+
+
+def read_spinning_up(paths: Iterable[Path | str]) -> pd.DataFrame:
+    """The learning curves of other programs that write Spinning Up's progress.txt.
+
+    Each path is one file, or a directory below which every progress.txt is one seed. The columns
+    are those of `read_run` but for experiment and env. Raises UserError as `read_run` does.
+    """
+    return curves.read_external(paths)
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """The learning curves in a CSV file with the columns seed, env_interacts, test_return_mean.
+
+    Further columns of `read_run` are taken where they are there. Raises UserError for another file.
+    """
+    return curves.read_per_seed(path)
+
+
+def summarize(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Final performance of each group of seeds, one row per group.
+
+    `groups` holds a table of one of the functions that read, by the group's name.
+    Final performance is the mean of a seed's curve over its last 100,000 steps, of a short run over
+    its last third; the curve is the straight lines between its evaluations.
+    `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high`
+    their 95 % bootstrap intervals. Raises UserError for a table that is none of these.
+    """
+    table = comparison.tabulate_groups([_comparison(groups)])
+    return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])
+
+
+def compare(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Each pair of groups: a minus b, one row per pair.
+
+    `difference` is of the final performances (see `summarize`) over the last steps that both cover,
+    with its 95 % interval and p of Welch's test, alone and adjusted for the number of pairs.
+    `detectable_difference` is what these numbers of seeds detect with power 0.8; `seeds_to_settle`
+    is the number of seeds per group that would detect the observed difference. Raises UserError as
+    `summarize` does, and for fewer than two groups.
+    """
+    if len(groups) < 2:
+        raise UserError(f"{len(groups)} group(s): give two or more to compare")
+    table = comparison.tabulate_pairs([_comparison(groups)])
+    return table.drop(columns=["comparison", "planned"])
+
+
+def draw(groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1) -> "Figure":
+    """The learning curves of groups of seeds in one figure: means and standard deviations.
+
+    `smooth` is the width in epochs (odd) of the moving average over each seed's curve; of groups
+    with different epochs, the longest count. Raises UserError as `summarize` does.
+    """
+    if smooth < 1 or smooth % 2 == 0:
+        raise UserError(f"smooth={smooth}: give an odd number of epochs, as 11")
+    return figures.draw_comparison(_comparison(groups, title or ", ".join(groups), smooth))
+
+
+def load_policy(source: Path | str) -> Policy:
+    """The policy of a run's directory, or of a policy.npz: a function of observations.
+
+    Raises UserError for anything else.
+    """
+    return _trained(source).policy
+
+
+def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarray:
+    """Returns of `episodes` episodes of a run's policy without noise, float64 (episodes,).
+
+    Raises UserError where the run names no environment, or none that can be made.
+    """
+    if episodes < 1:
+        raise UserError(f"episodes={episodes}: give 1 or more")
+    returns, _ = evaluation.evaluate(_trained(source), episodes, seed)
+    return returns
+
+
+def film(
+    source: Path | str,
+    output: Path | str,
+    seed: int = 0,
+    width: int | None = None,
+    seconds: float = 60,
+) -> float:
+    """Film one episode of a run's policy as `output` (.gif or .mp4); the return of what is shown.
+
+    Frames are scaled to `width` pixels where that is given; the film is at most `seconds` long.
+    Raises UserError for another suffix, and where nothing can be rendered.
+    """
+    return evaluation.record(_trained(source), Path(output), seed, width, seconds)
+
+
+_REACH_COLUMNS = ["reach", "seeds_reaching", "steps_to_return", "steps_of_mean"]
+
+
+def _trained(source: Path | str) -> evaluation.Trained:
+    return evaluation.load(Path(source))
+
+
+def _comparison(
+    groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1
+) -> comparison.Comparison:
+    own = tuple(_group(str(name), table) for name, table in groups.items())
+    spacing = max((float(np.diff(group.steps).max(initial=0)) for group in own), default=0)
+    return comparison.Comparison(
+        "", title, own, smooth=round(smooth * spacing) if smooth > 1 else 0
+    )
+
+
+def _group(name: str, table: pd.DataFrame) -> SeedGroup:
+    if not isinstance(table, pd.DataFrame) or table.empty:
+        raise UserError(f"{name!r}: not a table of runs; make it with read_runs")
+    missing = [column for column in curves.PER_SEED_COLUMNS if column not in table]
+    if missing:
+        raise UserError(f"{name!r}: not a table of runs: no column {', '.join(missing)}")
+    for column in ("experiment", "env"):
+        if column in table and table[column].nunique() > 1:
+            several = ", ".join(map(str, table[column].unique()))
+            raise UserError(f"{name!r}: several of {column} ({several}); make a group of each")
+    if table.duplicated(["seed", "env_interacts"]).any():
+        raise UserError(f"{name!r}: a seed is there twice; read its runs with one read_runs")
+    curves.check_same_steps(
+        (f"seed {seed} of {name!r}", own) for seed, own in table.groupby("seed")
+    )
+    env = str(table["env"].iloc[0]) if "env" in table else ""
+    return SeedGroup(name, name, env, table, ours=True)

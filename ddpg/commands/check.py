@@ -1,0 +1,251 @@
+"""`check`: are the published results what the documents say, and do they come out again?
+
+Each check prints one line. All of them run, whatever the earlier ones found.
+"""
+
+import csv
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ddpg.errors import Mismatch, UserError
+from ddpg.options import positive_number
+
+HELP = "check published runs: files, a replay, figures, stated numbers"
+
+log = logging.getLogger(__name__)
+
+OK, FAILED, NOT_POSSIBLE = "ok", "FAILED", "not possible"
+
+# The figures that the README shows, each a copy of one that is drawn from the published runs.
+SHOWN_FIGURES = {
+    "pendulum-demo.png": "pendulum/pendulum-demo_learning_curve.png",
+    "exercise-2-2.png": "exercise-2-2/comparison.png",
+    "halfcheetah.png": "halfcheetah/comparison.png",
+}
+NUMBER_COLUMNS = ["claim", "statement", "table", "comparison", "a", "b", "column", "value"]
+
+
+class Result(NamedTuple):
+    """What a check found: OK, FAILED or NOT_POSSIBLE, and a sentence."""
+
+    state: str
+    sentence: str
+
+
+class StatedNumber(NamedTuple):
+    """A number that a document states, and the cell of our tables that it is taken from.
+
+    `value` is the text as it stands in the document, rounded to the digits that it has.
+    """
+
+    claim: str
+    statement: str
+    table: str  # groups or pairs
+    comparison: str
+    a: str
+    b: str  # empty for a row of groups
+    column: str
+    value: str
+
+
+def add_arguments(parser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--published", type=Path, default=Path("results/published"), metavar="DIR",
+        help="default: results/published",
+    )  # fmt: skip
+    parser.add_argument(
+        "--config", nargs="+", default=["config.yaml"], metavar="FILE", help="default: config.yaml"
+    )
+    parser.add_argument(
+        "--replay", type=positive_number, default=2, metavar="N",
+        help="epochs to train again, of one run an experiment (default: 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--documents", type=Path, default=Path("docs"), metavar="DIR",
+        help="where stated_numbers.csv and images/ are (default: docs)",
+    )  # fmt: skip
+
+
+def run(options) -> None:
+    """Run every check; Mismatch if one fails, UserError where there is nothing to check."""
+    from ddpg import config, run_directory
+
+    settings = config.read(*options.config)
+    if not options.published.is_dir():
+        raise UserError(f"{options.published}: no such directory; give it with --published")
+    numbers = read_stated_numbers(options.documents / "stated_numbers.csv")
+    runs = {}
+    for name in settings["experiments"]:
+        found, passed_over = run_directory.finished_runs(options.published / name)
+        runs[name] = list(found.values())
+        for line in passed_over:
+            log.warning("%s", line)
+    if not any(runs.values()):
+        raise UserError(f"{options.published}: no finished run of an experiment of the config")
+    logging.getLogger("ddpg").setLevel(logging.WARNING)  # one line a check
+    failed = []
+    for name, check in _checks(options, settings, runs, numbers):
+        started = time.monotonic()
+        try:
+            result = check()
+        except (UserError, Mismatch) as error:
+            result = Result(FAILED, str(error))
+        seconds = time.monotonic() - started
+        print(f"{name:<9} {result.state:<12} {result.sentence} ({seconds:.0f} s)", flush=True)
+        if result.state == FAILED:
+            failed.append(name)
+    if failed:
+        raise Mismatch(f"{len(failed)} of the checks failed: {', '.join(failed)}")
+
+
+def _checks(options, settings, runs, numbers) -> Iterator[tuple[str, Callable[[], Result]]]:
+    yield "manifest", lambda: check_files(options.published, runs)
+    for name, directories in runs.items():
+        if directories:
+            yield "replay", lambda name=name: replay_one(name, runs[name], options.replay)
+    comparisons = []
+    yield "curves", lambda: load_comparisons(settings, runs, comparisons)
+    yield "figures", lambda: check_figures(comparisons, options.documents / "images")
+    yield "claims", lambda: check_numbers(comparisons, numbers)
+
+
+def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
+    """Each listed file is there with its bytes, and each file of a run is listed."""
+    from ddpg.files import sha256
+    from ddpg.publish import MANIFEST, check_manifest
+
+    manifest = published / MANIFEST
+    every_run = [run for directories in runs.values() for run in directories]
+    check_manifest(manifest, every_run)
+    listed = [line.split("  ", 1) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    for digest, name in listed:
+        path = published / name
+        if not path.is_file() or sha256(path) != digest:
+            raise Mismatch(f"{path}: not the bytes that {manifest} lists; restore it with git")
+    return Result(OK, f"{len(listed)} files of {len(every_run)} runs have the listed SHA-256")
+
+
+def replay_one(name: str, directories: list[Path], epochs: int) -> Result:
+    """Train the first epochs of an experiment's first run that this arithmetic can replay."""
+    from ddpg import config, run_directory
+    from ddpg.core import ARITHMETIC_VERSION
+    from ddpg.files import read_json
+    from ddpg.runs.record import RunRecord
+    from ddpg.verify import replay_epochs
+
+    records = {run: RunRecord.read(run / run_directory.RUN) for run in directories}
+    current = [run for run in directories if records[run].arithmetic_version == ARITHMETIC_VERSION]
+    if not current:
+        versions = sorted({record.arithmetic_version for record in records.values()})
+        return Result(
+            NOT_POSSIBLE,
+            f"{name}: its runs are of version {', '.join(map(str, versions))} of the arithmetic, "
+            f"this package computes version {ARITHMETIC_VERSION}",
+        )
+    path = current[0] / run_directory.CONFIG
+    experiment, seed = config.recorded(read_json(path), str(path))
+    outcome, same = replay_epochs(
+        current[0], records[current[0]], experiment, seed, epochs, show_progress=False
+    )
+    return Result(OK if same else FAILED, f"{name} seed {seed}: {outcome}")
+
+
+def load_comparisons(settings: dict, runs: dict[str, list[Path]], comparisons: list) -> Result:
+    """Read all curves and build the comparisons of the configuration, into `comparisons`."""
+    from ddpg import config
+    from ddpg.analysis import comparison, curves
+
+    table = curves.aggregate_runs(run for directories in runs.values() for run in directories)
+    planned = config.count_seeds(settings)
+    comparisons += [
+        comparison.load_comparison(name, spec, table, planned=planned)
+        for name, spec in settings["comparisons"].items()
+    ]
+    return Result(OK, f"{len(table)} epochs read, {len(comparisons)} comparisons made")
+
+
+def check_figures(comparisons: list, images: Path) -> Result:
+    """Draw every figure; those that the README shows are the same to the pixel."""
+    import numpy as np
+    from PIL import Image
+
+    from ddpg.analysis import figures
+
+    with tempfile.TemporaryDirectory() as temporary:
+        drawn = figures.draw_figures(comparisons, temporary)
+        for shown, name in SHOWN_FIGURES.items():
+            kept, new = images / shown, Path(temporary, name)
+            for path in (kept, new):
+                if not path.is_file():
+                    raise Mismatch(f"{path if path is kept else name}: missing; see `make docs`")
+            if not np.array_equal(np.asarray(Image.open(kept)), np.asarray(Image.open(new))):
+                raise Mismatch(f"{kept}: not what the runs give as {name}; see `make docs`")
+    count = len({path.with_suffix("") for path in drawn})
+    return Result(OK, f"{count} figures drawn; {len(SHOWN_FIGURES)} are those of {images}")
+
+
+def check_numbers(comparisons: list, numbers: list[StatedNumber]) -> Result:
+    """Compute every stated number again."""
+    from ddpg.analysis import comparison
+
+    tables = {
+        "groups": comparison.tabulate_groups(comparisons).rename(columns={"group": "a"}),
+        "pairs": comparison.tabulate_pairs(comparisons),
+    }
+    wrong = []
+    for number in numbers:
+        table = tables[number.table]
+        rows = (table["comparison"] == number.comparison) & (table["a"] == number.a)
+        if number.b:
+            rows &= table["b"] == number.b
+        found = table.loc[rows, number.column] if number.column in table else []
+        if len(found) != 1:
+            wrong.append(f"{_cell(number)}: not in our tables")
+        elif (measured := rounded_like(float(found.iloc[0]), number.value)) != number.value:
+            wrong.append(f"{_cell(number)}: stated {number.value}, computed {measured}")
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise Mismatch(f"{wrong[0]}{more}; correct docs/stated_numbers.csv and the documents")
+    return Result(OK, f"{len(numbers)} stated numbers are those of the runs")
+
+
+def rounded_like(value: float, text: str) -> str:
+    """`value` with as many decimals as the number in `text` has; -0 is 0."""
+    decimals = len(text.partition(".")[2])
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def read_stated_numbers(path: Path) -> list[StatedNumber]:
+    """The numbers that the documents state; UserError for a file that is none of such numbers."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; give its directory with --documents") from None
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path}: not a CSV file ({error})") from None
+    if header != NUMBER_COLUMNS:
+        raise UserError(f"{path}: its columns must be {', '.join(NUMBER_COLUMNS)}")
+    numbers = []
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(NUMBER_COLUMNS):
+            raise UserError(f"{path}, row {line}: {len(row)} cells, not {len(NUMBER_COLUMNS)}")
+        number = StatedNumber(*row)
+        if number.table not in ("groups", "pairs"):
+            raise UserError(f"{path}, row {line}: table is {number.table!r}; write groups or pairs")
+        try:
+            float(number.value)
+        except ValueError:
+            raise UserError(f"{path}, row {line}: {number.value!r} is not a number") from None
+        numbers.append(number)
+    return numbers
+
+
+def _cell(number: StatedNumber) -> str:
+    where = "/".join(filter(None, (number.comparison, number.a, number.b)))
+    return f"{number.claim}, {where} {number.column}"

@@ -1,0 +1,317 @@
+"""`crate`: describe the published runs as an RO-Crate, in the profile Workflow Run Crate 0.5.
+
+ro-crate-metadata.json names the workflow, its parameters, and each run: its values, code revision,
+software, machine, times, and output files with their SHA-256.
+"""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from ddpg.errors import UserError
+
+HELP = "describe published runs as an RO-Crate (ro-crate-metadata.json)"
+
+METADATA = "ro-crate-metadata.json"
+RO = "https://w3id.org/ro/"
+BIOSCHEMAS = "https://bioschemas.org/profiles/"
+PROFILES = {
+    f"{RO}wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    f"{RO}wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+}
+# The terms of the profile that the context of RO-Crate 1.1 lacks.
+_TERMS = (
+    "ContainerImage", "SIFImage", "containerImage", "environment", "resourceUsage", "sha256",
+)  # fmt: skip
+TERMS = {term: f"{RO}terms/workflow-run#{term}" for term in _TERMS}
+FORMATS = {
+    ".csv": "text/csv", ".json": "application/json", ".txt": "text/plain",
+    ".npz": "application/zip", ".yaml": "application/yaml", ".cff": "application/yaml",
+    ".md": "text/markdown",
+}  # fmt: skip
+FILES = {
+    "progress.txt": "statistics of each epoch, in Spinning Up's format",
+    "test_episodes.csv": "return and length of each evaluation episode",
+    "state_digests.txt": "digests of the state after each epoch",
+    "policy.npz": "the trained policy: weights, biases and action bounds",
+    "run.json": "what produced the run",
+    "config.json": "the run's configuration",
+}
+CONFIG = "config.json"
+TYPES = {int: "Integer", float: "Float", str: "Text"}
+
+
+def add_arguments(parser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--root", type=Path, default=Path(), metavar="DIR",
+        help=f"the project, where {METADATA} is written (default: .)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--published", type=Path, metavar="DIR",
+        help="where the runs are, below the root (default: results/published there)",
+    )  # fmt: skip
+
+
+def run(options) -> None:
+    """Write the metadata; UserError if a run is damaged or there is none."""
+    from ddpg.files import json_bytes, write_atomically
+
+    published = options.published or options.root / "results/published"
+    metadata = describe(options.root, published)
+    write_atomically(options.root / METADATA, json_bytes(metadata))
+    actions = sum(entity["@type"] == "CreateAction" for entity in metadata["@graph"])
+    print(f"{options.root / METADATA}: {actions} runs")
+
+
+def describe(root: Path, published: Path) -> dict:
+    """The RO-Crate's metadata, the same for the same files."""
+    try:
+        from rocrate.rocrate import ROCrate
+    except ImportError:
+        raise UserError(
+            "the package rocrate is not installed; use the environment that `make` sets up"
+        ) from None
+    runs = _read_runs(root, published)
+    citation = _citation(root)
+    crate = ROCrate(version="1.1")
+    crate.metadata.extra_terms.update(TERMS)
+    maker = _Describer(crate, root, citation)
+    for directory, record in runs.items():
+        maker.add_run(directory, record)
+    maker.finish(runs)
+    return crate.metadata.generate()
+
+
+def _read_runs(root: Path, published: Path) -> dict:
+    from ddpg import run_directory
+
+    if not published.is_dir():
+        raise UserError(f"{published}: no such directory; give it with --published")
+    if not published.resolve().is_relative_to(root.resolve()):
+        raise UserError(f"{published}: not below {root}, as what a crate describes must be")
+    directories = [
+        directory
+        for experiment in sorted(published.iterdir())
+        for directory in run_directory.finished_runs(experiment)[0].values()
+    ]
+    if not directories:
+        raise UserError(f"{published}: no finished run")
+    records = run_directory.read_records(directories)
+    for directory, record in records.items():
+        if problems := run_directory.mismatches(directory, record):
+            raise UserError(f"{problems[0]}; restore it with git")
+    return records
+
+
+def _citation(root: Path) -> dict:
+    path = root / "CITATION.cff"
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; give the project's directory by --root") from None
+
+
+class _Describer:
+    """Adds entities to a crate; equal values are one entity."""
+
+    def __init__(self, crate, root: Path, citation: dict):
+        from ddpg.provenance import versions
+
+        self.crate, self.root = crate, root
+        self.actions, self.examples = [], {}
+        authors = [a.get("name") or f"{a['given-names']} {a['family-names']}"
+                   for a in citation["authors"]]  # fmt: skip
+        self.agent = self._entity("#maintainers", "Organization", name=", ".join(authors))
+        licence = self._entity(
+            f"https://spdx.org/licenses/{citation['license']}", "CreativeWork",
+            name=f"{citation['license']} License",
+            identifier=f"https://spdx.org/licenses/{citation['license']}",
+        )  # fmt: skip
+        crate.name, crate.description = citation["title"], " ".join(citation["abstract"].split())
+        crate.keywords = ", ".join(citation["keywords"])
+        crate.license = licence
+        crate.root_dataset["datePublished"] = str(citation["date-released"])
+        crate.root_dataset["author"] = self.agent
+        crate.root_dataset["publisher"] = self.agent
+        crate.root_dataset["version"] = citation["version"]
+        self.workflow = crate.add_workflow(
+            root / "Snakefile", "Snakefile", main=True, lang="snakemake",
+            lang_version=versions(["snakemake"]).get("snakemake"),
+            properties={
+                "conformsTo": {"@id": f"{BIOSCHEMAS}ComputationalWorkflow/1.0-RELEASE"},
+                "encodingFormat": "text/plain",
+                "name": citation["title"], "version": citation["version"],
+                "description": crate.description, "dateCreated": str(citation["date-released"]),
+                **_size_and_digest(root / "Snakefile"),
+            },
+        )  # fmt: skip
+        self.workflow["license"], self.workflow["creator"] = licence, self.agent
+        for name, what in {
+            "config.yaml": "every number of every experiment",
+            "README.md": "what the package is, and how to start",
+            "CITATION.cff": "how to cite the package",
+            "containers/locks/cpu.txt": "the packages that the workflow runs on, with hashes",
+        }.items():
+            if (root / name).is_file():
+                self._file(root / name, what)
+        if (root / "README.md").is_file():
+            crate.get("README.md")["about"] = crate.root_dataset
+
+    def add_run(self, directory: Path, record) -> None:
+        """Add a run as an action: its parameters, its files, and what it ran on."""
+        from ddpg.publish import published_files
+
+        inputs = [self._example(self._file(directory / CONFIG, FILES[CONFIG]), CONFIG)]
+        inputs.append(self._value("experiment", record.experiment))
+        inputs.append(self._value("seed", record.seed))
+        for key, value in record.identity.config.items():
+            inputs.append(self._value(key, value))
+        outputs = [
+            self._example(self._file(directory / name, FILES.get(name, name)), name)
+            for name in published_files(record)
+            if name != CONFIG
+        ]
+        title = f"{record.experiment}, seed {record.seed}"
+        action = self._entity(
+            f"#run/{record.experiment}/{record.seed}", "CreateAction",
+            name=f"Training of {title}",
+            description=f"{record.steps} environment steps of {record.identity.config.get('env')}",
+            startTime=record.sessions[0].started.isoformat(),
+            endTime=record.finished.isoformat(),
+            actionStatus="http://schema.org/CompletedActionStatus",
+        )  # fmt: skip
+        action["instrument"], action["agent"] = self.workflow, self.agent
+        action["object"], action["result"] = inputs, outputs
+        action["softwareRequirements"] = self._software(record)
+        action["additionalProperty"] = self._circumstances(record)
+        action["resourceUsage"] = [
+            self._measure(record, "steps", record.steps, "steps"),
+            self._measure(record, "seconds", record.seconds, "s"),
+            self._measure(record, "steps per second", record.steps_per_second, "1/s"),
+            self._measure(record, "peak memory", record.peak_memory_bytes, "bytes"),
+        ]
+        if record.machine.variables:
+            action["environment"] = _one_or_list(
+                [
+                    self._property("variable", name, value)
+                    for name, value in record.machine.variables.items()
+                ]
+            )
+        if image := record.machine.image:
+            action["containerImage"] = self._entity(
+                f"#image/{image.id}", "ContainerImage", name=image.id, version=image.version,
+                additionalType={"@id": f"{RO}terms/workflow-run#SIFImage"},
+            )  # fmt: skip
+        self.actions.append(action)
+
+    def finish(self, runs: dict) -> None:
+        """Add the parameters of the workflow and the profiles that the crate conforms to."""
+        inputs, outputs = [], []
+        for name, examples in self.examples.items():
+            is_output = name in FILES and name != CONFIG
+            kinds = {type(example.get("value")) for example in examples}
+            kind = "File" if name in FILES else TYPES[next(iter(kinds))] if len(kinds) == 1 else ""
+            parameter = self._entity(
+                _parameter(name), "FormalParameter", name=name, additionalType=kind or "Text",
+                conformsTo={
+                    "@id": f"{BIOSCHEMAS}FormalParameter/1.0-RELEASE"
+                },
+            )  # fmt: skip
+            parameter["workExample"] = _one_or_list(examples)
+            (outputs if is_output else inputs).append(parameter)
+        self.workflow["input"], self.workflow["output"] = inputs, outputs
+        root = self.crate.root_dataset
+        root["mentions"] = self.actions
+        root["conformsTo"] = [
+            self._entity(address, "CreativeWork", name=name, version=version)
+            for address, (name, version) in PROFILES.items()
+        ]
+
+    def _entity(self, identifier: str, kind: str, /, **properties):
+        """The entity with this identifier, made if it is not there."""
+        from rocrate.model.contextentity import ContextEntity
+
+        found = self.crate.get(identifier)
+        if found is not None:
+            return found
+        return self.crate.add(
+            ContextEntity(self.crate, identifier, properties={"@type": kind, **properties})
+        )
+
+    def _file(self, path: Path, what: str):
+        name = path.resolve().relative_to(self.root.resolve()).as_posix()
+        properties = {"name": name, "description": what, **_size_and_digest(path)}
+        if path.suffix in FORMATS:
+            properties["encodingFormat"] = FORMATS[path.suffix]
+        return self.crate.add_file(path, name, properties=properties)
+
+    def _value(self, name: str, value):
+        """A parameter's value as an example of the parameter."""
+        if not isinstance(value, int | float | str):
+            value = json.dumps(value)
+        entity = self._property("value", name, value)
+        return self._example(entity, name)
+
+    def _example(self, entity, name: str):
+        examples = self.examples.setdefault(name, [])
+        if entity not in examples:
+            entity["exampleOfWork"] = {"@id": _parameter(name)}
+            examples.append(entity)
+        return entity
+
+    def _property(self, group: str, name: str, value):
+        identifier = f"#{group}/{name}/{value}".replace(" ", "_")
+        return self._entity(identifier, "PropertyValue", name=name, value=value)
+
+    def _measure(self, record, name: str, value, unit: str):
+        identifier = f"#usage/{record.experiment}/{record.seed}/{name}".replace(" ", "_")
+        return self._entity(identifier, "PropertyValue", name=name, value=value, unitText=unit)
+
+    def _software(self, record) -> list:
+        versions = {"python": record.machine.python, **record.machine.packages}
+        return [
+            self._entity(
+                _address(name, version), "SoftwareApplication",
+                name=name, softwareVersion=version,
+            )
+            for name, version in versions.items()
+        ]  # fmt: skip
+
+    def _circumstances(self, record) -> list:
+        machine = record.machine
+        known = {
+            "processor": machine.cpu.model,
+            "processor type": machine.cpu.type,
+            "GPU": ", ".join(machine.gpu),
+            "operating system": machine.platform,
+            "code revision": str(machine.git or ""),
+            "version of the arithmetic": record.arithmetic_version,
+            "SHA-256 of the weights": record.weights_sha256,
+            "interruptions": len(record.sessions) - 1,
+        }
+        return [self._property("about", name, value) for name, value in known.items()
+                if value != ""]  # fmt: skip
+
+
+def _one_or_list(entities: list):
+    """JSON-LD of RO-Crate writes a single value without a list."""
+    return entities[0] if len(entities) == 1 else entities
+
+
+def _parameter(name: str) -> str:
+    return f"#parameter/{name}"
+
+
+def _address(package: str, version: str) -> str:
+    """An identifier of a release: its package URL, which names no server."""
+    kind = "generic" if package == "python" else "pypi"
+    return f"pkg:{kind}/{package}@{version}"
+
+
+def _size_and_digest(path: Path) -> dict:
+    from ddpg.files import sha256
+
+    return {"contentSize": str(path.stat().st_size), "sha256": sha256(path)}

@@ -1,0 +1,130 @@
+"""`export`: a run's learning curve for experiment trackers, after the fact."""
+
+import csv
+import io
+import math
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ddpg.errors import UserError
+
+HELP = "write a run's learning curve for TensorBoard or as CSV"
+
+TENSORBOARD, CSV = "tensorboard", "csv"
+# What is the axis or names the run, and so is no series.
+AXES = ("experiment", "seed", "env", "epoch", "env_interacts", "time")
+
+
+def add_arguments(parser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run directories, finished or not"
+    )
+    parser.add_argument(
+        "--format", required=True, choices=(TENSORBOARD, CSV),
+        help="tensorboard: event files, by environment steps; csv: a row for each epoch",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", type=Path, default=Path("results/export"), metavar="DIR",
+        help="gets EXPERIMENT/seed_SEED/ for each run (default: results/export)",
+    )  # fmt: skip
+
+
+def run(options) -> None:
+    """Export each run; UserError, before anything is written, for one that cannot be read."""
+    from ddpg import config
+    from ddpg.analysis.curves import aggregate_runs, read_config, read_run
+
+    aggregate_runs(options.runs)  # refuses what is there twice, or does not fit together
+    write = {TENSORBOARD: write_events, CSV: write_csv}[options.format]
+    read = []
+    for directory in options.runs:
+        settings = read_config(directory)
+        experiment, seed = config.recorded(settings, str(directory / "config.json"))
+        target = options.output / experiment.name / f"seed_{seed}"
+        read.append((directory, read_run(directory), settings, target))
+    for directory, curve, settings, target in read:
+        target.mkdir(parents=True, exist_ok=True)
+        print(write(directory, curve, settings, target))
+
+
+def write_csv(directory: Path, curve, settings: dict, target: Path) -> Path:
+    """Write `curve.csv`, the columns of `ddpg.api.read_run`; no value where there is none."""
+    from ddpg.files import write_atomically
+
+    buffer = io.StringIO()
+    curve = curve.astype({"epoch": int, "env_interacts": int})
+    curve.to_csv(buffer, index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+    write_atomically(target / "curve.csv", buffer.getvalue().encode())
+    return target / "curve.csv"
+
+
+def write_events(directory: Path, curve, settings: dict, target: Path) -> Path:
+    """Write an event file of TensorBoard; returns its path, which is the same each time.
+
+    A statistic that an epoch has not is left out. The time of an event is that of its epoch's end.
+    """
+    from ddpg.files import write_atomically
+
+    started = start_time(directory, curve)
+    name = f"events.out.tfevents.{int(started)}.seed_{settings['seed']}"
+    others = [path for path in target.glob("events.out.tfevents.*") if path.name != name]
+    if others:  # TensorBoard would draw both as one curve
+        raise UserError(f"{others[0]}: of another run of this seed; remove it, or give --output")
+    write_atomically(target / name, _event_file(curve, settings, started))
+    return target / name
+
+
+def start_time(directory: Path, curve) -> float:
+    """When the run began, in seconds since 1970; of an unfinished one, as progress.txt tells."""
+    from ddpg.runs.record import read_finished
+
+    record = read_finished(directory)
+    if record is not None:
+        return record.sessions[0].started.astimezone(UTC).timestamp()
+    last = curve["time"].iloc[-1]
+    written = datetime.fromtimestamp((directory / "progress.txt").stat().st_mtime, UTC).timestamp()
+    return written - (0.0 if math.isnan(last) else last)
+
+
+def _event_file(curve, settings: dict, started: float) -> bytes:
+    from ddpg.core.tensorflow import tf  # takes seconds to import
+
+    event, summary = tf.compat.v1.Event, tf.compat.v1.Summary
+    text = tf.compat.v1.SummaryMetadata(
+        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="text")
+    )
+    rows = "\n".join(f"| {key} | {value} |" for key, value in sorted(settings.items()))
+    table = tf.make_tensor_proto([f"| key | value |\n| --- | --- |\n{rows}"], tf.string)
+    about = summary.Value(tag="configuration", metadata=text, tensor=table)
+    events = [
+        event(wall_time=started, file_version="brain.Event:2"),
+        event(wall_time=started, summary=summary(value=[about])),
+    ]
+    series = [column for column in curve.columns if column not in AXES]
+    for row in curve.to_dict("records"):
+        values = [
+            summary.Value(tag=tag(column), simple_value=row[column])
+            for column in series
+            if not math.isnan(row[column])
+        ]
+        seconds = 0.0 if math.isnan(row["time"]) else row["time"]
+        events.append(
+            event(
+                wall_time=started + seconds,
+                step=int(row["env_interacts"]),
+                summary=summary(value=values),
+            )
+        )
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary, "events")
+        with tf.io.TFRecordWriter(str(path)) as file:
+            for one in events:
+                file.write(one.SerializeToString())
+        return path.read_bytes()
+
+
+def tag(column: str) -> str:
+    """The series' name in TensorBoard, which groups by what is before the slash."""
+    return column.replace("_", "/", 1)

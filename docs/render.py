@@ -1,0 +1,228 @@
+"""Render what the documents take from other files of the project; `make docs` calls it.
+
+docs/configuration.md   every key of the configuration, from its schema and config.yaml
+docs/artifact.md        the table of stated numbers, from docs/stated_numbers.csv
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from ddpg import api  # noqa: E402
+from ddpg.commands.check import read_stated_numbers  # noqa: E402
+from ddpg.files import write_atomically  # noqa: E402
+
+BEGIN, END = "<!-- rendered by docs/render.py -->", "<!-- end of what is rendered -->"
+
+# The keywords of a schema that `_values` and `_keys` put into words, or that only name or nest.
+_KNOWN = set(
+    "$ref $comment type enum description default minimum maximum exclusiveMinimum minItems "
+    "uniqueItems items not multipleOf oneOf const minLength maxLength pattern properties required "
+    "additionalProperties propertyNames minProperties maxItems".split()
+)
+# Where the keys of a definition stand.
+_PLACES = {
+    "comparison": "The keys of `comparisons.<name>:`.",
+    "reference": "The keys of `comparisons.<name>.references.<name>:`.",
+}
+_NUMBERS = {"integer": "whole number", "number": "number"}
+
+
+def main() -> None:
+    """Write the rendered documents."""
+    write_atomically(ROOT / "docs/configuration.md", configuration_page(ROOT).encode())
+    write_atomically(ROOT / "docs/api.md", api_page().encode())
+    artifact = ROOT / "docs/artifact.md"
+    write_atomically(artifact, with_stated_numbers(artifact.read_text("utf-8"), ROOT).encode())
+
+
+def with_stated_numbers(page: str, root: Path) -> str:
+    """The page with its table of stated numbers rendered again; ValueError where it has no place.
+
+    The place is between the lines BEGIN and END.
+    """
+    rows = ["| claim | what | value | in the tables |", "| --- | --- | --: | --- |"]
+    for n in read_stated_numbers(root / "docs/stated_numbers.csv"):
+        where = f"`{n.table}`: {n.comparison}, {n.a}{f' against {n.b}' if n.b else ''}"
+        rows.append(f"| {n.claim} | {n.statement} | {n.value} | {where}, `{n.column}` |")
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no lines {BEGIN} and {END}")
+    return "\n".join([before + BEGIN, "", *rows, "", END + after])
+
+
+_API_INTRODUCTION = """\
+# The public Python functions
+
+`from ddpg import api` gives what reads, compares, draws and plays runs, without TensorFlow. Names
+and arguments stay as they are within a major version; what is not here may change.
+[published_runs.ipynb](published_runs.ipynb) uses them on the published runs.
+
+This page is rendered from the docstrings of [ddpg/api.py](../ddpg/api.py) by `make docs`. (B, n) is
+the shape of an array; B is any number of rows.
+
+```python
+from pathlib import Path
+from ddpg import api
+
+published = Path("results/published")
+here = api.read_runs(published.glob("spinup-exercise-2-2/seed_*"))
+there = api.read_table("results/reference/spinup_pytorch_exercise_2_2_rerun.csv")
+print(api.compare({"here": here, "Spinning Up": there}).T)
+```"""
+
+
+def api_page() -> str:
+    """docs/api.md: signature and docstring of each public function."""
+    parts = [_API_INTRODUCTION]
+    functions = [name for name in api.__all__ if inspect.isfunction(getattr(api, name))]
+    for name in functions:
+        function = getattr(api, name)
+        parts += [f"## `{name}`", _code(name, function), _docstring(function)]
+    parts += [
+        "## `Policy`",
+        _docstring(api.Policy),
+        _code("policy", api.Policy.__call__, skip=1),
+        _docstring(api.Policy.__call__),
+        "## `UserError`",
+        _docstring(api.UserError),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _code(name: str, function, skip: int = 0) -> str:
+    signature = inspect.signature(function)
+    arguments = list(signature.parameters.values())[skip:]
+    lines = [f"    {argument}," for argument in arguments]
+    text = "\n".join([f"{name}(", *lines, f") -> {_type(signature.return_annotation)}"])
+    text = re.sub(r"(pathlib(\._local)?|collections\.abc|pandas|numpy)\.", "", text)
+    return f"```python\n{text}\n```"
+
+
+def _type(annotation) -> str:
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _docstring(documented) -> str:
+    return inspect.cleandoc(documented.__doc__)
+
+
+def configuration_page(root: Path) -> str:
+    """docs/configuration.md: what each key of the configuration means and may be."""
+    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
+    shared = yaml.safe_load((root / "config.yaml").read_text("utf-8"))["defaults"]
+    definitions = schema["$defs"]
+    parts = [
+        "# Every key of the configuration",
+        "Rendered from [the schema](../workflow/schemas/config.schema.yaml) by `make docs`; "
+        "[config.yaml](../config.yaml) is the example. A key that is not here is refused, and so "
+        "is a value that is not among those given. What a file leaves out comes from the files "
+        "before it: `--configfile mine.yaml` (Snakemake) and `--config config.yaml mine.yaml` "
+        "(`python -m ddpg`) lay yours over config.yaml, key by key.",
+        "## The file",
+        _table(_keys(schema, definitions)),
+        "## An experiment",
+        "The keys of `defaults:`, of each experiment under `experiments:`, and of `smoke:`. An "
+        "experiment's own key wins over `defaults:`, and after both it has every key.",
+        _table(_keys(definitions["hyperparameters"], definitions), shared=shared),
+    ]
+    for name, definition in definitions.items():
+        if "properties" in definition and name != "hyperparameters":
+            parts += [
+                f"## {'An' if name[0] in 'aeiou' else 'A'} {name.replace('_', ' ')}",
+                " ".join(filter(None, (_sentence(definition["description"]), _PLACES.get(name)))),
+                _table(_keys(definition, definitions)),
+            ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _keys(schema: dict, definitions: dict, prefix: str = "") -> Iterator[tuple[str, dict, bool]]:
+    """(dotted key, its schema with references resolved, whether it is required) of an object.
+
+    What a `$ref` names has a section of its own.
+    """
+    for key, own in schema["properties"].items():
+        value = _resolve(own, definitions)
+        if unknown := value.keys() - _KNOWN:
+            raise ValueError(f"{prefix}{key}: docs/render.py has no words for {sorted(unknown)}")
+        yield f"{prefix}{key}", value, key in schema.get("required", ())
+        if "properties" in own:
+            yield from _keys(own, definitions, f"{prefix}{key}.")
+
+
+def _resolve(schema: dict, definitions: dict) -> dict:
+    """The schema, and that of its items, with what their `$ref` name; its own keywords win."""
+    if "items" in schema:
+        schema = {**schema, "items": _resolve(schema["items"], definitions)}
+    if "$ref" not in schema:
+        return schema
+    name = schema["$ref"].rpartition("/")[2]
+    return {**_resolve(definitions[name], definitions), **schema}
+
+
+def _table(keys: Iterator, shared: dict | None = None) -> str:
+    last = "in `defaults:`" if shared is not None else "if left out"
+    rows = [f"| key | values | {last} | meaning |", "| --- | --- | --- | --- |"]
+    for key, schema, required in keys:
+        default = schema.get("default", "") if shared is None else shared.get(key, "")
+        cell = f"`{_written(default)}`" if default != "" else ""
+        meaning = _sentence(schema.get("description", ""))
+        rows.append(
+            f"| `{key}` | {_values(schema)} | {'required' if required else cell} | {meaning} |"
+        )
+    return "\n".join(rows)
+
+
+def _written(value) -> str:
+    """A value as it stands in YAML."""
+    text = yaml.safe_dump(value, default_flow_style=True).strip()
+    return text.removesuffix("\n...").strip()
+
+
+def _values(schema: dict) -> str:
+    """What a key may be, in words."""
+    if "oneOf" in schema:
+        return " or ".join(map(_values, schema["oneOf"]))
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    kind = schema["type"]
+    if kind in _NUMBERS:
+        odd = "odd " if schema.get("not") == {"multipleOf": 2} else ""
+        return f"{odd}{_NUMBERS[kind]}{_range(schema)}"
+    if kind == "array":
+        different = "different " if schema.get("uniqueItems") else ""
+        number = f"{schema['maxItems']} " if "maxItems" in schema else ""
+        items = re.sub("number|text|mapping|list", r"\g<0>s", _values(schema["items"]), count=1)
+        return f"list of {number}{different}{items}"
+    return {"string": "text", "boolean": "`true` or `false`", "object": "mapping"}[kind]
+
+
+def _range(schema: dict) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is None and high is None:
+        return ""
+    return f", {_number(low)} to {_number(high)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _sentence(text: str) -> str:
+    """The text on one line, safe in a table, with a full stop."""
+    text = re.sub(r"\s+", " ", text).strip().replace("|", r"\|")
+    return f"{text}." if text and not text.endswith(".") else text
+
+
+if __name__ == "__main__":
+    main()

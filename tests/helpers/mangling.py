@@ -1,0 +1,31 @@
+"""Files as disks, editors and hands leave them: hypothesis strategies of damaged content."""
+
+from hypothesis import strategies as st
+
+# What formats have a meaning for, beside any byte.
+TELLING = (
+    b"\0", b"\n", b"\r", b"\t", b",", b'"', b"'", b"-", b".", b"1", b"9", b"e5", b"nan", b"inf",
+    b"null", b"{", b"}", b"[", b"]", b": ", b"#", b"&a ", b"*a", b"<<: ", b"\xff", b"\xef\xbb\xbf",
+)  # fmt: skip
+
+
+def mangled(content: bytes, most_edits: int = 3) -> st.SearchStrategy[bytes]:
+    """`content` with a few edits: bytes replaced, removed, put in, doubled, or the rest cut off."""
+    place = st.integers(0, len(content))
+    new = st.one_of(st.sampled_from(TELLING), st.binary(max_size=4))
+    edit = st.tuples(st.sampled_from(("replace", "remove", "insert", "double", "cut")),
+                     place, st.integers(0, 40), new)  # fmt: skip
+    return st.lists(edit, min_size=1, max_size=most_edits).map(lambda edits: _edit(content, edits))
+
+
+def _edit(content: bytes, edits) -> bytes:
+    for kind, start, length, new in edits:
+        end = start + length
+        content = {
+            "replace": content[:start] + new + content[start + len(new) :],
+            "remove": content[:start] + content[end:],
+            "insert": content[:start] + new + content[start:],
+            "double": content[:end] + content[start:],
+            "cut": content[:start],
+        }[kind]
+    return content

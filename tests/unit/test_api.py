@@ -1,0 +1,122 @@
+"""The public functions: what they return, what they refuse, and that they need no TensorFlow."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from checkout import ROOT
+
+from ddpg import api
+
+PUBLISHED = ROOT / "results/published"
+SEED = PUBLISHED / "pendulum-demo/seed_0"
+
+
+@pytest.fixture(scope="module")
+def pendulum():
+    return api.read_runs(PUBLISHED.glob("pendulum-demo/seed_*"))
+
+
+@pytest.fixture(scope="module")
+def exercise():
+    return {
+        name: api.read_runs(PUBLISHED.glob(f"{name}/seed_*"))
+        for name in ("spinup-exercise-2-2", "spinup-exercise-2-2-2020")
+    }
+
+
+def test_reading_one_run_and_several(pendulum):
+    run = api.read_run(SEED)
+    assert list(run.env_interacts) == [10000.0 * epoch for epoch in range(1, 51)]
+    assert run.test_return_mean[0] == -235.631047
+    assert sorted(pendulum.seed.unique()) == [0, 10, 20]
+    own = pendulum[pendulum.seed == 0].reset_index(drop=True)
+    assert own.test_return_mean.equals(run.test_return_mean)
+
+
+def test_comparing_two_groups_is_what_the_tables_say(exercise):
+    (pair,) = api.compare(exercise).to_dict("records")
+    assert (pair["a"], pair["b"]) == tuple(exercise)
+    assert round(pair["difference"]) == 11
+    assert (round(pair["difference_low"]), round(pair["difference_high"])) == (-43, 66)
+    assert pair["welch_p_adjusted"] == pair["welch_p"], "one pair, nothing to adjust for"
+    means = api.summarize(exercise).set_index("group")["mean"]
+    assert means.iloc[0] - means.iloc[1] == pytest.approx(pair["difference"])
+
+
+def test_every_pair_is_compared(pendulum, exercise):
+    groups = {**exercise, "Pendulum": pendulum, "again": pendulum}
+    pairs = api.compare(groups)
+    assert len(pairs) == 6
+    assert pairs.set_index(["a", "b"]).loc[("Pendulum", "again"), "difference"] == 0
+
+
+def test_runs_of_others_are_groups_too(exercise):
+    table = api.read_table(ROOT / "results/reference/spinup_pytorch_exercise_2_2_rerun.csv")
+    other = api.read_spinning_up([PUBLISHED / "spinup-exercise-2-2"])
+    groups = {"table": table, "progress.txt": other, "runs": exercise["spinup-exercise-2-2"]}
+    summary = api.summarize(groups).set_index("group")
+    assert list(summary["seeds"]) == [20, 20, 20]
+    assert summary.loc["progress.txt", "mean"] == pytest.approx(summary.loc["runs", "mean"])
+
+
+def test_a_figure_shows_every_group(exercise):
+    figure = api.draw(exercise, title="A title", smooth=3)
+    assert figure.get_suptitle() == "A title" or figure.axes[0].get_title() == "A title"
+    drawn = [line.get_ydata() for line in figure.axes[0].lines]
+    for table in exercise.values():
+        mean = table.groupby("epoch").test_return_mean.mean().rolling(3, center=True).mean()
+        same = [np.allclose(line[1:9], mean[1:9]) for line in drawn if len(line) == 10]
+        assert same.count(True) == 1
+
+
+def test_a_policy_is_a_function_of_observations():
+    policy = api.load_policy(SEED)
+    assert isinstance(policy, api.Policy)
+    observations = np.float32([[1, 0, 0], [-1, 0, 0]])
+    actions = policy(observations)
+    assert actions.shape == (2, 1)
+    assert policy(observations[0]) == pytest.approx(actions[0], abs=1e-6)
+    same = api.load_policy(SEED / "policy.npz")
+    assert np.array_equal(same(observations), actions)
+
+
+def test_playing_it_gives_the_same_returns_each_time():
+    returns = api.evaluate(SEED, episodes=3, seed=5)
+    assert returns.shape == (3,)
+    assert returns.tolist() == api.evaluate(SEED, episodes=3, seed=5).tolist()
+    assert returns.tolist() != api.evaluate(SEED, episodes=3, seed=6).tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda t: api.read_run(ROOT), "config.json: no such file"),
+        (lambda t: api.compare({"a": t}), r"1 group\(s\): give two or more"),
+        (lambda t: api.compare({"a": t, "b": t.iloc[:0]}), "'b': not a table of runs; make it"),
+        (lambda t: api.compare({"a": t, "b": [1]}), "'b': not a table of runs"),
+        (lambda t: api.summarize({"a": t.drop(columns="seed")}), "'a': .* no column seed"),
+        (lambda t: api.summarize({"a": pd.concat([t, t])}), "a seed is there twice"),
+        (lambda t: api.summarize({"a": t.iloc[:-1]}), "seed 20 of 'a' has 49"),
+        (
+            lambda t: api.summarize({"a": t.assign(env=["x"] + ["y"] * (len(t) - 1))}),
+            r"several of env \(x, y\)",
+        ),
+        (lambda t: api.draw({"a": t}, smooth=2), "smooth=2: give an odd number"),
+        (lambda t: api.evaluate(SEED, episodes=0), "episodes=0: give 1 or more"),
+        (lambda t: api.film(SEED, "film.avi"), "film.avi: --output must end in"),
+    ],
+)
+def test_wrong_arguments(pendulum, call, message):
+    with pytest.raises(api.UserError, match=message):
+        call(pendulum)
+
+
+def test_it_loads_no_tensorflow():
+    program = (
+        "import sys; from ddpg import api; api.evaluate(sys.argv[1], episodes=1); "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, SEED], check=True, cwd=ROOT)

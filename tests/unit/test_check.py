@@ -1,0 +1,186 @@
+"""`check`: one line a check, and each kind of damage to what is published fails one."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from checkout import ROOT
+from PIL import Image
+
+from ddpg import config, publish
+from ddpg.cli import main
+from ddpg.commands import check
+from ddpg.errors import Mismatch
+
+PENDULUM = ROOT / "results/published/pendulum-demo"
+FIGURE = "pendulum-demo.png"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A directory with a configuration, published runs and documents of the Pendulum demo alone."""
+    (tmp_path / "results").mkdir()
+    shutil.copytree(PENDULUM, tmp_path / "results/published/pendulum-demo")
+    publish.write_manifest(tmp_path / "results/published")
+    settings = dict(config.read(ROOT / "config.yaml"))
+    settings["experiments"] = {"pendulum-demo": settings["experiments"]["pendulum-demo"]}
+    settings["comparisons"] = {"pendulum": settings["comparisons"]["pendulum"]}
+    del settings["headline"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    (tmp_path / "docs/images").mkdir(parents=True)
+    shutil.copy(ROOT / "docs/images" / FIGURE, tmp_path / "docs/images")
+    stated = (ROOT / "docs/stated_numbers.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "docs/stated_numbers.csv").write_text("".join(stated[:4]))
+    (tmp_path / "results/reference").symlink_to(ROOT / "results/reference")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(check, "SHOWN_FIGURES", {FIGURE: check.SHOWN_FIGURES[FIGURE]})
+    return tmp_path
+
+
+@pytest.fixture
+def comparisons(project):
+    found = []
+    runs = {"pendulum-demo": sorted(project.glob("results/published/pendulum-demo/seed_*"))}
+    check.load_comparisons(config.read("config.yaml"), runs, found)
+    return found
+
+
+def runs_of(project):
+    return {"pendulum-demo": sorted(project.glob("results/published/pendulum-demo/seed_*"))}
+
+
+def test_whole_results_pass_every_check(project, capfd):
+    assert main(["check", "--replay", "1"]) == 0
+    out, err = capfd.readouterr()
+    lines = [re.fullmatch(r"(\w+) +ok +(.*) \(\d+ s\)", line) for line in out.splitlines()]
+    assert [line[1] for line in lines] == ["manifest", "replay", "curves", "figures", "claims"]
+    assert lines[1][2] == "pendulum-demo seed 0: the first 1 epoch(s) are the same, byte for byte"
+    assert "3 stated numbers" in lines[4][2]
+    assert err == ""
+
+
+def test_every_check_runs_and_one_line_says_which_failed(project, capfd):
+    number = project / "docs/stated_numbers.csv"
+    number.write_text(number.read_text().replace("-148", "-149"))
+    run = project / "results/published/pendulum-demo/seed_0"
+    rows = (run / "progress.txt").read_text().splitlines(keepends=True)
+    rows[1] = rows[1].replace("-235.631047", "-235.631048")
+    (run / "progress.txt").write_text("".join(rows))
+    assert main(["check", "--replay", "1"]) == 1
+    out, err = capfd.readouterr()
+    states = dict(re.findall(r"^(\w+) +(ok|FAILED) ", out, re.MULTILINE))
+    wrong = {"manifest", "replay", "claims"}
+    assert states == {
+        name: "FAILED" if name in wrong else "ok"
+        for name in ("manifest", "replay", "curves", "figures", "claims")
+    }
+    assert "progress.txt differ, first after epoch" not in out, "the states are the same"
+    assert "stated -149, computed -148" in out
+    assert err == "ddpg: 3 of the checks failed: manifest, replay, claims\n"
+
+
+@pytest.mark.parametrize("name", ["policy.npz", "run.json"])
+def test_a_changed_or_missing_file(project, name):
+    path = project / "results/published/pendulum-demo/seed_10" / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(Mismatch, match=f"seed_10/{name}: not the bytes"):
+        check_files(project)
+    path.unlink()
+    with pytest.raises(Mismatch, match=f"seed_10/{name}: not the bytes"):
+        check_files(project)
+
+
+def check_files(project):
+    """As the command does, a UserError is a failure of the check, too."""
+    try:
+        return check.check_files(Path("results/published"), runs_of(project))
+    except check.UserError as error:
+        raise Mismatch(str(error)) from None
+
+
+def test_a_run_that_is_gone_and_one_that_is_not_listed(project):
+    shutil.move("results/published/pendulum-demo/seed_10", "elsewhere")
+    with pytest.raises(Mismatch, match="seed_10/config.json: not the bytes"):
+        check_files(project)
+    publish.write_manifest(Path("results/published"))
+    shutil.move("elsewhere", "results/published/pendulum-demo/seed_10")
+    with pytest.raises(Mismatch, match="does not list pendulum-demo/seed_10/"):
+        check_files(project)
+
+
+def test_a_run_of_an_older_arithmetic_cannot_be_replayed(project):
+    runs = runs_of(project)["pendulum-demo"]
+    for run in runs:
+        about = json.loads((run / "run.json").read_text())
+        about["identity"]["arithmetic_version"] = 1
+        (run / "run.json").write_text(json.dumps(about))
+    state, sentence = check.replay_one("pendulum-demo", runs, 1)
+    assert (state, "version 1 of the arithmetic" in sentence) == (check.NOT_POSSIBLE, True)
+
+
+def test_a_figure_with_one_other_pixel(comparisons):
+    path = Path("docs/images", FIGURE)
+    assert check.check_figures(comparisons, path.parent).state == check.OK
+    image = Image.open(path)
+    image.putpixel((5, 5), (1, 2, 3, 255)[: len(image.getbands())])
+    image.save(path)
+    with pytest.raises(Mismatch, match=f"{FIGURE}: not what the runs give as pendulum/"):
+        check.check_figures(comparisons, path.parent)
+    path.unlink()
+    with pytest.raises(Mismatch, match=f"{FIGURE}: missing"):
+        check.check_figures(comparisons, path.parent)
+
+
+def test_a_stated_number_that_no_table_has(comparisons):
+    number = check.StatedNumber("X", "what", "groups", "pendulum", "chess", "", "mean", "1")
+    with pytest.raises(Mismatch, match="X, pendulum/chess mean: not in our tables"):
+        check.check_numbers(comparisons, [number])
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "rounded"),
+    [(382.77, "383", "383"), (0.3091, "0.31", "0.31"), (-0.2, "0", "0"), (7.06, "7.1", "7.1"),
+     (float("nan"), "3", "nan")],
+)  # fmt: skip
+def test_rounding(value, text, rounded):
+    assert check.rounded_like(value, text) == rounded
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "not a CSV file"),
+        ("a,b\n", "its columns must be claim, statement, "),
+        ("{header}\nX,what\n", "row 2: 2 cells, not 8"),
+        ("{header}\nX,what,tables,c,a,,mean,1\n", "table is 'tables'; write groups or pairs"),
+        ("{header}\nX,what,groups,c,a,,mean,about 3\n", "'about 3' is not a number"),
+        (None, "no such file; give its directory with --documents"),
+    ],
+)
+def test_a_wrong_list_of_numbers(project, capfd, content, message):
+    path = project / "docs/stated_numbers.csv"
+    path.unlink()
+    if content is not None:
+        path.write_text(content.replace("{header}", ",".join(check.NUMBER_COLUMNS)))
+    assert main(["check"]) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n"), message in err) == ("", 1, True), err
+
+
+@pytest.mark.parametrize("argument", ["nowhere", "docs"])
+def test_nothing_to_check(project, capfd, argument):
+    assert main(["check", "--published", argument]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_the_figures_that_the_readme_shows_are_those_that_make_docs_copies():
+    copied = re.findall(
+        r"cp \$\(PUBLISHED\)/(\S+) docs/images/(\S+)", (ROOT / "Makefile").read_text()
+    )
+    assert {shown: drawn for drawn, shown in copied} == check.SHOWN_FIGURES
+    readme = (ROOT / "README.md").read_text()
+    shown = set(re.findall(r"docs/images/(\S+\.png)", readme))
+    assert shown <= set(check.SHOWN_FIGURES)

@@ -1,0 +1,65 @@
+"""The documents: what is rendered is current, links lead somewhere, every key is described."""
+
+import importlib.util
+import re
+
+import pytest
+import yaml
+from checkout import ROOT
+
+_spec = importlib.util.spec_from_file_location("render", ROOT / "docs/render.py")
+render = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(render)
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"])
+
+
+def test_the_reference_of_the_configuration_is_current():
+    page = (ROOT / "docs/configuration.md").read_text()
+    assert page == render.configuration_page(ROOT), "run `make docs`"
+
+
+def test_the_page_of_the_public_functions_is_current():
+    assert (ROOT / "docs/api.md").read_text() == render.api_page(), "run `make docs`"
+
+
+def test_it_describes_every_key_of_the_schema():
+    def keys(value):
+        if isinstance(value, dict):
+            yield from value.get("properties", {})
+            for item in value.values():
+                yield from keys(item)
+
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    page = (ROOT / "docs/configuration.md").read_text()
+    described = {key.split(".")[-1]: meaning for key, meaning in
+                 re.findall(r"^\| `(\S+)` \|.*\| (.*) \|$", page, re.MULTILINE)}  # fmt: skip
+    assert set(keys(schema)) == set(described)
+    assert all(described.values())
+
+
+def test_a_keyword_that_has_no_words_is_refused():
+    schema = {"properties": {"speed": {"type": "integer", "exclusiveMaximum": 3}}}
+    with pytest.raises(ValueError, match=r"speed: .* no words for \['exclusiveMaximum'\]"):
+        list(render._keys(schema, {}))
+
+
+def test_the_stated_numbers_of_the_artifact_page_are_current():
+    page = (ROOT / "docs/artifact.md").read_text()
+    assert page == render.with_stated_numbers(page, ROOT), "run `make docs`"
+    with pytest.raises(ValueError, match="the page has no lines"):
+        render.with_stated_numbers("# A page\n", ROOT)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+://", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+            assert anchor in slugs, f"{page.name}: {link}"

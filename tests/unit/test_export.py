@@ -1,0 +1,146 @@
+"""`export`: what trackers read is what the run wrote; bad input writes nothing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from checkout import ROOT
+
+from ddpg import api
+from ddpg.cli import main
+
+PUBLISHED = ROOT / "results/published"
+SEED = PUBLISHED / "pendulum-demo/seed_0"
+
+
+def export(kind, output, *runs):
+    return main(["export", *map(str, runs), "--format", kind, "--output", str(output)])
+
+
+def events(directory):
+    (path,) = directory.glob("events.out.tfevents.*")
+    return list(tf.compat.v1.train.summary_iterator(str(path)))
+
+
+def test_events_hold_every_statistic_at_its_step_and_time(tmp_path):
+    assert export("tensorboard", tmp_path, SEED) == 0
+    version, about, *epochs = events(tmp_path / "pendulum-demo/seed_0")
+    assert version.file_version == "brain.Event:2"
+    (configuration,) = about.summary.value
+    text = tf.make_ndarray(configuration.tensor)[0].decode()
+    assert "| pi_lr | 0.001 |" in text
+    assert configuration.metadata.plugin_data.plugin_name == "text"
+    curve = api.read_run(SEED)
+    assert [event.step for event in epochs] == curve.env_interacts.tolist()
+    assert [event.wall_time - about.wall_time for event in epochs] == pytest.approx(curve.time)
+    started = json.loads((SEED / "run.json").read_text())["sessions"][0]["started"]
+    assert about.wall_time == pd.Timestamp(started).timestamp()
+    for tag, column in (("test/return_mean", "test_return_mean"), ("loss/q", "loss_q")):
+        series = [v.simple_value for e in epochs for v in e.summary.value if v.tag == tag]
+        assert series == np.float32(curve[column]).tolist()
+
+
+def test_a_statistic_that_an_epoch_has_not_is_left_out(tmp_path):
+    run = shutil.copytree(SEED, tmp_path / "seed_0")
+    rows = (run / "progress.txt").read_text().split("\n")
+    cells = rows[1].split("\t")
+    cells[rows[0].split("\t").index("LossQ")] = "nan"
+    rows[1] = "\t".join(cells)
+    (run / "progress.txt").write_text("\n".join(rows))
+    assert export("tensorboard", tmp_path, run) == 0
+    _, _, first, second, *_ = events(tmp_path / "pendulum-demo/seed_0")
+    tags = [{value.tag for value in event.summary.value} for event in (first, second)]
+    assert tags[1] - tags[0] == {"loss/q"}
+
+
+def test_a_second_export_is_the_same_file(tmp_path):
+    target = tmp_path / "pendulum-demo/seed_0"
+    contents = []
+    for _ in range(2):
+        assert export("tensorboard", tmp_path, SEED) == 0
+        (path,) = target.iterdir()
+        contents.append((path.name, path.read_bytes()))
+    assert contents[0] == contents[1]
+
+
+def test_events_of_another_run_of_the_seed_are_not_mixed(tmp_path, capfd):
+    target = tmp_path / "pendulum-demo/seed_0"
+    target.mkdir(parents=True)
+    (target / "events.out.tfevents.1.seed_0").write_bytes(b"")
+    assert export("tensorboard", tmp_path, SEED) == 2
+    err = capfd.readouterr().err
+    assert "events.out.tfevents.1.seed_0: of another run of this seed" in err
+    assert len(list(target.iterdir())) == 1
+
+
+def test_an_unfinished_run_is_dated_by_its_progress(tmp_path):
+    run = shutil.copytree(SEED, tmp_path / "seed_0")
+    (run / "run.json").unlink()
+    os.utime(run / "progress.txt", (2_000_000_000, 2_000_000_000))
+    assert export("tensorboard", tmp_path, run) == 0
+    assert events(tmp_path / "pendulum-demo/seed_0")[-1].wall_time == pytest.approx(2e9)
+
+
+def test_csv_has_a_row_for_each_epoch(tmp_path):
+    runs = [SEED, PUBLISHED / "spinup-exercise-2-2/seed_10"]
+    assert export("csv", tmp_path, *runs) == 0
+    for run, name in zip(
+        runs, ("pendulum-demo/seed_0", "spinup-exercise-2-2/seed_10"), strict=True
+    ):
+        table = pd.read_csv(tmp_path / name / "curve.csv")
+        expected = api.read_run(run).astype({"epoch": int, "env_interacts": int})
+        pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-14)
+
+
+def test_csv_loads_no_tensorflow(tmp_path):
+    program = (
+        "import sys; from ddpg.cli import main; "
+        "assert main(['export', sys.argv[1], '--format', 'csv', '--output', sys.argv[2]]) == 0; "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, SEED, tmp_path], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ({"exp_name": "../../elsewhere"}, "not allowed"),
+        ({"exp_name": "a/b"}, "not allowed"),
+        ({"seed": "0"}, "no exp_name or no seed"),
+        ({"discount": 2}, "discount"),
+    ],
+)
+def test_a_run_whose_configuration_is_wrong(tmp_path, capfd, damage, message):
+    run = shutil.copytree(SEED, tmp_path / "run")
+    settings = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(settings | damage))
+    assert export("csv", tmp_path / "out", run) == 2
+    err = capfd.readouterr().err
+    assert (err.count("\n"), message in err) == (1, True), err
+    assert not (tmp_path / "out").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "--format", "csv"], "nowhere/config.json: no such file"),
+        ([SEED, "--format", "parquet"], "invalid choice: 'parquet'"),
+        ([SEED], "required: --format"),
+        ([SEED, SEED, "--format", "csv"], "both are seed 0 of pendulum-demo; remove one"),
+        ([SEED, "nowhere", "--format", "csv"], "nowhere/config.json"),
+        ([SEED, "--format", "csv", "--output", ROOT / "README.md"], "README.md"),
+    ],
+)
+def test_bad_input(tmp_path, monkeypatch, capfd, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", *map(str, arguments)]) == 2
+    err = capfd.readouterr().err
+    assert (err.count("\n"), message in err) == (1, True), err
+    assert list(tmp_path.iterdir()) == []

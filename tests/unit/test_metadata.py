@@ -1,0 +1,50 @@
+"""One version and one source for what describes the package."""
+
+import importlib.util
+import json
+import re
+
+import pytest
+import yaml
+from checkout import ROOT
+
+import ddpg
+
+_spec = importlib.util.spec_from_file_location("metadata", ROOT / "docs/metadata.py")
+metadata = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(metadata)
+
+
+@pytest.mark.parametrize(
+    ("name", "render"), [("codemeta.json", metadata.codemeta), (".zenodo.json", metadata.zenodo)]
+)
+def test_what_is_rendered_is_current(name, render):
+    assert (ROOT / name).read_text() == metadata.as_text(render(*metadata.sources(ROOT))), (
+        "run `make docs`"
+    )
+
+
+def test_every_place_has_the_same_version():
+    citation, project = metadata.sources(ROOT)
+    heading = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert project["version"] == ddpg.__version__ == heading[1]
+    assert str(citation["date-released"]) == heading[2]
+
+
+def test_different_versions_are_refused(tmp_path):
+    for name in ("CITATION.cff", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    cff = yaml.safe_load((tmp_path / "CITATION.cff").read_text())
+    (tmp_path / "CITATION.cff").write_text(yaml.safe_dump({**cff, "version": "0.0.1"}))
+    with pytest.raises(ValueError, match=r"version: CITATION.cff has 0.0.1, pyproject.toml \S+"):
+        metadata.sources(tmp_path)
+
+
+def test_people_and_groups_are_named_as_each_format_wants():
+    references = json.loads((ROOT / "codemeta.json").read_text())["citation"]
+    assert references[0]["author"][0] == {
+        "@type": "Person", "givenName": "Timothy P.", "familyName": "Lillicrap",
+    }  # fmt: skip
+    group = json.loads((ROOT / "codemeta.json").read_text())["author"]
+    assert [author["@type"] for author in group] == ["Organization"]
+    assert metadata._name({"family-names": "Silver", "given-names": "David"}) == "Silver, David"

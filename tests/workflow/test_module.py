@@ -1,0 +1,102 @@
+"""Another workflow imports this one: its experiments, this project's data, nothing written here."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from checkout import ROOT, Checkout, environment
+
+STUDY = {
+    "ddpg": {
+        "experiments": {"mine": {"env": "Pendulum-v1", "seeds": [3], "epochs": 9}},
+        "smoke": {"seeds": [3], "epochs": 3, "max_ep_len": 80},
+    }
+}
+RUN = "results/smoke/mine/seed_3"
+FIGURES = "results/figures/published/pendulum"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A directory with the workflow of docs/module.md, which imports a clone beside it."""
+    project = tmp_path / "clone of ddpg"
+    project.mkdir()
+    Checkout(project)
+    directory = tmp_path / "study"
+    directory.mkdir()
+    page = (ROOT / "docs/module.md").read_text()
+    (snakefile,) = re.findall(r"```python\n# Snakefile\n(.*?)```", page, re.DOTALL)
+    snakefile = snakefile.replace('"ddpg/Snakefile"', f'"{project}/Snakefile"')
+    snakefile = re.sub(r'"results/runs.*?",', f'"{RUN}/run.json",', snakefile)
+    snakefile = re.sub(r'"results/figures.*?",', f'"{FIGURES}",', snakefile)
+    (directory / "Snakefile").write_text(snakefile)
+    (directory / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    return directory
+
+
+def snakemake(directory, *arguments, expect=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments], cwd=directory,
+        text=True, timeout=600, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == expect, done.stdout
+    return done.stdout
+
+
+def files(directory):
+    return {
+        path.relative_to(directory): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_it_trains_the_other_s_experiment_and_draws_the_published_runs(study):
+    project = study.parent / "clone of ddpg"
+    before = files(project)
+    output = snakemake(study)
+    assert set(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)) == {
+        "everything", "ddpg_train", "ddpg_aggregate", "ddpg_figures_of_comparison",
+    }  # fmt: skip
+    settings = json.loads((study / RUN / "config.json").read_text())
+    assert (settings["exp_name"], settings["seed"], settings["epochs"]) == ("mine", 3, 3)
+    assert settings["max_ep_len"] == 80, "the study's own value"
+    assert settings["steps_per_epoch"] == 300, "the project's value of smoke"
+    assert (study / FIGURES / "comparison.svg").read_text().count("2019 implementation") > 0
+    assert files(project) == before
+    assert "Nothing to be done" in snakemake(study)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"experimnts": {}}, "results/config/module.yaml: unknown key 'experimnts'; did you mean"),
+        ({"experiments": {"mine": {"env": "Pendulum-v1", "seeds": [3], "epochs": -1}}},
+         "results/config/module.yaml: experiments.mine.epochs: -1 is less than the minimum"),
+    ],
+)  # fmt: skip
+def test_a_wrong_configuration_is_one_line(study, config, message):
+    (study / "study.yaml").write_text(yaml.safe_dump({"ddpg": config}))
+    output = snakemake(study, "--dry-run", expect=1)
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_the_required_snakemake_is_the_locked_one():
+    (required,) = re.findall(r'^min_version\("(.*)"\)$', (ROOT / "Snakefile").read_text(), re.M)
+    (locked,) = re.findall(
+        r"^snakemake==(\S+)", (ROOT / "containers/locks/cpu.txt").read_text(), re.MULTILINE
+    )
+    assert locked.split(".")[: len(required.split("."))] == required.split(".")
+
+
+def test_the_entry_of_the_catalogue_has_what_it_reads():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["software-stack-deployment"] == {"conda": False, "apptainer": True}
+    assert set(usage["mandatory-flags"]) == {"desc", "flags"}
+    assert usage["report"] is True
+    assert (ROOT / "Snakefile").is_file() and (ROOT / "config.yaml").is_file()
