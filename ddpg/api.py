@@ -13,6 +13,7 @@ import pandas as pd
 
 from ddpg import evaluation
 from ddpg.analysis import comparison, curves, figures
+from ddpg.analysis.groups import SeedGroup
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
 
@@ -51,7 +52,7 @@ def read_runs(directories: Iterable[Path | str]) -> pd.DataFrame:
     Raises UserError as `read_run` does, for a duplicate seed, and for runs of one
     experiment that differ in configuration or length.
     """
-    return curves.aggregate(directories)
+    return curves.aggregate_runs(directories)
 
 
 def read_spinning_up(paths: Iterable[Path | str]) -> pd.DataFrame:
@@ -66,8 +67,7 @@ def read_spinning_up(paths: Iterable[Path | str]) -> pd.DataFrame:
 def read_table(path: Path | str) -> pd.DataFrame:
     """The learning curves in a CSV file with the columns seed, env_interacts, test_return_mean.
 
-    Other columns of `read_run` are optional. Raises UserError for another file, and for seeds of
-    different length.
+    Other columns of `read_run` are optional. Raises UserError for another file.
     """
     return curves.read_per_seed(path)
 
@@ -76,36 +76,39 @@ def summarize(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Final performance of each group of seeds, one row per group.
 
     `groups` holds a table of one of the functions that read, by the group's name.
-    Final performance is the mean of a seed's last ten evaluations, of a short run its last third.
+    Final performance is the mean of a seed's curve over its last 100,000 steps, of a short run over
+    its last third; the curve is the straight lines between its evaluations.
     `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high`
     their 95 % bootstrap intervals. Raises UserError for any other table.
     """
-    table = comparison.group_table([_comparison(groups)])
+    table = comparison.tabulate_groups([_comparison(groups)])
     return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])
 
 
 def compare(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Each pair of groups: a minus b, one row per pair.
 
-    `difference` is of the final performances (see `summarize`) at the steps that both have, with
-    its 95 % interval and p of Welch's test; `detectable_difference` is what these numbers of seeds
-    detect with power 0.8; `seeds_to_settle` is the number of seeds per group that would detect the
-    observed difference. Raises UserError as `summarize` does, and for fewer than two groups.
+    `difference` is of the final performances (see `summarize`) over the last steps that both cover,
+    with its 95 % interval and p of Welch's test, alone and adjusted for the number of pairs.
+    `detectable_difference` is what these numbers of seeds detect with power 0.8; `seeds_to_settle`
+    is the number of seeds per group that would detect the observed difference. Raises UserError as
+    `summarize` does, and for fewer than two groups.
     """
     if len(groups) < 2:
         raise UserError(f"{len(groups)} group(s): give two or more to compare")
-    return comparison.pair_table([_comparison(groups)]).drop(columns="comparison")
+    table = comparison.tabulate_pairs([_comparison(groups)])
+    return table.drop(columns=["comparison", "planned"])
 
 
 def draw(groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1) -> "Figure":
     """The learning curves of groups of seeds in one figure: means and standard deviations.
 
-    `smooth` is the width in epochs (odd) of the moving average over each seed's curve. Raises
-    UserError as `summarize` does.
+    `smooth` is the width in epochs (odd) of the moving average over each seed's curve; of groups
+    with different epochs, the longest count. Raises UserError as `summarize` does.
     """
     if smooth < 1 or smooth % 2 == 0:
         raise UserError(f"smooth={smooth}: give an odd number of epochs, as 11")
-    return figures.comparison(_comparison(groups, title or ", ".join(groups), smooth))
+    return figures.draw_comparison(_comparison(groups, title or ", ".join(groups), smooth))
 
 
 def load_policy(source: Path | str) -> Policy:
@@ -153,10 +156,13 @@ def _comparison(
     groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1
 ) -> comparison.Comparison:
     own = tuple(_group(str(name), table) for name, table in groups.items())
-    return comparison.Comparison("", title, own, smooth=smooth)
+    spacing = max((float(np.diff(group.steps).max(initial=0)) for group in own), default=0)
+    return comparison.Comparison(
+        "", title, own, smooth=round(smooth * spacing) if smooth > 1 else 0
+    )
 
 
-def _group(name: str, table: pd.DataFrame) -> comparison.Group:
+def _group(name: str, table: pd.DataFrame) -> SeedGroup:
     if not isinstance(table, pd.DataFrame) or table.empty:
         raise UserError(f"{name!r}: not a table of runs; make it with read_runs")
     missing = [column for column in curves.PER_SEED_COLUMNS if column not in table]
@@ -172,4 +178,4 @@ def _group(name: str, table: pd.DataFrame) -> comparison.Group:
         (f"seed {seed} of {name!r}", own) for seed, own in table.groupby("seed")
     )
     env = str(table["env"].iloc[0]) if "env" in table else ""
-    return comparison.Group(name, name, env, True, table["seed"].nunique(), table)
+    return SeedGroup(name, name, env, table, ours=True)

@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import math
@@ -154,6 +155,36 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
             refuse("references", name, "an experiment here has the same name; rename this")
         if len(reference.keys() & {"curve", "table", "runs"}) != 1:
             refuse("references", name, "give one of 'curve', 'table' and 'runs'")
+    cells = list(itertools.chain.from_iterable(value.get("factorial", {}).get("cells", ())))
+    for name in cells:
+        if name not in value["experiments"]:
+            known_here = value["experiments"]
+            refuse("factorial", "cells", f"no experiment {name!r} here{_hint(name, known_here)}")
+        if cells.count(name) > 1:
+            refuse("factorial", "cells", f"{name!r} is there twice; give four experiments")
+    groups = [*value["experiments"], *value.get("references", {})]
+    for kind, pairs in value.get("pairs", {}).items():
+        for name in itertools.chain.from_iterable(pairs):
+            if name not in groups:
+                refuse("pairs", kind, f"no group {name!r} here{_hint(name, groups)}")
+        if same := [a for a, b in pairs if a == b]:
+            refuse("pairs", kind, f"{same[0]!r} cannot be compared with itself")
+
+
+def read_with_schema(path: Path | str, schema: Path, kind: str) -> dict:
+    """Read another YAML file of the project and check it against its schema.
+
+    UserError with one line where it is missing, not UTF-8, not YAML, not a mapping (`kind` says
+    what it should be), or violates the schema.
+    """
+    content = _load_yaml(path, kind)
+    _validate(content, yaml.safe_load(schema.read_text(encoding="utf-8")), lambda _: str(path))
+    return content
+
+
+def count_seeds(config: dict) -> dict[str, int]:
+    """The number of seeds of each experiment."""
+    return {name: len(experiment(config, name).seeds) for name in config["experiments"]}
 
 
 def experiment(config: dict, name: str, overrides: dict | None = None) -> Experiment:
@@ -197,11 +228,13 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
 
 
 def with_root(path: Path, root: Path) -> str:
-    """The text of the configuration file `path`, with the paths of references below `root`.
+    """The text of the configuration file `path`; paths of references and claims are below `root`.
 
     Raises UserError as `read` does.
     """
     content = copy.deepcopy(dict(read(path)))
+    if "claims" in content:
+        content["claims"] = str(root / content["claims"])
     for comparison in content["comparisons"].values():
         for reference in comparison.get("references", {}).values():
             if "curve" in reference:
@@ -271,6 +304,7 @@ def _settings(config: dict) -> Settings:
 
 _ABSENT = object()
 _NOT_YAML = "is not valid YAML"
+_CONFIGURATION = "a configuration; it needs `defaults:` and `experiments:`"
 
 
 def _at(path: Sequence[str | int], value: Any) -> Any:
@@ -307,11 +341,12 @@ _Validator = validators.extend(
 )
 
 
-def _load_yaml(path: Path | str) -> dict:
+def _load_yaml(path: Path | str, kind: str = _CONFIGURATION) -> dict:
     try:
         loaded = strict_yaml.load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give the configuration with --config") from None
+        advice = "; give the configuration with --config" if kind == _CONFIGURATION else ""
+        raise UserError(f"{path}: no such file{advice}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not in UTF-8 ({error.reason}); save it as UTF-8") from None
     except OSError as error:
@@ -322,7 +357,7 @@ def _load_yaml(path: Path | str) -> dict:
         problem = getattr(error, "problem", None) or (str(error).splitlines() or [_NOT_YAML])[0]
         raise UserError(f"{path}{line}: {problem}") from None
     if not isinstance(loaded, dict):
-        raise UserError(f"{path}: not a configuration; it needs `defaults:` and `experiments:`")
+        raise UserError(f"{path}: not {kind}")
     return _whole_numbers(loaded)
 
 
@@ -362,8 +397,8 @@ def _explain(error: ValidationError) -> str:
         message = f"{value!r} is not text in YAML; put it in quotes"
     elif kind == "oneOf":
         message = f"{value!r} is neither a positive whole number nor 'episode'"
-    elif kind == "not":
-        message = f"{value} epochs have no middle one; write an odd number"
+    elif kind == "type" and wanted == "object" and "steps" in error.schema.get("properties", {}):
+        message = f"write a width in environment steps, {{steps: NUMBER}}, in place of {value!r}"
     elif kind == "pattern":
         message = f"{value!r} is not allowed"
     meaning = " ".join(error.schema.get("description", "").split()).split(". ")[0].rstrip(".")

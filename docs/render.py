@@ -25,7 +25,7 @@ BEGIN, END = "<!-- rendered by docs/render.py -->", "<!-- end of what is rendere
 _KNOWN = set(
     "$ref $comment type enum description default minimum maximum exclusiveMinimum minItems "
     "uniqueItems items not multipleOf oneOf const minLength maxLength pattern properties required "
-    "additionalProperties propertyNames minProperties".split()
+    "additionalProperties propertyNames minProperties maxItems".split()
 )
 # Where the keys of a definition stand.
 _PLACES = {
@@ -201,8 +201,9 @@ def _values(schema: dict) -> str:
         return f"{odd}{_NUMBERS[kind]}{_range(schema)}"
     if kind == "array":
         different = "different " if schema.get("uniqueItems") else ""
-        items = re.sub("number|text|mapping", r"\g<0>s", _values(schema["items"]), count=1)
-        return f"list of {different}{items}"
+        number = f"{schema['maxItems']} " if "maxItems" in schema else ""
+        items = re.sub("number|text|mapping|list", r"\g<0>s", _values(schema["items"]), count=1)
+        return f"list of {number}{different}{items}"
     return {"string": "text", "boolean": "`true` or `false`", "object": "mapping"}[kind]
 
 

@@ -1,26 +1,36 @@
 """Comparisons as `config.yaml` declares them, and their statistics as tables.
 
-A comparison holds groups of seeds: our own experiments first, then the references. Of a reference
-either every seed's curve is known or only their mean and standard deviation.
+A comparison holds groups of seeds (`ddpg.analysis.groups`): our own experiments first, then the
+references.
 """
 
 import dataclasses
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ddpg.analysis import curves, statistics
+from ddpg.analysis import curves, grids, statistics
+from ddpg.analysis.groups import (
+    DEFAULT_FINAL,
+    NOT_TRAINED,
+    FinalSteps,
+    Group,
+    PublishedGroup,
+    SeedGroup,
+    measure_final,
+)
 from ddpg.analysis.statistics import NAN, Estimate, Moments
 from ddpg.errors import UserError
 from ddpg.files import file_name
 
+PLANNED, EXPLORATORY = "planned", "exploratory"
+
 ONE_SEED = "one seed, so no interval and no test"
-NO_SEEDS = "0 seeds"
 NO_INTERVAL = f"fewer than {statistics.FEWEST_RESAMPLED} seeds, so no bootstrap interval"
-NO_COMMON_STEPS = "no evaluation at steps that both have"
+NO_COMMON_STEPS = "no environment steps that both cover"
 ONLY_MOMENTS = "only mean and sd published"
 GROUP_COLUMNS = [
     "comparison",
@@ -50,10 +60,12 @@ PAIR_COLUMNS = [
     "comparison",
     "a",
     "b",
+    "planned",
     "seeds_a",
     "seeds_b",
     "evaluations_a",
     "evaluations_b",
+    "from_step",
     "to_step",
     "mean_a",
     "mean_b",
@@ -63,6 +75,7 @@ PAIR_COLUMNS = [
     "welch_t",
     "welch_df",
     "welch_p",
+    "welch_p_adjusted",
     "probability_of_improvement",
     "probability_of_improvement_low",
     "probability_of_improvement_high",
@@ -73,162 +86,128 @@ PAIR_COLUMNS = [
 
 
 @dataclasses.dataclass(frozen=True)
-class Group:
-    """The seeds of one experiment or reference.
+class Pair:
+    """The names of two groups whose difference, `a` minus `b`, is tested.
 
-    `runs` holds every seed's curve (columns `seed` and `curves.COLUMNS.values()`), or `published`
-    the mean and the standard deviation over seeds (divisor n, as Spinning Up draws it) per
-    evaluation, which its publisher `smoothed` over that many epochs; the other one is None. An
-    experiment that has not run has `runs` without rows.
+    `planned`: whether the configuration names the test as planned before looking at the data.
     """
 
-    name: str
-    label: str
-    env: str
-    ours: bool
-    seeds: int
-    runs: pd.DataFrame | None = None
-    published: pd.DataFrame | None = None
-    smoothed: int = 1
+    a: str
+    b: str
+    planned: bool = False
 
-    @property
-    def legend(self) -> str:
-        """Label, environment and number of seeds."""
-        return f"{self.label}, {self.detail}"
 
-    @property
-    def detail(self) -> str:
-        """Environment, where one is known, and number of seeds."""
-        seeds = f"{self.seeds} seed{'' if self.seeds == 1 else 's'}"
-        return f"{self.env} ({seeds})" if self.env else seeds
+@dataclasses.dataclass(frozen=True)
+class Reach:
+    """The return whose first reaching counts as sample efficiency.
 
-    @property
-    def steps(self) -> np.ndarray:
-        """Environment steps of the evaluations (T,)."""
-        table = self.runs if self.published is None else self.published
-        return np.unique(table["env_interacts"].to_numpy(dtype=float))
+    It is judged on curves smoothed over `smooth` environment steps.
+    """
 
-    def matrix(self, column: str = "test_return_mean", smooth: int = 1) -> np.ndarray | None:
-        """One column of every seed (T, seeds), each smoothed on its own; None without such data."""
-        if self.runs is None or self.runs.empty or self.runs[column].isna().all():
-            return None
-        values = self.runs.pivot(index="env_interacts", columns="seed", values=column)
-        return np.apply_along_axis(curves.smooth, 0, values.to_numpy(dtype=float), smooth)
+    test_return: float
+    smooth: int = 0
 
-    def mean_and_sd(
-        self, column: str = "test_return_mean", smooth: int = 1
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean and standard deviation over seeds (T,), (T,), as Spinning Up draws them.
 
-        The divisor is n: `tsplot(ci='sd')` of Spinning Up's plot.py takes NumPy's default. A
-        published curve is returned as it is, smoothed or not. None without such data.
-        """
-        if self.published is not None and column == "test_return_mean":
-            return self.published["mean"].to_numpy(), self.published["sd"].to_numpy()
-        values = self.matrix(column, smooth)
-        return None if values is None else (values.mean(axis=1), values.std(axis=1))
+@dataclasses.dataclass(frozen=True)
+class Factorial:
+    """What the two networks and the two schedules are called, and the experiments of the cells.
+
+    `cells` holds the names of the experiments 00, 01, 10 and 11, `planned` the number of seeds that
+    the configuration lists for each (0 where it is not known).
+    """
+
+    networks: tuple[str, str]
+    schedule: tuple[str, str]
+    cells: tuple[str, str, str, str]
+    planned: tuple[int, int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Groups to compare; `smooth` is the width in epochs of the moving average of drawn seeds.
+    """Groups to compare.
 
-    `reach` is the return whose first reaching counts as sample efficiency, judged on curves
-    smoothed over `reach_smooth` epochs, or None. `experiment_figures`: whether the experiments' own
-    figures belong to it.
+    Final returns are measured over the environment steps `final`. `smooth` is the width in
+    steps of the moving average of drawn seeds. `pairs` are the differences to test, besides those
+    of every experiment with each later group. `experiment_figures`: whether the experiments' own
+    figures belong to it. `factorial`: the 2x2 that the experiments are, if they are one.
     """
 
     name: str
     title: str
     groups: tuple[Group, ...]
-    smooth: int = 1
-    reach: float | None = None
-    reach_smooth: int = 1
+    final: FinalSteps = DEFAULT_FINAL
+    smooth: int = 0
+    reach: Reach | None = None
+    pairs: tuple[Pair, ...] = ()
     experiment_figures: bool = True
+    factorial: Factorial | None = None
 
     @property
-    def ours(self) -> tuple[Group, ...]:
+    def ours(self) -> tuple[SeedGroup, ...]:
         """The groups that are experiments of this package."""
         return tuple(group for group in self.groups if group.ours)
 
-    def group(self, name: str) -> Group | None:
+    def find_group(self, name: str) -> Group | None:
         """The group of that name which has seeds, or None."""
         found = [group for group in self.groups if group.name == name and group.seeds]
         return found[0] if found else None
 
+    def list_pairs(self) -> list[tuple[Group, Group, bool]]:
+        """The differences to test, as (a, b, planned): planned ones first.
 
-@dataclasses.dataclass(frozen=True)
-class Final:
-    """Final performance: the mean of the last evaluations, per seed where seeds are known."""
+        Each experiment is tested against the later experiments and every reference.
+        """
+        by_name = {group.name: group for group in self.groups}
+        pairs = sorted(self.pairs, key=lambda pair: not pair.planned)
+        for position, a in enumerate(self.ours):
+            pairs += [Pair(a.name, b.name) for b in self.groups[position + 1 :]]
+        chosen: dict[frozenset[str], Pair] = {}
+        for pair in pairs:
+            chosen.setdefault(frozenset((pair.a, pair.b)), pair)
+        return [(by_name[pair.a], by_name[pair.b], pair.planned) for pair in chosen.values()]
 
-    moments: Moments
-    values: np.ndarray | None
-    evaluations: int
-    first_step: float
-    last_step: float
 
-
-def load(name: str, spec: dict, runs: pd.DataFrame, root: Path | str = ".") -> Comparison:
+def load_comparison(
+    name: str,
+    spec: dict[str, Any],
+    runs: pd.DataFrame,
+    root: Path | str = ".",
+    planned: Mapping[str, int] | None = None,
+) -> Comparison:
     """Build the comparison `name` of the configuration from our runs and the files it names.
 
-    `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table; paths are relative
-    to `root`. An experiment without runs becomes a group of 0 seeds. Raises UserError for
-    references that cannot be read and for our runs of different evaluation steps. Labels are
-    brought on one line; groups of equal labels are told apart by their names.
+    `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table, `planned` the number
+    of seeds that the configuration lists for each experiment; paths are relative to `root`. An
+    experiment without runs becomes a group of 0 seeds. Raises UserError for references that cannot
+    be read. Labels are put on one line; groups with equal labels get their names added.
     """
-    ours = [_experiment(key, label, runs) for key, label in spec["experiments"].items()]
-    run = [
-        (group.name, group.runs.drop_duplicates("env_interacts")) for group in ours if group.seeds
+    groups: list[Group] = [
+        _load_experiment(key, label, runs) for key, label in spec["experiments"].items()
     ]
-    if run:
-        curves.check_same_steps(run)
-    references = []
     for key, reference in spec.get("references", {}).items():
         try:
-            references.append(_reference(key, reference, Path(root)))
+            groups.append(_load_reference(key, reference, Path(root)))
         except UserError as error:
             raise UserError(f"comparisons.{name}.references.{key}: {error}") from None
-    reach = spec.get("reach", {})
+    reach, factorial = spec.get("reach"), spec.get("factorial")
     return Comparison(
         name=name,
-        title=_one_line(spec["title"]) or name,
-        groups=_told_apart([*ours, *references]),
-        smooth=spec.get("smooth", 1),
-        reach=reach.get("return"),
-        reach_smooth=reach.get("smooth", 1),
+        title=_join_lines(spec["title"]) or name,
+        groups=_distinguish(groups),
+        final=_load_final(spec.get("final", {})),
+        smooth=_get_width(spec, "smooth"),
+        reach=Reach(reach["return"], _get_width(reach, "smooth")) if reach else None,
+        pairs=tuple(
+            Pair(a, b, planned=kind == "planned")
+            for kind, listed in spec.get("pairs", {}).items()
+            for a, b in listed
+        ),
         experiment_figures=spec.get("experiment_figures", True),
+        factorial=_load_factorial(factorial, planned or {}) if factorial else None,
     )
 
 
-def final(group: Group, other: Group | None = None) -> Final | None:
-    """Final performance of a group of seeds; None if it has no evaluation to take it from.
-
-    It is the mean of the last `curves.final_evaluations` evaluations. With `other`, both groups are
-    cut to the steps that both have (the last evaluation may miss the other's by half the distance
-    of two: some loggers count from 0), for the later evaluations are the better ones.
-    """
-    if not group.seeds:
-        return None
-    kept = np.ones(len(group.steps), dtype=bool)
-    if other is not None:
-        slack = np.diff(group.steps).min() / 2 if len(kept) > 1 else group.steps[0] / 2
-        kept = group.steps < other.steps[-1] + slack
-    if not kept.any():
-        return None
-    wanted = curves.final_evaluations(int(kept.sum()))
-    last = np.flatnonzero(kept)[-wanted:]
-    values = group.matrix()
-    if values is None:
-        mean, sd = group.published["mean"].iloc[last], group.published["sd"].iloc[last]
-        known = Moments(float(mean.mean()), _unbiased(float(sd.mean()), group.seeds), group.seeds)
-    else:
-        values = values[last].mean(axis=0)
-        known = statistics.moments(values)
-    first_step, last_step = group.steps[last[0]], group.steps[last[-1]]
-    return Final(known, values, wanted, float(first_step), float(last_step))
-
-
-def group_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
+def tabulate_groups(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     """One row per group: final performance over seeds, and sample efficiency.
 
     Returns are undiscounted sums of rewards per episode, `_low` and `_high` 95 % intervals over
@@ -237,71 +216,81 @@ def group_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     the mean curve does, known also where the seeds are not.
     """
     rows = [
-        _group_row(comparison, group) for comparison in comparisons for group in comparison.groups
+        _make_group_row(comparison, group)
+        for comparison in comparisons
+        for group in comparison.groups
     ]
     return pd.DataFrame(rows, columns=GROUP_COLUMNS)
 
 
-def pair_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
-    """One row per experiment of ours (`a`) and later experiment or reference (`b`): a minus b.
+def tabulate_pairs(comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """One row per pair of `Comparison.list_pairs`: group `a` minus group `b`.
 
-    Final performance is that of the steps both have. `detectable_difference` is what these numbers
-    of seeds show with power 0.8, `seeds_to_settle` the number of seeds a side with which a true
-    difference as large as the observed one would show, both at the 5 % level.
+    Final performance is that of the last steps which both groups cover. `welch_p_adjusted` holds
+    the false discovery rate among all p-values of the table at the level of `welch_p` (Benjamini
+    and Hochberg 1995). `detectable_difference` is the true difference that these numbers of seeds
+    detect with power 0.8, `seeds_to_settle` the number of seeds per group that would detect a true
+    difference as large as the observed one, both at the 5 % level.
     """
-    rows = []
-    for comparison in comparisons:
-        for position, a in enumerate(comparison.ours):
-            rows += [_pair_row(comparison, a, b) for b in comparison.groups[position + 1 :]]
-    return pd.DataFrame(rows, columns=PAIR_COLUMNS)
+    rows = [
+        _make_pair_row(comparison, a, b, planned)
+        for comparison in comparisons
+        for a, b, planned in comparison.list_pairs()
+    ]
+    table = pd.DataFrame(rows, columns=PAIR_COLUMNS)
+    adjusted = statistics.adjust_p_values(table["welch_p"].to_numpy(dtype=float))
+    return table.assign(welch_p_adjusted=adjusted)
 
 
-def _group_row(comparison: Comparison, group: Group) -> dict:
-    result = final(group)
+def _make_group_row(comparison: Comparison, group: Group) -> dict[str, object]:
+    result = measure_final(group, comparison.final)
     known = result.moments if result else Moments(NAN, NAN, 0)
     values = result.values if result else None
-    row = {
+    return {
         "comparison": comparison.name,
         "group": group.name,
         "label": group.label,
         "env": group.env,
         "seeds": group.seeds,
         "evaluations": result.evaluations if result else 0,
-        "from_step": result.first_step if result else NAN,
-        "to_step": result.last_step if result else NAN,
-        **_interval("mean", _bootstrap(np.mean, values, value=known.mean)),
+        "from_step": result.window.start if result else NAN,
+        "to_step": result.window.end if result else NAN,
+        **_name_interval("mean", _bootstrap(np.mean, values, value=known.mean)),
         "sd": known.sd,
-        **_interval("iqm", _bootstrap(statistics.interquartile_mean, values)),
+        **_name_interval("iqm", _bootstrap(statistics.interquartile_mean, values)),
         "min": NAN if values is None else values.min(),
         "max": NAN if values is None else values.max(),
-        **_efficiency(comparison, group),
-        "note": _note(group),
+        **_measure_efficiency(comparison, group),
+        "note": _describe_limits(group),
     }
-    return row
 
 
-def _note(group: Group) -> str:
-    if group.published is not None:
-        smoothed = f", smoothed over {group.smoothed} epochs" if group.smoothed > 1 else ""
+def _describe_limits(group: Group) -> str:
+    """What a reader must know of a group's seeds before reading its numbers; often nothing."""
+    if isinstance(group, PublishedGroup):
+        smoothed = f", smoothed over {group.smoothed:,} steps" if group.smoothed else ""
         return f"{group.name}: {ONLY_MOMENTS}{smoothed}"
-    if group.seeds >= statistics.FEWEST_RESAMPLED:
-        return ""
-    return f"{group.name}: {({0: NO_SEEDS, 1: ONE_SEED}).get(group.seeds, NO_INTERVAL)}"
+    few = {0: NOT_TRAINED, 1: ONE_SEED}.get(group.seeds, NO_INTERVAL)
+    notes = [few if group.seeds < statistics.FEWEST_RESAMPLED else "", group.note]
+    return "; ".join(f"{group.name}: {note}" for note in notes if note)
 
 
-def _efficiency(comparison: Comparison, group: Group) -> dict:
+def _measure_efficiency(comparison: Comparison, group: Group) -> dict[str, float]:
     row = {"reach": NAN, "seeds_reaching": NAN, "steps_to_return": NAN, "steps_of_mean": NAN}
     if comparison.reach is None or not group.seeds:
         return row
-    row["reach"] = comparison.reach
-    mean, _ = group.mean_and_sd()
-    if group.smoothed == 1:
-        mean = curves.smooth(mean, comparison.reach_smooth)
-    row["steps_of_mean"] = statistics.steps_to_return(group.steps, mean, comparison.reach)
-    values = group.matrix(smooth=comparison.reach_smooth)
-    if values is not None:
+    reach = comparison.reach
+    row["reach"] = reach.test_return
+    mean, _ = group.compute_band()
+    if not (isinstance(group, PublishedGroup) and group.smoothed):
+        mean = grids.smooth_curve(group.steps, mean, reach.smooth)
+    row["steps_of_mean"] = statistics.steps_to_return(group.steps, mean, reach.test_return)
+    if isinstance(group, SeedGroup):
         steps = np.array(
-            [statistics.steps_to_return(group.steps, v, comparison.reach) for v in values.T]
+            [
+                statistics.steps_to_return(group.steps, curve, reach.test_return)
+                for curve in group.get_values(smooth=reach.smooth).T
+            ]
         )
         reached = steps[~np.isnan(steps)]
         row["seeds_reaching"] = len(reached)
@@ -309,85 +298,145 @@ def _efficiency(comparison: Comparison, group: Group) -> dict:
     return row
 
 
-def _pair_row(comparison: Comparison, a: Group, b: Group) -> dict:
-    row = {"comparison": comparison.name, "a": a.name, "b": b.name}
-    row |= {"seeds_a": a.seeds, "seeds_b": b.seeds}
-    both = (final(a, b), final(b, a)) if a.seeds and b.seeds else (None, None)
-    if None in both:
-        empty = [_note(group) for group in (a, b) if not group.seeds]
+def _make_pair_row(comparison: Comparison, a: Group, b: Group, planned: bool) -> dict[str, object]:
+    row = {
+        "comparison": comparison.name,
+        "a": a.name,
+        "b": b.name,
+        "planned": PLANNED if planned else EXPLORATORY,
+        "seeds_a": a.seeds,
+        "seeds_b": b.seeds,
+    }
+    final_a, final_b = measure_final(a, comparison.final, b), measure_final(b, comparison.final, a)
+    if final_a is None or final_b is None:
+        empty = [_describe_limits(group) for group in (a, b) if not group.seeds]
         return row | {"note": "; ".join(empty) or NO_COMMON_STEPS}
-    of_a, of_b = (result.moments for result in both)
-    test = statistics.welch(of_a, of_b)
+    test = statistics.welch(final_a.moments, final_b.moments)
     better = Estimate(NAN)
-    if both[0].values is not None and both[1].values is not None:
-        better = statistics.bootstrap(statistics.improvement, both[0].values, both[1].values)
+    if final_a.values is not None and final_b.values is not None:
+        better = statistics.bootstrap(statistics.improvement, final_a.values, final_b.values)
     return row | {
-        "evaluations_a": both[0].evaluations,
-        "evaluations_b": both[1].evaluations,
-        "to_step": min(result.last_step for result in both),
-        "mean_a": of_a.mean,
-        "mean_b": of_b.mean,
+        "evaluations_a": final_a.evaluations,
+        "evaluations_b": final_b.evaluations,
+        "from_step": final_a.window.start,
+        "to_step": final_a.window.end,
+        "mean_a": final_a.moments.mean,
+        "mean_b": final_b.moments.mean,
         "difference": test.difference,
         "difference_low": test.low,
         "difference_high": test.high,
         "welch_t": test.t,
         "welch_df": test.df,
         "welch_p": test.p,
-        **_interval("probability_of_improvement", better),
-        "detectable_difference": statistics.detectable_difference(of_a, of_b),
-        "seeds_to_settle": statistics.seeds_to_detect(test.difference, of_a, of_b),
-        "note": "; ".join(filter(None, (_note(a), _note(b)))),
+        **_name_interval("probability_of_improvement", better),
+        "detectable_difference": statistics.detectable_difference(final_a.moments, final_b.moments),
+        "seeds_to_settle": statistics.seeds_to_detect(
+            test.difference, final_a.moments, final_b.moments
+        ),
+        "note": "; ".join(
+            filter(
+                None,
+                (
+                    _describe_limits(a),
+                    _describe_limits(b),
+                    _describe_end(a, b, comparison.final.end),
+                ),
+            )
+        ),
     }
 
 
-def _experiment(name: str, label: str, runs: pd.DataFrame) -> Group:
+def _describe_end(a: Group, b: Group, latest: float) -> str:
+    """Which of two groups ends before the other, if by more than one evaluation of the latter.
+
+    What comes after the step `latest` does not count.
+    """
+    ends = {group.name: group.steps[-1] for group in (a, b)}
+    first, last = sorted((a, b), key=lambda group: ends[group.name])
+    if np.count_nonzero((last.steps > ends[first.name]) & (last.steps <= latest)) <= 1:
+        return ""
+    return (
+        f"{first.name} ends at step {ends[first.name]:,.0f}, {last.name} at step "
+        f"{ends[last.name]:,.0f}: compared up to the former"
+    )
+
+
+def _load_experiment(name: str, label: str, runs: pd.DataFrame) -> SeedGroup:
     own = runs[runs["experiment"] == name]
     env = own["env"].iloc[0] if len(own) else ""
-    return Group(name, label, env, ours=True, seeds=own["seed"].nunique(), runs=own)
+    return SeedGroup(name, label, env, own, ours=True)
 
 
-def _reference(name: str, spec: dict, root: Path) -> Group:
-    common = {"name": name, "label": spec["label"], "env": spec["env"], "ours": False}
+def _load_reference(name: str, spec: dict[str, Any], root: Path) -> Group:
     if "curve" in spec:
-        curve = spec["curve"]
-        path = root / file_name(curve["file"])
-        published = curves.read_published(path, spec["env"], curve["implementation"])
-        smoothed = curve.get("smoothed", 1)
-        return Group(**common, seeds=curve["seeds"], published=published, smoothed=smoothed)
+        source = spec["curve"]
+        path = root / file_name(source["file"])
+        curve = curves.read_published(path, spec["env"], source["implementation"])
+        smoothed = _get_width(source, "smoothed")
+        return PublishedGroup(name, spec["label"], spec["env"], source["seeds"], curve, smoothed)
     if "table" in spec:
         runs = curves.read_per_seed(root / file_name(spec["table"]))
     else:
         runs = curves.read_external(root / file_name(path) for path in spec["runs"])
-    return Group(**common, seeds=runs["seed"].nunique(), runs=runs)
+    aligned = grids.align_seeds(runs)
+    if aligned.empty:
+        raise UserError("its seeds have no environment steps in common; leave some out")
+    return SeedGroup(name, spec["label"], spec["env"], aligned, note=_describe_ends(runs))
 
 
-def _one_line(text: str) -> str:
+def _describe_ends(runs: pd.DataFrame) -> str:
+    """Where the seeds of a group end, if they do not end within one evaluation of each other."""
+    ends = runs.groupby("seed")["env_interacts"].max()
+    longest = runs[runs["seed"] == ends.idxmax()]["env_interacts"]
+    if np.count_nonzero(longest > ends.min()) <= 1:
+        return ""
+    return f"seeds end between steps {ends.min():,.0f} and {ends.max():,.0f}, used up to the first"
+
+
+def _load_factorial(spec: Mapping[str, Any], planned: Mapping[str, int]) -> Factorial:
+    """The 2x2 that `factorial` of a comparison declares."""
+    cells = tuple(name for row in spec["cells"] for name in row)
+    return Factorial(
+        networks=tuple(spec["networks"]),
+        schedule=tuple(spec["schedule"]),
+        cells=cells,
+        planned=tuple(planned.get(name, 0) for name in cells),
+    )
+
+
+def _load_final(spec: dict[str, int]) -> FinalSteps:
+    return FinalSteps(
+        width=spec.get("steps", DEFAULT_FINAL.width), end=spec.get("end", DEFAULT_FINAL.end)
+    )
+
+
+def _get_width(spec: dict[str, Any], key: str) -> int:
+    """The width in steps of a moving average; 0 where there is none."""
+    return spec[key]["steps"] if key in spec else 0
+
+
+def _join_lines(text: str) -> str:
     """The text without line breaks, and without characters that are not printed."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _told_apart(groups: list[Group]) -> tuple[Group, ...]:
+def _distinguish(groups: list[Group]) -> tuple[Group, ...]:
     """The groups with labels on one line, the name added to those that are equal otherwise."""
-    labels = [_one_line(group.label) or group.name for group in groups]
+    labels = [_join_lines(group.label) or group.name for group in groups]
     while len(set(labels)) < len(labels):
         labels = [
             f"{label} ({group.name})" if labels.count(label) > 1 else label
             for label, group in zip(labels, groups, strict=True)
         ]
     return tuple(
-        dataclasses.replace(group, label=label, env=_one_line(group.env))
+        dataclasses.replace(group, label=label, env=_join_lines(group.env))
         for label, group in zip(labels, groups, strict=True)
     )
 
 
-def _bootstrap(statistic, values: np.ndarray | None, value: float = NAN) -> Estimate:
+def _bootstrap(statistic: Callable, values: np.ndarray | None, value: float = NAN) -> Estimate:
     return Estimate(value) if values is None else statistics.bootstrap(statistic, values)
 
 
-def _interval(name: str, estimate: Estimate) -> dict:
+def _name_interval(name: str, estimate: Estimate) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-
-
-def _unbiased(sd: float, n: int) -> float:
-    """A standard deviation of divisor n - 1 from one of divisor n; NaN for one seed."""
-    return sd * math.sqrt(n / (n - 1)) if n > 1 else NAN

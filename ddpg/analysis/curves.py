@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ddpg.errors import UserError
-from ddpg.files import sha256
-from ddpg.runs.directory import RunDirectory, check_distinct, is_visible
+from ddpg.files import read_json, sha256
+from ddpg.runs.directory import CONFIG, RunDirectory, check_distinct, is_visible
 
 # Spinning Up's column names and ours. Only the first three are in the files of every off-policy
-# algorithm of Spinning Up; a column that a file lacks is NaN in our table.
+# algorithm of Spinning Up; a missing column is NaN in our table.
 COLUMNS = {
     "Epoch": "epoch",
     "TotalEnvInteracts": "env_interacts",
@@ -45,8 +45,6 @@ PUBLISHED_COLUMNS = [
     "performance_std",
 ]
 PER_SEED_COLUMNS = ["seed", "env_interacts", "test_return_mean"]
-
-FINAL_EVALUATIONS = 10
 
 
 def read_progress(path: Path | str) -> pd.DataFrame:
@@ -83,7 +81,7 @@ def read_progress(path: Path | str) -> pd.DataFrame:
         table = pd.read_csv(io.StringIO(text), sep="\t", dtype="float64")
     except ValueError as error:
         raise UserError(f"{path}: a cell is not a number: {error}") from None
-    _check_curve(path, table["TotalEnvInteracts"], table["AverageTestEpRet"])
+    check_curve(path, table["TotalEnvInteracts"], table["AverageTestEpRet"])
     return table.reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
 
 
@@ -109,7 +107,7 @@ def read_config(directory: Path | str) -> dict:
     return config
 
 
-def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:
+def aggregate_runs(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     """Read many runs into one table with the columns RUN_COLUMNS, by experiment, seed and epoch.
 
     No runs give a table without rows. Raises UserError as `read_run` does, for two runs of one
@@ -132,6 +130,145 @@ def aggregate(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     return curves.astype({"seed": int, "epoch": int, "env_interacts": int})
 
 
+def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
+    """Read back the CSV files of `aggregate` tables as one table.
+
+    A run that several of them hold, because several comparisons name its experiment, is there once.
+    No files give a table without rows. UserError for any other file, and for different runs of one
+    seed.
+    """
+    tables = []
+    for path in paths:
+        table = read_csv(path)
+        if list(table.columns) != RUN_COLUMNS:
+            raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
+        _check_numbers(path, table, ["seed", *COLUMNS.values()])
+        tables.append(table)
+    if not tables:
+        return pd.DataFrame(columns=RUN_COLUMNS)
+    table = pd.concat(tables).drop_duplicates(ignore_index=True)
+    twice = table[table.duplicated(["experiment", "seed", "env_interacts"])]
+    if len(twice):
+        run = twice.iloc[0]
+        raise UserError(
+            f"{', '.join(map(str, paths))}: hold different runs of {run['experiment']} seed "
+            f"{run['seed']}; make them again with: python -m ddpg aggregate"
+        )
+    return table
+
+
+def read_published(path: Path | str, environment: str, implementation: str) -> pd.DataFrame:
+    """Read one published curve, of which only mean and standard deviation over seeds are known.
+
+    The file has the columns PUBLISHED_COLUMNS. Returns `env_interacts`, `mean` and `sd`.
+    """
+    table = read_csv(path)
+    if list(table.columns) != PUBLISHED_COLUMNS:
+        raise UserError(f"{path}: its columns must be {', '.join(PUBLISHED_COLUMNS)}")
+    _check_numbers(path, table, PUBLISHED_COLUMNS[2:])
+    rows = (table["environment"] == environment) & (table["implementation"] == implementation)
+    if not rows.any():
+        known = table[["environment", "implementation"]].drop_duplicates().agg(" ".join, axis=1)
+        raise UserError(
+            f"{path}: no curve of {implementation} on {environment}; there are: {', '.join(known)}"
+        )
+    curve = table.loc[rows, PUBLISHED_COLUMNS[2:]].reset_index(drop=True)
+    curve.columns = ["env_interacts", "mean", "sd"]
+    check_curve(path, curve["env_interacts"], curve["mean"])
+    if not (np.isfinite(curve["sd"]) & (curve["sd"] >= 0)).all():
+        raise UserError(
+            f"{path}: a standard deviation of {implementation} is not a number of 0 or more"
+        )
+    return curve
+
+
+def read_per_seed(path: Path | str) -> pd.DataFrame:
+    """Read a CSV file of curves per seed: PER_SEED_COLUMNS, and any others of our own table.
+
+    Seeds may be evaluated at different steps.
+    """
+    table = read_csv(path)
+    _check_source(Path(path))
+    missing = [name for name in PER_SEED_COLUMNS if name not in table.columns]
+    if missing:
+        raise UserError(f"{path}: not a table of curves per seed: no column {', '.join(missing)}")
+    _check_numbers(path, table, ["seed", *COLUMNS.values()])
+    if table.empty or table["seed"].isna().any():
+        raise UserError(f"{path}: no rows, or a row without a seed")
+    curves = [(f"{path}, seed {seed}", curve) for seed, curve in table.groupby("seed")]
+    for name, curve in curves:
+        check_curve(name, curve["env_interacts"], curve["test_return_mean"])
+    return table.reindex(columns=["seed", *COLUMNS.values()])
+
+
+def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
+    """Read runs of other programs in Spinning Up's format.
+
+    The paths are those of `find_progress_files`. Seeds are numbered in the order of the paths: the
+    number says only which lines belong together. Raises UserError as `read_progress` does, for a
+    directory without any run, and for a run that is there twice.
+    """
+    files = find_progress_files(paths)
+    curves = [(file, read_progress(file)) for file in files]
+    return pd.concat([curve.assign(seed=number) for number, (_, curve) in enumerate(curves)])
+
+
+def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
+    """The files of runs in Spinning Up's format: each path, or every progress.txt below it.
+
+    Those that are hidden or were set aside are left out. UserError for a directory without any, and
+    for a run that is there twice.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise UserError(f"{path}: no such file")
+        found = [path]
+        if path.is_dir():
+            found = sorted(path.rglob("progress.txt"))
+            found = [file for file in found if is_visible(file, path)]
+        if not found:
+            raise UserError(f"{path}: no progress.txt in this directory or below it")
+        files += found
+    _check_no_copies(files)
+    return files
+
+
+def find_seed(progress: Path) -> int | None:
+    """The seed in the config.json beside a progress.txt; None where there is none."""
+    config = progress.with_name(CONFIG)
+    seed = read_json(config).get("seed") if config.exists() else None
+    return seed if type(seed) is int else None
+
+
+def name_source(table: Path) -> Path:
+    """The file beside an imported table that says where it is from."""
+    return table.with_name(f"{table.name}.source.json")
+
+
+def find_differing_keys(config: dict, other: dict) -> list[str]:
+    """The keys, besides the seed, in which the configurations of two runs differ."""
+    keys = sorted((config.keys() | other.keys()) - {"seed"})
+    absent = object()
+    return [key for key in keys if config.get(key, absent) != other.get(key, absent)]
+
+
+def _check_source(table: Path) -> None:
+    """Raise UserError where an imported table is not what was imported."""
+    source = name_source(table)
+    if source.exists() and read_json(source).get("sha256") != sha256(table):
+        raise UserError(f"{table}: not the bytes that {source} lists; import it again")
+
+
+def _check_no_copies(files: list[Path]) -> None:
+    """Raise UserError where two files have the same bytes, so are the same run twice."""
+    seen: dict[str, Path] = {}
+    for file in files:
+        first = seen.setdefault(sha256(file), file)
+        if first is not file:
+            raise UserError(f"{first} and {file}: the same run twice; remove one")
+
+
 def check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
     """Raise UserError unless all curves (name, table) were evaluated at the same steps."""
     names, tables = zip(*runs, strict=True)
@@ -146,138 +283,11 @@ def check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
             )
 
 
-def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
-    """Read back the CSV files of `aggregate` tables as one table.
-
-    A run that several of them hold, because several comparisons name its experiment, is there once.
-    No files give a table without rows. UserError for any other file, and for different runs of one
-    seed.
-    """
-    tables = []
-    for path in paths:
-        table = _read_csv(path)
-        if list(table.columns) != RUN_COLUMNS:
-            raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
-        _check_numbers(path, table, ["seed", *COLUMNS.values()])
-        tables.append(table)
-    if not tables:
-        return pd.DataFrame(columns=RUN_COLUMNS)
-    table = pd.concat(tables).drop_duplicates(ignore_index=True)
-    twice = table[table.duplicated(["experiment", "seed", "env_interacts"])]
-    if len(twice):
-        run = twice.iloc[0]
-        raise UserError(
-            f"{', '.join(map(str, paths))}: hold different runs of {run['experiment']} seed "
-            f"{run['seed']}; make them anew with: python -m ddpg aggregate"
-        )
-    return table
-
-
-def read_published(path: Path | str, environment: str, implementation: str) -> pd.DataFrame:
-    """Read one published curve, of which only mean and standard deviation over seeds are known.
-
-    The file has the columns PUBLISHED_COLUMNS. Returns `env_interacts`, `mean` and `sd`.
-    """
-    table = _read_csv(path)
-    if list(table.columns) != PUBLISHED_COLUMNS:
-        raise UserError(f"{path}: its columns must be {', '.join(PUBLISHED_COLUMNS)}")
-    _check_numbers(path, table, PUBLISHED_COLUMNS[2:])
-    rows = (table["environment"] == environment) & (table["implementation"] == implementation)
-    if not rows.any():
-        known = table[["environment", "implementation"]].drop_duplicates().agg(" ".join, axis=1)
-        raise UserError(
-            f"{path}: no curve of {implementation} on {environment}; there are: {', '.join(known)}"
-        )
-    curve = table.loc[rows, PUBLISHED_COLUMNS[2:]].reset_index(drop=True)
-    curve.columns = ["env_interacts", "mean", "sd"]
-    _check_curve(path, curve["env_interacts"], curve["mean"])
-    if not (np.isfinite(curve["sd"]) & (curve["sd"] >= 0)).all():
-        raise UserError(
-            f"{path}: a standard deviation of {implementation} is no number of 0 or more"
-        )
-    return curve
-
-
-def read_per_seed(path: Path | str) -> pd.DataFrame:
-    """Read a CSV file of curves per seed: PER_SEED_COLUMNS, and any others of our own table."""
-    table = _read_csv(path)
-    missing = [name for name in PER_SEED_COLUMNS if name not in table.columns]
-    if missing:
-        raise UserError(f"{path}: not a table of curves per seed: no column {', '.join(missing)}")
-    _check_numbers(path, table, ["seed", *COLUMNS.values()])
-    if table.empty or table["seed"].isna().any():
-        raise UserError(f"{path}: no rows, or a row without a seed")
-    curves = [(f"{path}, seed {seed}", curve) for seed, curve in table.groupby("seed")]
-    for name, curve in curves:
-        _check_curve(name, curve["env_interacts"], curve["test_return_mean"])
-    check_same_steps(curves)
-    return table.reindex(columns=["seed", *COLUMNS.values()])
-
-
-def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
-    """Read runs of other programs in Spinning Up's format.
-
-    Each path is one file, or a directory in which every `progress.txt` is taken but those that are
-    hidden or were set aside. Seeds are numbered in the order of the paths: the number says only
-    which lines belong together. Raises UserError as `read_progress` does, for a directory without
-    any run, and for a run that is there twice.
-    """
-    files: list[Path] = []
-    for path in map(Path, paths):
-        found = [path]
-        if path.is_dir():
-            found = sorted(path.rglob("progress.txt"))
-            found = [file for file in found if is_visible(file, path)]
-        if not found:
-            raise UserError(f"{path}: no progress.txt in this directory or below it")
-        files += found
-    curves = [(file, read_progress(file)) for file in files]
-    _check_no_copies(files)
-    check_same_steps(curves)
-    return pd.concat([curve.assign(seed=number) for number, (_, curve) in enumerate(curves)])
-
-
-def smooth(values: np.ndarray, width: int) -> np.ndarray:
-    """Moving average over `width` (odd) epochs, centred, with what there is of it at the ends.
-
-    values (T,) -> (T,). It is `np.convolve(x, y, 'same') / np.convolve(z, y, 'same')` of Spinning
-    Up's `spinup/utils/plot.py`, and holds also for curves shorter than the window.
-    """
-    half = width // 2
-    window = np.ones(width)
-    sums = np.convolve(values, window)[half : half + len(values)]
-    return sums / np.convolve(np.ones(len(values)), window)[half : half + len(values)]
-
-
-def differing_keys(config: dict, other: dict) -> list[str]:
-    """The keys, besides the seed, in which the configurations of two runs differ."""
-    keys = sorted((config.keys() | other.keys()) - {"seed"})
-    absent = object()
-    return [key for key in keys if config.get(key, absent) != other.get(key, absent)]
-
-
-def final_evaluations(total: int) -> int:
-    """How many evaluations make the final performance: the last ten, of a short run its last third.
-
-    Ten evaluations of a run that has only ten would be its whole curve.
-    """
-    return min(FINAL_EVALUATIONS, max(1, total // 3))
-
-
-def _check_no_copies(files: list[Path]) -> None:
-    """Raise UserError where two files are the same to the byte, their times included."""
-    seen: dict[str, Path] = {}
-    for file in files:
-        first = seen.setdefault(sha256(file), file)
-        if first is not file:
-            raise UserError(f"{first} and {file}: the same run twice; remove one")
-
-
 def _check_same_configuration(directories: list[Path]) -> None:
     first, *others = directories
     reference = read_config(first)
     for other in others:
-        differing = differing_keys(reference, read_config(other))
+        differing = find_differing_keys(reference, read_config(other))
         if differing:
             raise UserError(
                 f"{first} and {other}: runs of one experiment with different "
@@ -285,7 +295,8 @@ def _check_same_configuration(directories: list[Path]) -> None:
             )
 
 
-def _check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
+def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
+    """UserError unless the steps (T,) increase and the test returns (T,) are finite."""
     if not (steps.notna().all() and steps.is_monotonic_increasing and steps.is_unique):
         raise UserError(f"{name}: its environment steps do not increase from row to row")
     if not np.isfinite(returns).all():
@@ -296,8 +307,8 @@ def _check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None
         )
 
 
-def _read_csv(path: Path | str) -> pd.DataFrame:
-    """A CSV table; UserError unless each row has one cell for each column."""
+def read_csv(path: Path | str) -> pd.DataFrame:
+    """Read a CSV table in UTF-8; UserError unless each row has one cell for each column."""
     text = _read_text(path)
     try:
         header, *rows = list(csv.reader(io.StringIO(text), strict=True)) or [[]]
@@ -319,7 +330,7 @@ def _check_no_column_twice(path: Path | str, names: list[str]) -> None:
 
 
 def _check_numbers(path: Path | str, table: pd.DataFrame, columns: Iterable[str]) -> None:
-    """UserError where a cell of one of the columns, if they are there, is no number."""
+    """UserError where a cell of one of the columns, if they are there, is not a number."""
     for column in table.columns.intersection(list(columns)) if len(table) else ():
         if not pd.api.types.is_numeric_dtype(table[column]) or table[column].dtype == bool:
             raise UserError(f"{path}: a cell of the column {column} is not a number")

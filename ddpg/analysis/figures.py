@@ -17,6 +17,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib import font_manager
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -25,8 +26,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
 
-from ddpg.analysis import statistics
-from ddpg.analysis.comparison import Comparison, Group, final
+from ddpg.analysis import factorial, statistics
+from ddpg.analysis.comparison import Comparison, Factorial
+from ddpg.analysis.groups import NOT_TRAINED, Final, Group, PublishedGroup, SeedGroup, measure_final
 from ddpg.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -83,49 +85,51 @@ QUARTILES = _POINT | {
 PUBLISHED = _POINT | {"marker": "x", "color": COLOURS[3], "markersize": 6, "capsize": 2}
 
 WIDTH = 6.4
-# What a legend's symbols and margins take of the width, in inches, and how many lines of it the
-# figures' heights allow for.
+# Width of a legend's symbols and margins in inches, and the number of legend lines for which the
+# figures' heights have room.
 LEGEND_MARGIN, LEGEND_LINES = 0.9, 8
-# How wide a group's label beside its row of points may be, in inches.
+# Maximum width in inches of a group's label beside its row of points.
 ROW_LABEL = 2.6
 MARGIN = 0.2
-# Enough for a band; the tables use more.
+# Resamples for a drawn band; the tables use more.
 BAND_RESAMPLES = 2000
 
 
-def _styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+def _apply_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
-    def drawing(*args) -> Figure:
+    def drawing(*args: Comparison | Group | str) -> Figure:
         with mpl.rc_context(STYLE):
-            return draw(*map(_drawable, args))
+            return draw(*map(_make_drawable, args))
 
     return drawing
 
 
-def _drawable(given):
+def _make_drawable(given: Comparison | Group | str) -> Comparison | Group | str:
     """A comparison, group or text with only characters that the font has."""
     if isinstance(given, Comparison):
-        groups = tuple(map(_drawable, given.groups))
-        return dataclasses.replace(given, title=_drawable(given.title), groups=groups)
-    if isinstance(given, Group):
-        return dataclasses.replace(given, label=_drawable(given.label), env=_drawable(given.env))
-    known = _characters(font_manager.findfont(FontProperties()))
-    return "".join(c if ord(c) in known else _code_point(c) for c in given)
+        groups = tuple(map(_make_drawable, given.groups))
+        return dataclasses.replace(given, title=_make_drawable(given.title), groups=groups)
+    if isinstance(given, SeedGroup | PublishedGroup):
+        return dataclasses.replace(
+            given, label=_make_drawable(given.label), env=_make_drawable(given.env)
+        )
+    known = _list_characters(font_manager.findfont(FontProperties()))
+    return "".join(c if ord(c) in known else _name_code_point(c) for c in given)
 
 
 @functools.cache
-def _characters(font: str) -> frozenset[int]:
+def _list_characters(font: str) -> frozenset[int]:
     return frozenset(font_manager.get_font(font).get_charmap())
 
 
-@functools.cache  # so that it is said once
-def _code_point(character: str) -> str:
+@functools.cache  # so that each character is logged once
+def _name_code_point(character: str) -> str:
     name = f"U+{ord(character):04X}"
     log.warning("the figures' font has no %s: it is drawn as <%s>", character, name)
     return f"<{name}>"
 
 
-def save(figure: Figure, stem: Path | str) -> list[Path]:
+def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
     """Write `stem`.svg, .pdf and .png, each whole or not at all; returns their paths."""
     paths = []
     with mpl.rc_context(STYLE):
@@ -145,17 +149,17 @@ def save(figure: Figure, stem: Path | str) -> list[Path]:
     return paths
 
 
-@_styled
-def learning_curve(group: Group, title: str) -> Figure:
+@_apply_style
+def draw_learning_curve(group: SeedGroup, title: str) -> Figure:
     """Test return of one experiment: every seed thin, their mean, and its 95 % bootstrap band.
 
     Too few seeds for an interval (`statistics.bootstrap`) have no band.
     """
-    figure, axes = _new(4.2, title)
-    values = group.matrix()
+    figure, axes = _make_axes(4.2, title)
+    values = group.get_values()
     if values is None:
-        return _empty(figure, axes, group)
-    scale, unit = _scale([group])
+        return _mark_empty(figure, axes, group)
+    scale, unit = _choose_unit([group])
     steps = group.steps / scale
     axes.plot(steps, values, color=GREY, linewidth=0.5, alpha=0.7)
     axes.plot([], [], color=GREY, linewidth=0.5, alpha=0.7, label="each seed")
@@ -173,56 +177,56 @@ def learning_curve(group: Group, title: str) -> Figure:
         )
     label = f"mean: {group.legend}"
     axes.plot(steps, values.mean(axis=1), color=COLOURS[0], zorder=2.2, label=label)
-    _label(axes, unit, RETURN)
-    _legend(figure, _labelled(axes))
+    _label_axes(axes, unit, RETURN)
+    _add_legend(figure, _list_entries(axes))
     return figure
 
 
-@_styled
-def comparison(given: Comparison) -> Figure:
+@_apply_style
+def draw_comparison(comparison: Comparison) -> Figure:
     """Test return of every group: mean and one standard deviation over seeds.
 
-    So the notes and Spinning Up draw it (divisor n). Every seed is smoothed as the comparison says,
+    As the notes and Spinning Up draw it (divisor n). Every seed is smoothed as the comparison says,
     a published curve is drawn as it is.
     """
-    figure, axes = _new(4.8, given.title)
-    unit, entries = _draw_groups(axes, given, "test_return_mean", given.smooth)
-    _label(axes, unit, RETURN)
-    smoothed = f"; smoothed over {given.smooth} epochs" if given.smooth > 1 else ""
-    _legend(figure, entries, MEAN_AND_SD + smoothed)
+    figure, axes = _make_axes(4.8, comparison.title)
+    unit, entries = _draw_groups(axes, comparison, "test_return_mean", comparison.smooth)
+    _label_axes(axes, unit, RETURN)
+    smoothed = f"; smoothed over {comparison.smooth:,} steps" if comparison.smooth else ""
+    _add_legend(figure, entries, MEAN_AND_SD + smoothed)
     return figure
 
 
-@_styled
-def values_and_losses(given: Comparison) -> Figure:
-    """Average Q-value and both losses of every group of which they are known."""
+@_apply_style
+def draw_training_values(comparison: Comparison) -> Figure:
+    """Average Q-value and both losses of every group that has them."""
     figure = Figure(figsize=(WIDTH, 7.6))
-    figure.suptitle(_fit(given.title, 10, WIDTH - MARGIN), fontsize=10)
+    figure.suptitle(_break_lines(comparison.title, 10, WIDTH - MARGIN), fontsize=10)
     panels = figure.subplots(len(TRAINING_PANELS), 1, sharex=True)
     entries: dict[str, Artist] = {}
     for axes, (column, label) in zip(panels, TRAINING_PANELS.items(), strict=True):
-        unit, drawn = _draw_groups(axes, given, column, smooth=1)
+        unit, drawn = _draw_groups(axes, comparison, column, smooth=0)
         entries = drawn | entries
-        _label(axes, unit if axes is panels[-1] else None, label)
+        _label_axes(axes, unit if axes is panels[-1] else None, label)
     figure.align_ylabels(panels)
-    _legend(figure, entries, MEAN_AND_SD)
+    _add_legend(figure, entries, MEAN_AND_SD)
     return figure
 
 
-@_styled
-def seed_panels(group: Group, title: str) -> Figure:
+@_apply_style
+def draw_seeds(group: SeedGroup, title: str) -> Figure:
     """One panel per seed: its test return, the spread of its test episodes, the mean of all."""
-    values = group.matrix()
+    values = group.get_values()
     if values is None:
-        return _empty(*_new(4.2, title), group)
+        return _mark_empty(*_make_axes(4.2, title), group)
     columns = min(5, group.seeds)
     rows = math.ceil(group.seeds / columns)
     figure = Figure(figsize=(WIDTH, 1.8 + 1.3 * rows))
-    figure.suptitle(_fit(title, 10, WIDTH - MARGIN), fontsize=10)
+    figure.suptitle(_break_lines(title, 10, WIDTH - MARGIN), fontsize=10)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
-    scale, unit = _scale([group])
+    scale, unit = _choose_unit([group])
     steps = group.steps / scale
-    mean, spread = values.mean(axis=1), group.matrix("test_return_std")
+    mean, spread = values.mean(axis=1), group.get_values("test_return_std")
     for position, seed in enumerate(np.unique(group.runs["seed"])):
         axes, curve = panels[position], values[:, position]
         if spread is not None:
@@ -233,82 +237,172 @@ def seed_panels(group: Group, title: str) -> Figure:
         label = f"mean: {group.legend}"
         axes.plot(steps, mean, color=COLOURS[1], linestyle="--", linewidth=0.8, label=label)
         axes.set_title(f"seed {seed}", fontsize=8)
-        _label(axes, None, "test return" if position % columns == 0 else None)
+        _label_axes(axes, None, "test return" if position % columns == 0 else None)
         if position >= group.seeds - columns:
             axes.tick_params(labelbottom=True)
     for axes in panels[group.seeds :]:
         axes.set_axis_off()
-    _legend(
+    _add_legend(
         figure,
-        _labelled(panels[0]),
+        _list_entries(panels[0]),
         f"{RETURN}\nagainst environment steps ({unit})".replace("\n", " "),
     )
     return figure
 
 
-@_styled
-def final_returns(given: Comparison) -> Figure:
+@_apply_style
+def draw_final_returns(comparison: Comparison) -> Figure:
     """Final performance: every seed a point, mean and interquartile mean with 95 % intervals.
+
+    It is the mean over the last steps of each group; groups that end at other steps say at which.
 
     Too few seeds for an interval (`statistics.bootstrap`) are points only.
     """
+    finals = [measure_final(group, comparison.final) for group in comparison.groups]
+    widths = {final.window.end - final.window.start for final in finals if final}
+    ends = {final.window.end for final in finals if final}
+    apart = len(widths) > 1 or max(ends, default=0) - min(ends, default=0) > max(widths, default=0)
     labels = [
-        f"{_fit(group.label, 9, ROW_LABEL, most=30)}\n{_fit(group.detail, 9, ROW_LABEL)}"
-        for group in given.groups
+        _name_row(group, final if apart else None)
+        for group, final in zip(comparison.groups, finals, strict=True)
     ]
     row_height = max(0.6, *(0.15 * len(label.splitlines()) for label in labels))
-    height = 1.7 + row_height * len(given.groups)
-    figure, axes = _new(height, given.title, WIDTH - ROW_LABEL - MARGIN)
-    for row, group in enumerate(given.groups):
-        _draw_final(axes, row, group)
+    height = 1.7 + row_height * len(comparison.groups)
+    figure, axes = _make_axes(height, comparison.title, WIDTH - ROW_LABEL - MARGIN)
+    for row, (group, final) in enumerate(zip(comparison.groups, finals, strict=True)):
+        _draw_final(axes, row, group, final)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.45, -0.55)
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
+    width = f"{max(widths):,.0f} " if widths else ""
+    end = comparison.final.end
+    limit = f" up to step {end:,.0f}" if math.isfinite(end) else ""
     axes.set_xlabel(
-        "final test return: mean of the last evaluations\n(undiscounted sum of rewards)"
+        f"final test return: mean over the last {width}steps{limit}\n(undiscounted sum of rewards)"
     )
-    _legend(figure, _labelled(axes))
+    _add_legend(figure, _list_entries(axes))
     return figure
 
 
+@_apply_style
+def draw_factorial(comparison: Comparison) -> Figure:
+    """A 2x2: the final returns of its cells with every seed, and the effects with intervals.
+
+    While seeds are missing, the title of the legend says which.
+    """
+    two_by_two = comparison.factorial
+    missing = factorial.list_missing(comparison, two_by_two)
+    figure = Figure(figsize=(WIDTH, 4.4 + 0.16 * len(missing)))
+    figure.suptitle(_break_lines(comparison.title, 10, WIDTH - MARGIN), fontsize=10)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    _draw_cells(left, comparison, two_by_two)
+    _draw_effects(right, factorial.tabulate_effects([comparison]))
+    note = [_break_lines(line, 8, WIDTH - LEGEND_MARGIN) for line in ["Incomplete.", *missing]]
+    _add_legend(figure, _list_entries(left), "\n".join(note) if missing else None)
+    return figure
+
+
+def _draw_cells(axes: Axes, comparison: Comparison, two_by_two: Factorial) -> None:
+    """Final return against the schedule, a line for each networks, every seed a point."""
+    cells = factorial.measure_cells(comparison, two_by_two)
+    intervals = np.array(factorial.compute_cell_intervals(cells))
+    for row, networks in enumerate(two_by_two.networks):
+        style = _choose_style(row)
+        places = np.array([0.0, 1.0]) + (row - 0.5) * 0.12
+        mean, low, high = intervals[2 * row : 2 * row + 2].T
+        axes.errorbar(
+            places,
+            mean,
+            yerr=np.nan_to_num([mean - low, high - mean]),
+            label=f"networks {networks}: mean, 95 % interval",
+            capsize=3,
+            markersize=5,
+            **style,
+        )
+        for place, cell in zip(places, cells[2 * row : 2 * row + 2], strict=True):
+            if cell is not None:
+                apart = np.resize([0.03, 0.05], len(cell.values)) * (1 if row else -1)
+                label = f"networks {networks}: one seed"
+                points = ONE_SEED | {"color": style["color"], "marker": style["marker"]}
+                axes.plot(place + apart, cell.values, label=label, **points)
+    axes.set_xticks([0, 1], [_break_lines(name, 9, 1.4) for name in two_by_two.schedule])
+    axes.set_xlim(-0.4, 1.4)
+    axes.grid(False, axis="x")
+    axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
+    axes.set_xlabel("schedule of updates")
+    axes.set_ylabel("final test return\n(undiscounted sum of rewards)")
+    if not any(cells):
+        axes.text(0.5, 0.5, NOT_TRAINED, transform=axes.transAxes, ha="center")
+
+
+def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
+    """The effects and their 95 % intervals."""
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    for row, effect in enumerate(effects.to_dict("records")):
+        value, low, high = (effect[f"estimate{end}"] for end in ("", "_low", "_high"))
+        if math.isnan(value):
+            axes.text(0.5, row, "unknown", transform=axes.get_yaxis_transform(), ha="center")
+            continue
+        reach = np.nan_to_num([[value - low], [high - value]])
+        axes.errorbar(value, row, xerr=reach, color=COLOURS[3], marker="D", capsize=3)
+    if effects["estimate"].isna().all():
+        axes.set_xticks([])
+    axes.set_yticks(range(len(effects)), effects["effect"])
+    axes.set_ylim(len(effects) - 0.5, -0.5)
+    axes.grid(False, axis="y")
+    axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
+    axes.tick_params(axis="x", labelrotation=30)
+    axes.set_xlabel("effect on the final return,\n95 % interval")
+
+
 COMPARISON_FIGURES = {
-    "comparison": comparison,
-    "values_and_losses": values_and_losses,
-    "final_returns": final_returns,
+    "comparison": draw_comparison,
+    "values_and_losses": draw_training_values,
+    "final_returns": draw_final_returns,
 }
-EXPERIMENT_FIGURES = {"learning_curve": learning_curve, "seeds": seed_panels}
+EXPERIMENT_FIGURES = {"learning_curve": draw_learning_curve, "seeds": draw_seeds}
 
 
-def draw_all(comparisons: Iterable[Comparison], directory: Path | str) -> list[Path]:
+def draw_figures(comparisons: Iterable[Comparison], directory: Path | str) -> list[Path]:
     """Draw every figure of every comparison; returns the paths written.
 
     They are `directory`/<comparison>/<figure>.<format> for COMPARISON_FIGURES, and
     `directory`/<comparison>/<experiment>_<figure>.<format> for EXPERIMENT_FIGURES, where the
-    comparison has them.
+    comparison has them, and `directory`/<comparison>/factorial.<format> for a 2x2.
     """
     paths = []
-    for given in comparisons:
-        folder = Path(directory) / given.name
+    for comparison in comparisons:
+        folder = Path(directory) / comparison.name
         for name, draw in COMPARISON_FIGURES.items():
-            paths += save(draw(given), folder / name)
-        alone = given.ours if given.experiment_figures else ()
+            paths += save_figure(draw(comparison), folder / name)
+        if comparison.factorial:
+            paths += save_figure(draw_factorial(comparison), folder / "factorial")
+        alone = comparison.ours if comparison.experiment_figures else ()
         for group, (name, draw) in itertools.product(alone, EXPERIMENT_FIGURES.items()):
-            paths += save(draw(group, given.title), folder / f"{group.name}_{name}")
+            paths += save_figure(draw(group, comparison.title), folder / f"{group.name}_{name}")
     return paths
 
 
-def _draw_final(axes: Axes, row: int, group: Group) -> None:
-    result = final(group)
+def _name_row(group: Group, final: Final | None) -> str:
+    """A group's label, its environment and seeds, and the steps of `final` where it is given."""
+    lines = [_break_lines(group.label, 9, ROW_LABEL, most=30)]
+    lines += [_break_lines(group.detail, 9, ROW_LABEL)]
+    if final:
+        lines += [f"steps {final.window.start:,.0f} to {final.window.end:,.0f}"]
+    return "\n".join(lines)
+
+
+def _draw_final(axes: Axes, row: int, group: Group, result: Final | None) -> None:
     if result is None:
-        axes.text(0.5, row, "0 seeds", transform=axes.get_yaxis_transform(), va="center")
+        axes.text(0.5, row, NOT_TRAINED, transform=axes.get_yaxis_transform(), va="center")
         return
     if result.values is None:
         known = result.moments
         label = "published mean, one standard deviation between seeds"
         axes.errorbar(known.mean, row, xerr=known.sd, label=label, **PUBLISHED)
         return
-    # Neighbours in value get different heights, so that few points hide one another.
+    # Neighbouring values get different heights, so that fewer points overlap.
     heights = np.empty(group.seeds)
     heights[np.argsort(result.values)] = np.resize([0.0, 0.1, -0.1], group.seeds)
     axes.plot(result.values, row + heights, label="one seed", **ONE_SEED)
@@ -323,17 +417,17 @@ def _draw_final(axes: Axes, row: int, group: Group) -> None:
 
 
 def _draw_groups(
-    axes: Axes, given: Comparison, column: str, smooth: int
+    axes: Axes, comparison: Comparison, column: str, smooth: float
 ) -> tuple[str, dict[str, Artist]]:
     """Draw mean and standard deviation of every group that has `column`.
 
     A group has one colour, line and marker in all figures of its comparison. Returns the steps'
     unit and what is drawn by its label: matplotlib's own list leaves out labels that begin with _.
     """
-    scale, unit = _scale(given.groups)
+    scale, unit = _choose_unit(comparison.groups, comparison.final.end)
     entries: dict[str, Artist] = {}
-    for position, group in enumerate(given.groups):
-        style = _style(position) | {
+    for position, group in enumerate(comparison.groups):
+        style = _choose_style(position) | {
             "markersize": 4,
             "linewidth": 1.4 if group.seeds > 1 else 0.9,
             "label": group.legend,
@@ -341,11 +435,12 @@ def _draw_groups(
         if not group.seeds:
             (entries[group.legend],) = axes.plot([], [], **style)
             continue
-        drawn = group.mean_and_sd(column, smooth)
+        drawn = group.compute_band(column, smooth)
         if drawn is None:
             continue
-        mean, sd = drawn
-        steps = group.steps / scale
+        kept = group.steps <= comparison.final.end
+        mean, sd = (part[kept] for part in drawn)
+        steps = group.steps[kept] / scale
         apart = max(1, len(steps) // 10)
         every = (position % len(COLOURS) * apart // 4, apart)
         (entries[group.legend],) = axes.plot(steps, mean, markevery=every, **style)
@@ -357,8 +452,8 @@ def _draw_groups(
     return unit, entries
 
 
-def _style(position: int) -> dict:
-    """Colour, line and marker of a comparison's group: another one for each of 343.
+def _choose_style(position: int) -> dict:
+    """Colour, line and marker of a comparison's group: distinct for 343 groups.
 
     The first seven differ in all three.
     """
@@ -371,27 +466,29 @@ def _style(position: int) -> dict:
     }
 
 
-def _new(height: float, title: str, width: float = WIDTH - LEGEND_MARGIN) -> tuple[Figure, Axes]:
+def _make_axes(
+    height: float, title: str, width: float = WIDTH - LEGEND_MARGIN
+) -> tuple[Figure, Axes]:
     """A figure and its axes, whose title takes at most `width` inches."""
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_subplot()
-    axes.set_title(_fit(title, 10, width))
+    axes.set_title(_break_lines(title, 10, width))
     return figure, axes
 
 
-def _empty(figure: Figure, axes: Axes, group: Group) -> Figure:
-    text = _fit(f"no runs yet: {group.legend}", 9, WIDTH - LEGEND_MARGIN)
+def _mark_empty(figure: Figure, axes: Axes, group: Group) -> Figure:
+    text = _break_lines(group.legend, 9, WIDTH - LEGEND_MARGIN)
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
     axes.set_axis_off()
     return figure
 
 
-def _scale(groups: Iterable[Group]) -> tuple[float, str]:
-    most = max((group.steps[-1] for group in groups if group.seeds), default=0)
+def _choose_unit(groups: Iterable[Group], end: float = math.inf) -> tuple[float, str]:
+    most = min(end, max((group.steps[-1] for group in groups if group.seeds), default=0))
     return (1e6, "millions") if most >= 0.95e6 else (1e3, "thousands")
 
 
-def _label(axes: Axes, unit: str | None, label: str | None) -> None:
+def _label_axes(axes: Axes, unit: str | None, label: str | None) -> None:
     axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
     axes.margins(x=0.01)
     if unit:
@@ -400,17 +497,17 @@ def _label(axes: Axes, unit: str | None, label: str | None) -> None:
         axes.set_ylabel(label)
 
 
-def _labelled(axes: Axes) -> dict[str, Artist]:
-    """What is drawn by its label, each label once."""
+def _list_entries(axes: Axes) -> dict[str, Artist]:
+    """The drawn artists by their labels, each label once."""
     entries: dict[str, Artist] = {}
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
         entries.setdefault(label, handle)
     return entries
 
 
-def _legend(figure: Figure, entries: dict[str, Artist], title: str | None = None) -> None:
+def _add_legend(figure: Figure, entries: dict[str, Artist], title: str | None = None) -> None:
     """One legend below the panels; a figure grows with a legend of many lines."""
-    labels = [_fit(label, 8, WIDTH - LEGEND_MARGIN) for label in entries]
+    labels = [_break_lines(label, 8, WIDTH - LEGEND_MARGIN) for label in entries]
     lines = sum(len(label.splitlines()) for label in labels)
     figure.set_figheight(figure.get_figheight() + 0.16 * max(0, lines - LEGEND_LINES))
     figure.legend(
@@ -423,7 +520,7 @@ def _legend(figure: Figure, entries: dict[str, Artist], title: str | None = None
     )
 
 
-def _fit(text: str, size: float, inches: float, most: int = 1000) -> str:
+def _break_lines(text: str, size: float, inches: float, most: int = 1000) -> str:
     """The text broken into lines of at most `inches` in a font of `size` points.
 
     `most`: characters of a line.

@@ -1,18 +1,26 @@
-"""The first page: the central figure, what was reached, and what became of the claims.
+"""The first page: the central figure, the results, and the verdicts on the claims.
 
 One HTML file that needs no other and no network: the figures are in it.
 """
 
 import base64
 import html
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from ddpg.analysis import claims
-from ddpg.analysis.comparison import Comparison, group_table
-from ddpg.analysis.statistics_report import readable_range, with_interval
-from ddpg.analysis.tables import number
+from ddpg.analysis import judging
+from ddpg.analysis.claims import Claim
+from ddpg.analysis.comparison import Comparison, tabulate_groups
+from ddpg.analysis.factorial import tabulate_effects
+from ddpg.analysis.statistics_report import (
+    format_intervals,
+    format_range,
+    format_windows,
+    make_readable_effects,
+)
+from ddpg.analysis.tables import format_number
 from ddpg.analysis.verdict import FAIL, NO_RUNS, PASS, TOO_FEW, Verdict
 
 _PAGE = """\
@@ -54,13 +62,13 @@ th {{ color: #555; font-weight: normal; }}
 """
 
 _LEAD = (
-    "Returns are undiscounted sums of rewards of the policy without noise; final is the mean of a "
-    "seed's last ten tests (of a short run, of its last third). Intervals are over seeds, at 95 %."
+    "Returns are undiscounted sums of rewards of the policy without noise; final is the mean of "
+    "a seed's curve over its last steps. Intervals are over seeds, at 95 %."
 )
 _STYLES = {
-    claims.AGREES: "good",
-    claims.DISAGREES: "bad",
-    claims.CANNOT_TELL: "open",
+    judging.AGREES: "good",
+    judging.DISAGREES: "bad",
+    judging.CANNOT_TELL: "open",
     PASS: "good",
     FAIL: "bad",
     TOO_FEW: "open",
@@ -68,84 +76,105 @@ _STYLES = {
 }
 
 
-def render(
+def render_page(
     title: str,
     comparisons: list[Comparison],
+    claims: Iterable[Claim],
     figures: Path,
     verdict: Verdict | None = None,
 ) -> str:
     """The page as HTML: `comparisons` in this order, the first one large with all claims beside it.
 
-    `figures` is where `figures.draw_all` put their pictures. Raises OSError where one is missing.
+    `figures` is the directory that `draw_figures` wrote. Raises OSError where one is missing.
     """
     first, *others = comparisons
-    judged = claims.claim_table(comparisons)
-    known = judged[judged["comparison"].isin([given.name for given in comparisons])]
-    beside = _verdict(verdict) if verdict else ""
-    beside += _claims(known) if len(known) else ""
-    parts = [_part(_picture(figures, first) + _results(first))]
-    parts += [_part(beside)] if beside else []
-    parts += [_part(_picture(figures, given) + _results(given)) for given in others]
+    judged = judging.judge_claims(claims, comparisons)
+    beside = _render_verdict(verdict) if verdict else ""
+    beside += _render_claims(judged) if len(judged) else ""
+    parts = [_render_comparison(figures, first)]
+    parts += [_render_section(beside)] if beside else []
+    parts += [_render_comparison(figures, comparison) for comparison in others]
     return _PAGE.format(title=html.escape(title), lead=_LEAD, body="\n".join(parts))
 
 
-def _part(content: str) -> str:
+def _render_section(content: str) -> str:
     return f"<section>\n{content}</section>"
 
 
-def _picture(figures: Path, given: Comparison) -> str:
-    picture = base64.b64encode((figures / given.name / "comparison.svg").read_bytes()).decode()
-    title = html.escape(given.title)
+def _render_comparison(figures: Path, comparison: Comparison) -> str:
+    effects = _render_effects(comparison) if comparison.factorial else ""
+    picture = _embed_figure(figures, comparison)
+    return _render_section(picture + _render_results(comparison) + effects)
+
+
+def _render_effects(comparison: Comparison) -> str:
+    found = tabulate_effects([comparison])
+    table = make_readable_effects(found).drop(columns=["comparison", "note"])
+    table[["p", "adjusted p", "detectable"]] = table[["p", "adjusted p", "detectable"]].map(
+        format_number
+    )
+    note = "".join(f"<p>{html.escape(text)}</p>\n" for text in found["note"].unique() if text)
+    return _render_table(table) + note
+
+
+def _embed_figure(figures: Path, comparison: Comparison) -> str:
+    picture = base64.b64encode((figures / comparison.name / "comparison.svg").read_bytes()).decode()
+    title = html.escape(comparison.title)
     return f'<img alt="{title}" src="data:image/svg+xml;base64,{picture}">\n'
 
 
-def _results(given: Comparison) -> str:
-    found = group_table([given])
+def _render_results(comparison: Comparison) -> str:
+    found = tabulate_groups([comparison])
     table = {
         "final return of": found["label"],
         "environment": found["env"],
         "seeds": found["seeds"],
-        "mean": with_interval(found, "mean"),
-        "sd between seeds": [number(value) for value in found["sd"]],
+        "mean over steps": format_windows(found),
+        "mean": format_intervals(found, "mean"),
+        "sd between seeds": [format_number(value) for value in found["sd"]],
     }
-    return _table(pd.DataFrame(table).replace("n/a", ""), "results")
+    return _render_table(pd.DataFrame(table).replace("n/a", ""), "results")
 
 
-def _claims(found: pd.DataFrame) -> str:
+def _render_claims(found: pd.DataFrame) -> str:
     ranges = zip(found["agrees_from"], found["agrees_to"], strict=True)
     table = {
-        "the notes of 2019 say": found["statement"],
+        "claim": found["statement"],
         "of": found["group"],
         "the data": found["verdict"],
-        "measured": with_interval(found, "measured"),
-        "agrees if": [readable_range(low, high) for low, high in ranges],
+        "measured": format_intervals(found, "measured"),
+        "agrees if": [format_range(low, high) for low, high in ranges],
         "": found["note"],
     }
     heading = "Claims: " + ", ".join(
         f"{words} {(found['verdict'] == verdict).sum()}"
         for verdict, words in {
-            claims.AGREES: "the data agrees with",
-            claims.DISAGREES: "does not agree with",
-            claims.CANNOT_TELL: "cannot tell of",
+            judging.AGREES: "the data agrees with",
+            judging.DISAGREES: "does not agree with",
+            judging.CANNOT_TELL: "cannot tell of",
         }.items()
     )
-    return _heading(heading) + _table(pd.DataFrame(table), "claims")
+    return _render_heading(heading) + _render_table(pd.DataFrame(table), "claims")
 
 
-def _verdict(verdict: Verdict) -> str:
+def _render_verdict(verdict: Verdict) -> str:
     table = [
         {"experiment": name, "result": outcome.result, "why": outcome.reason}
         for name, outcome in verdict.experiments.items()
     ]
     sentence = f"<p>{html.escape(verdict.sentence())}</p>\n"
-    return _heading(f"Verdict: {verdict.result}") + sentence + _table(pd.DataFrame(table))
+    return (
+        _render_heading(f"Verdict: {verdict.result}")
+        + sentence
+        + _render_table(pd.DataFrame(table))
+    )
 
 
-def _heading(text: str) -> str:
+def _render_heading(text: str) -> str:
     return f"<h2>{html.escape(text)}</h2>\n"
 
 
-def _table(table: pd.DataFrame, name: str | None = None) -> str:
+def _render_table(table: pd.DataFrame, name: str | None = None) -> str:
     """A table in HTML; outcomes in the colours of `_STYLES`."""
     with pd.option_context("display.max_colwidth", None):
         text = table.to_html(index=False, border=0, justify="left", classes=name)

@@ -1,81 +1,105 @@
 """The statistics as a text to read: how to read each table, the table, and what it can decide."""
 
 import math
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 
 from ddpg.analysis import statistics
-from ddpg.analysis.tables import markdown, number
+from ddpg.analysis.tables import format_markdown, format_number
 
 _HOW_TO_READ = """\
-Returns are undiscounted sums of rewards per episode of the policy without noise. The final
-performance of a seed is the mean of its last ten evaluations (of a short run, of its last third);
-all statistics are over seeds, never over episodes. Brackets hold 95 % intervals: of means and
-interquartile means by percentile bootstrap, of differences of means after Welch. Where only mean
-and standard deviation were published, the latter is averaged over the last evaluations and brought
-from divisor n to n - 1; it is then at least that of the seeds' final performance, so the test is
-cautious. Fewer than five seeds have no bootstrap interval, for it would be far too narrow (of two
-seeds their range, which covers the true mean half the time); with five, ten and twenty it covers
-about 84, 90 and 93 %.
+Returns are undiscounted sums of rewards per episode of the policy without noise. The final return
+of a seed is the mean of its learning curve over a window of environment steps, which the column
+"steps" states: the last 100,000, or what `final` of the comparison says, and at most the last
+third. The curve is the straight lines between its evaluations, so its evaluation interval does not
+change that mean. All statistics are over seeds, never over episodes. Brackets hold 95 % intervals:
+of means and interquartile means by percentile bootstrap, of differences of means after Welch. Where
+only mean and standard deviation were published, the latter is averaged over the window and brought
+from divisor n to n - 1; it is then at least that of the seeds' final returns, so the test is
+cautious.
+Fewer than five seeds have no bootstrap interval, for it would be far too narrow (of two seeds their
+range, which covers the true mean half the time); with five, ten and twenty it covers about 84, 90
+and 93 %.
 """
 
 _HOW_TO_READ_PAIRS = """\
-Of two groups that end at different steps, both are taken up to the earlier end. "Detectable" is the
-true difference that Welch's two-sided test at the 5 % level shows with probability 0.8 with these
-numbers of seeds; "seeds to settle" is the number a side that would show a true difference as large
-as the observed one with the same probability.
+Two groups are compared over the last steps that both cover. "Adjusted p" controls the false
+discovery rate over all tests of this table (Benjamini and Hochberg): of the differences called
+significant because it is below 0.05, 5 % are expected to be none. "Planned" tests were declared
+before the data was looked at, all others are exploratory. "Detectable" is the true difference that
+Welch's two-sided test at the 5 % level detects with probability 0.8 with these numbers of seeds;
+"seeds to settle" is the number per group that would detect a true difference as large as the
+observed one with the same probability.
+"""
+
+_HOW_TO_READ_EFFECTS = """\
+Four experiments with two networks and two schedules of updates. The effect of the networks is the
+difference of the final returns averaged over the schedules, and the other way round; the
+interaction is the effect of the schedule with the second networks minus that with the first.
+Intervals and tests are Welch's for such sums of means; the three tests of a 2x2 are adjusted
+together. "Seeds" are those of the four experiments: both schedules of the first networks, then of
+the second.
 """
 
 _HOW_TO_READ_CLAIMS = """\
-A range read off a drawn curve counts 5 % wider, "about x" as within a quarter of x. The data agrees
-where the measured value lies in the range, does not where its whole interval lies outside; anything
-else cannot be told, and so cannot a value outside the range that has no interval.
+The data agrees where the measured value lies in the range (for the test "interval", where its whole
+interval does), does not where its whole interval lies outside; anything else cannot be told, and so
+cannot a value outside the range that has no interval. `claims` of the configuration names the file
+that states the ranges, and how much wider one counts that was read off a drawn curve.
 """
 
 
-def statistics_markdown(groups: pd.DataFrame, pairs: pd.DataFrame, claims: pd.DataFrame) -> str:
-    """The tables of `comparison` and `claims` as one Markdown text."""
+def format_statistics(
+    groups: pd.DataFrame, pairs: pd.DataFrame, effects: pd.DataFrame, claims: pd.DataFrame
+) -> str:
+    """The tables of `comparison`, `factorial` and `judging` as one Markdown text."""
     return "\n".join(
         [
             "# Statistics\n",
-            "## Final performance\n",
+            "## Final returns\n",
             _HOW_TO_READ,
-            markdown(_readable_groups(groups)),
+            format_markdown(_make_readable_groups(groups)),
             "## Differences\n",
             _HOW_TO_READ_PAIRS,
-            markdown(_readable_pairs(pairs)),
-            *(f"- {power_statement(row)}" for row in pairs.to_dict("records")),
+            format_markdown(_make_readable_pairs(pairs)),
+            *(
+                f"- {state_power(row)}"
+                for row in pairs.dropna(subset="detectable_difference").to_dict("records")
+            ),
             "",
-            "## What the development notes say\n",
+            *_format_effects(effects),
+            "## Claims\n",
             _HOW_TO_READ_CLAIMS,
-            markdown(_readable_claims(claims)),
+            format_markdown(_make_readable_claims(claims)),
         ]
     )
 
 
-def power_statement(row: dict) -> str:
-    """One sentence for a row of `pair_table`: what its seeds can decide, and what it would take."""
-    if math.isnan(row["detectable_difference"]):
-        return f"{row['a']} against {row['b']}: {row['note']}."
+def state_power(row: Mapping[Hashable, Any]) -> str:
+    """What the seeds of a tested row of `tabulate_pairs` detect, and how many it would take."""
+    subject = f"{row['comparison']}, {row['a']} against {row['b']}"
     settle = row["seeds_to_settle"]
     needed = f"{settle:,.0f} seeds" if math.isfinite(settle) else "more than a million seeds"
     return (
-        f"{row['a']} against {row['b']}: {row['seeds_a']} and {row['seeds_b']} seeds detect a true "
-        f"difference of {row['detectable_difference']:,.0f} with power {statistics.POWER}; the "
-        f"observed one is {row['difference']:,.0f} (p = {row['welch_p']:.2g}), and if it were the "
-        f"true one, {needed} a side would show it with that power."
+        f"{subject}: {row['seeds_a']} and {row['seeds_b']} seeds detect a true difference of "
+        f"{row['detectable_difference']:,.0f} with power {statistics.POWER}; the observed one is "
+        f"{row['difference']:,.0f} (p = {row['welch_p']:.2g}), and if it were the true one, "
+        f"{needed} per group would detect it with that power."
     )
 
 
-def _readable_groups(table: pd.DataFrame) -> pd.DataFrame:
+def _make_readable_groups(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "comparison": table["comparison"],
             "group": table["label"] + table["env"].map(lambda env: f", {env}" if env else ""),
             "seeds": table["seeds"],
-            "mean": with_interval(table, "mean"),
+            "steps": format_windows(table),
+            "mean": format_intervals(table, "mean"),
             "sd": table["sd"],
-            "interquartile mean": with_interval(table, "iqm"),
+            "interquartile mean": format_intervals(table, "iqm"),
             "return to reach": table["reach"],
             "reached by": table["seeds_reaching"],
             "at step (median)": table["steps_to_return"],
@@ -85,16 +109,19 @@ def _readable_groups(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _readable_pairs(table: pd.DataFrame) -> pd.DataFrame:
+def _make_readable_pairs(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "comparison": table["comparison"],
             "a - b": table["a"] + " - " + table["b"],
+            "test": table["planned"],
             "seeds": table["seeds_a"].astype(str) + " and " + table["seeds_b"].astype(str),
-            "difference": with_interval(table, "difference"),
+            "steps": format_windows(table),
+            "difference": format_intervals(table, "difference"),
             "Welch's t": table["welch_t"],
             "p": table["welch_p"],
-            "P(a better than b)": with_interval(table, "probability_of_improvement"),
+            "adjusted p": table["welch_p_adjusted"],
+            "P(a better than b)": format_intervals(table, "probability_of_improvement"),
             "detectable": table["detectable_difference"],
             "seeds to settle": table["seeds_to_settle"],
             "note": table["note"],
@@ -102,31 +129,71 @@ def _readable_pairs(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _readable_claims(table: pd.DataFrame) -> pd.DataFrame:
+def _format_effects(effects: pd.DataFrame) -> list[str]:
+    """The section about 2x2 comparisons; nothing where there is none."""
+    if effects.empty:
+        return []
+    table = format_markdown(make_readable_effects(effects))
+    return ["## Effects\n", _HOW_TO_READ_EFFECTS, table]
+
+
+def make_readable_effects(table: pd.DataFrame) -> pd.DataFrame:
+    """The effects of 2x2 comparisons as a table to read."""
+    return pd.DataFrame(
+        {
+            "comparison": table["comparison"],
+            "effect": table["effect"],
+            "of": table["of"],
+            "seeds": table["seeds"],
+            "steps": format_windows(table),
+            "estimate": format_intervals(table, "estimate"),
+            "p": table["p"],
+            "adjusted p": table["p_adjusted"],
+            "detectable": table["detectable"],
+            "note": table["note"],
+        }
+    )
+
+
+def _make_readable_claims(table: pd.DataFrame) -> pd.DataFrame:
     ends = zip(table["agrees_from"], table["agrees_to"], strict=True)
     return pd.DataFrame(
         {
             "statement": table["statement"],
+            "source": table["source"],
             "of": table["comparison"] + ": " + table["group"],
-            "agreeing": [readable_range(low, high) for low, high in ends],
-            "measured": with_interval(table, "measured"),
+            "agreeing": [format_range(low, high) for low, high in ends],
+            "measured": format_intervals(table, "measured"),
             "verdict": table["verdict"],
             "note": table["note"],
         }
     )
 
 
-def with_interval(table: pd.DataFrame, name: str) -> list[str]:
+def format_intervals(table: pd.DataFrame, name: str) -> list[str]:
     """The column `name` with its interval, from `name`_low and `name`_high, where it has one."""
     columns = (table[name], table[f"{name}_low"], table[f"{name}_high"])
     return [
-        number(value) if math.isnan(low) else f"{number(value)} [{number(low)}, {number(high)}]"
+        format_number(value)
+        if math.isnan(low)
+        else f"{format_number(value)} [{format_number(low)}, {format_number(high)}]"
         for value, low, high in zip(*columns, strict=True)
     ]
 
 
-def readable_range(low: float, high: float) -> str:
+def format_windows(table: pd.DataFrame) -> list[str]:
+    """The windows of final returns, from `from_step` to `to_step`."""
+    columns = (table["from_step"], table["to_step"])
+    return [
+        "n/a" if math.isnan(start) else f"{start:,.0f} to {end:,.0f}"
+        for start, end in zip(*columns, strict=True)
+    ]
+
+
+def format_range(low: float, high: float) -> str:
     """A range of values, which may be open at one end."""
     if math.isinf(low):
-        return f"at most {number(high)}"
-    return f"at least {number(low)}" if math.isinf(high) else f"{number(low)} to {number(high)}"
+        return f"at most {format_number(high)}"
+    if math.isinf(high):
+        return f"at least {format_number(low)}"
+    return f"{format_number(low)} to {format_number(high)}"

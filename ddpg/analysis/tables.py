@@ -57,7 +57,7 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_document(stem: Path | str, text: str) -> None:
-    """Write Markdown as `stem`.md and, for the report, as a page of its own, `stem`.html."""
+    """Write Markdown as `stem`.md and, for the report, as a page `stem`.html."""
     body = MarkdownIt("commonmark").enable("table").render(text)
     write_text(f"{stem}.md", text)
     write_text(f"{stem}.html", _PAGE.format(title=Path(stem).name, body=body))
@@ -69,22 +69,22 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
 
 
 def write_json(path: Path | str, value: dict | list) -> None:
-    """Write indented JSON; numbers must be finite, as JSON knows no others."""
+    """Write indented JSON; ValueError for a number that is not finite."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def markdown(table: pd.DataFrame) -> str:
+def format_markdown(table: pd.DataFrame) -> str:
     """A table in Markdown; columns of numbers are right-aligned, missing ones are n/a."""
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     lines = [
         list(table.columns),
         ["--:" if right else "---" for right in numeric],
-        *([_cell(value) for value in row] for row in table.itertuples(index=False)),
+        *([_format_cell(value) for value in row] for row in table.itertuples(index=False)),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A number with four significant digits, or all digits before the point; n/a for NaN."""
     if math.isnan(value):
         return "n/a"
@@ -93,7 +93,7 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.4g}"
 
 
-def provenance(runs: Iterable[Path]) -> pd.DataFrame:
+def tabulate_provenance(runs: Iterable[Path]) -> pd.DataFrame:
     """One row per finished run: what its run.json says of code, versions, machine and speed."""
     records = read_records(runs).values()
     rows = [
@@ -108,8 +108,8 @@ def provenance(runs: Iterable[Path]) -> pd.DataFrame:
             "processor": record.machine.cpu.model,
             "processor type": record.machine.cpu.type,
             "GPU": ", ".join(record.machine.gpu),
-            "image": _image(record),
-            "revision": _revision(record),
+            "image": _describe_image(record),
+            "revision": _describe_revision(record),
             "versions": ", ".join(f"{k} {v}" for k, v in record.identity.packages.items()),
             "arithmetic": record.arithmetic_version,
             "weights (SHA-256)": record.weights_sha256[:16],
@@ -119,20 +119,20 @@ def provenance(runs: Iterable[Path]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PROVENANCE_COLUMNS)
 
 
-def _image(record: RunRecord) -> str:
+def _describe_image(record: RunRecord) -> str:
     image = record.machine.image
     return f"{image.variant} {image.id.removeprefix('sha256:')[:12]}" if image else ""
 
 
-def _revision(record: RunRecord) -> str:
+def _describe_revision(record: RunRecord) -> str:
     git = record.machine.git
     return git.revision[:12] + (" and changes" if git.dirty else "") if git else ""
 
 
-def _cell(value: str | float) -> str:
-    """A value as it is written, though Markdown gives some characters a meaning."""
+def _format_cell(value: str | float) -> str:
+    """A value in Markdown; characters that have a meaning there are escaped."""
     if not isinstance(value, str):
-        return number(value)
-    # An underscore between letters or digits has none.
+        return format_number(value)
+    # Not an underscore between letters or digits: it has no meaning there.
     escaped = re.sub(r"[\\|`*<&]|\](?=\()|_(?![^\W_])|(?<![^\W_])_", r"\\\g<0>", value)
     return " ".join(escaped.split())

@@ -1,21 +1,21 @@
 """Do fresh runs reproduce the published ones?
 
-Equal bytes do. Where configuration, packages, platform and version of the arithmetic are the same,
-the bytes must be equal, and one differing seed fails. Elsewhere the final performance decides, by
-Welch's two one-sided tests (`statistics.equivalence`) within a margin:
+They do if their bytes are equal. If configuration, packages, platform and version of the arithmetic
+are the same, the bytes must be equal, and one differing seed fails. Otherwise the final returns
+decide, by Welch's two one-sided tests (`statistics.equivalence`) within a margin:
 
     the larger of one standard deviation between the published seeds,
     and a tenth of what they gained from their first evaluation to their final performance.
 
-A mean that is off by less than what separates one seed from the next, or by less than a tenth of
-what training achieves, leads to no other conclusion. Half a standard deviation could never be shown
-with ten seeds a side, nor with twenty: the interval of the difference alone is wider. The tenth is
-for experiments whose seeds agree so well that their standard deviation is no measure of relevance.
-Equal seeds make the two sides dependent, if at all, so that their difference varies less than the
-test supposes.
+A mean that differs by less than one seed differs from the next, or by less than a tenth of what
+training achieves, changes no conclusion. Equivalence within half a standard deviation could not be
+shown with ten seeds per group, nor with twenty: the interval of the difference is wider. The tenth
+is for experiments whose seeds differ so little that their standard deviation does not measure
+relevance. If equal seeds make the two groups dependent, their difference varies less than the test
+assumes.
 
 A fail is a difference that Welch's test finds at the 1 % level and that is not within the margin;
-at 5 % one in twenty true reproductions would be called false.
+at the 5 % level, one in twenty true reproductions would fail.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from ddpg.analysis import curves, statistics, tables
-from ddpg.analysis.comparison import Final, Group, final
+from ddpg.analysis.groups import DEFAULT_FINAL, Final, SeedGroup, measure_final
 from ddpg.errors import UserError
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.record import RunRecord
@@ -41,7 +41,7 @@ SHARE_OF_GAIN = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Of one experiment: the result, by which test, and why; the numbers are the test's."""
+    """The result of one experiment, the test that decided, its numbers, and the reason."""
 
     result: str
     test: str
@@ -58,7 +58,7 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """PASS, FAIL, TOO_FEW or NO_RUNS: over all experiments the worst; and each one's outcome."""
+    """The worst result of all experiments (PASS, FAIL, TOO_FEW or NO_RUNS), and each outcome."""
 
     result: str
     experiments: dict[str, Outcome]
@@ -73,7 +73,7 @@ class Verdict:
         return verdict
 
     def sentence(self) -> str:
-        """What the verdict means, for who reads no further."""
+        """What the verdict means, in one sentence."""
         compared = [o for o in self.experiments.values() if o.result != NO_RUNS]
         of = f"of {len(compared)} experiment{'' if len(compared) == 1 else 's'}"
         if left := len(self.experiments) - len(compared):
@@ -96,20 +96,20 @@ class _Run:
     record: RunRecord
 
 
-def verdict(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> Verdict:
+def judge_runs(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> Verdict:
     """Compare fresh with published run directories, experiment by experiment.
 
-    Raises UserError for runs that `curves.aggregate` refuses, or without run.json.
+    Raises UserError for runs that `curves.aggregate_runs` refuses, or without run.json.
     """
-    sides = [_by_experiment(fresh), _by_experiment(published)]
-    names = sorted(sides[0].keys() | sides[1].keys())
-    experiments = {name: _judge(*(side.get(name, {}) for side in sides)) for name in names}
+    sources = [_group_by_experiment(fresh), _group_by_experiment(published)]
+    names = sorted(sources[0].keys() | sources[1].keys())
+    experiments = {name: _judge(*(source.get(name, {}) for source in sources)) for name in names}
     results = [outcome.result for outcome in experiments.values()]
     worst = next((r for r in (FAIL, TOO_FEW, PASS) if r in results), NO_RUNS)
     return Verdict(worst, experiments)
 
 
-def markdown(result: Verdict) -> str:
+def format_verdict(result: Verdict) -> str:
     """The verdict as a readable table."""
     rows = [
         {
@@ -123,13 +123,13 @@ def markdown(result: Verdict) -> str:
         for name, outcome in result.experiments.items()
     ]
     return f"# Verdict: {result.result}\n\n{result.sentence()}\n\n" + (
-        tables.markdown(pd.DataFrame(rows)) if rows else ""
+        tables.format_markdown(pd.DataFrame(rows)) if rows else ""
     )
 
 
-def _by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Run]]:
+def _group_by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Run]]:
     directories = [Path(directory) for directory in directories]
-    all_curves = curves.aggregate(directories)
+    all_curves = curves.aggregate_runs(directories)
     runs: dict[str, dict[int, _Run]] = {}
     for directory in directories:
         config = curves.read_config(directory)
@@ -145,20 +145,20 @@ def _by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Ru
 def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
     found = {"test": "none", "fresh_seeds": len(fresh), "published_seeds": len(published)}
     if not fresh or not published:
-        side = "fresh" if not fresh else "published"
-        return Outcome(**found, result=NO_RUNS, reason=f"no {side} runs")
-    differing = curves.differing_keys(_any(fresh).config, _any(published).config)
+        missing = "fresh" if not fresh else "published"
+        return Outcome(**found, result=NO_RUNS, reason=f"no {missing} runs")
+    differing = curves.find_differing_keys(_pick_one(fresh).config, _pick_one(published).config)
     if differing:
         reason = f"another configuration: {', '.join(differing)}"
         return Outcome(**found, result=FAIL, reason=reason)
-    found |= _by_bytes(fresh, published) or _by_equivalence(fresh, published)
+    found |= _judge_by_bytes(fresh, published) or _judge_by_equivalence(fresh, published)
     return Outcome(**found)
 
 
-def _by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None:
-    """The verdict of the bytes, or None where some seed's bytes differ by right."""
+def _judge_by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None:
+    """The verdict from comparing bytes; None where bytes differ that need not be equal."""
     differing = {
-        seed: _differing_results(fresh[seed], published[seed])
+        seed: _find_differing_results(fresh[seed], published[seed])
         for seed in sorted(fresh.keys() & published.keys())
     }
     wrong = {
@@ -188,8 +188,8 @@ def _must_be_equal(a: RunRecord, b: RunRecord) -> bool:
     return a.arithmetic_version >= 2 and a.identity == b.identity
 
 
-def _differing_results(a: _Run, b: _Run) -> list[str]:
-    """The results that differ; of progress.txt all but its column Time, which is a clock's."""
+def _find_differing_results(a: _Run, b: _Run) -> list[str]:
+    """The results that differ; the column Time of progress.txt does not count."""
     names = [] if a.record.weights_sha256 == b.record.weights_sha256 else ["weights"]
     files, others = a.record.files, b.record.files
     names += [n for n in sorted(files) if n != "progress.txt" and files[n] != others.get(n)]
@@ -197,10 +197,10 @@ def _differing_results(a: _Run, b: _Run) -> list[str]:
     return names if timeless[0].equals(timeless[1]) else [*names, "progress.txt"]
 
 
-def _by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
-    reference = _group(published)
-    of_a, of_b = final(_group(fresh)), final(reference)
-    margin = _margin(reference, of_b)
+def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
+    reference = _make_group(published)
+    of_a, of_b = (measure_final(each, DEFAULT_FINAL) for each in (_make_group(fresh), reference))
+    margin = _choose_margin(reference, of_b)
     test = statistics.equivalence(of_a.moments, of_b.moments, margin)
     difference = statistics.welch(of_a.moments, of_b.moments)
     if -margin < test.low and test.high < margin:
@@ -213,7 +213,7 @@ def _by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
     return {
         "result": result,
         "test": "equivalence",
-        "reason": _reason(result, test, difference.difference, needed),
+        "reason": _explain(result, test, difference.difference, needed),
         "margin": _or_none(margin),
         "difference": difference.difference,
         "interval_90": (_or_none(test.low), _or_none(test.high)),
@@ -223,13 +223,13 @@ def _by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
     }
 
 
-def _margin(published: Group, result: Final) -> float:
-    gain = abs(result.moments.mean - published.matrix()[0].mean())
+def _choose_margin(published: SeedGroup, result: Final) -> float:
+    gain = abs(result.moments.mean - published.get_values()[0].mean())
     return float(np.fmax(result.moments.sd, SHARE_OF_GAIN * gain))
 
 
-def _reason(result: str, test: statistics.Equivalence, difference: float, needed: float) -> str:
-    number = tables.number
+def _explain(result: str, test: statistics.Equivalence, difference: float, needed: float) -> str:
+    number = tables.format_number
     found = f"means differ by {number(difference)}"
     if math.isnan(test.low):
         return f"{found}; one seed has no interval, so nothing can be tested"
@@ -240,12 +240,12 @@ def _reason(result: str, test: statistics.Equivalence, difference: float, needed
     return f"{found}; " + ("equivalent" if result == PASS else "different")
 
 
-def _group(runs: dict[int, _Run]) -> Group:
+def _make_group(runs: dict[int, _Run]) -> SeedGroup:
     table = pd.concat([run.curve for run in runs.values()])
-    return Group("", "", "", ours=True, seeds=len(runs), runs=table)
+    return SeedGroup("", "", "", table, ours=True)
 
 
-def _any(runs: dict[int, _Run]) -> _Run:
+def _pick_one(runs: dict[int, _Run]) -> _Run:
     return next(iter(runs.values()))
 
 

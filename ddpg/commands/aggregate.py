@@ -24,4 +24,4 @@ def run(options: Namespace) -> None:
 
     if options.manifest:
         check_manifest(options.manifest, options.runs)
-    tables.write_csv(options.output, curves.aggregate(options.runs))
+    tables.write_csv(options.output, curves.aggregate_runs(options.runs))

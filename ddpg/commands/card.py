@@ -25,7 +25,7 @@ experiment; seeds differ, so judge the algorithm by all of them.
 | --- | --- |
 | mean return of the last evaluation ({episodes} episodes, without noise) | {mean:,.1f} |
 | standard deviation between these episodes | {sd:,.1f} |
-| mean of the last {last} evaluations | {final:,.1f} |
+| mean return over the last {last:,.0f} steps | {final:,.1f} |
 | observations, actions | {obs_dim}, {act_dim} |
 | hidden layers | {hidden} |
 
@@ -85,6 +85,8 @@ def run(options: Namespace) -> None:
 def model_card(directory: Path) -> str:
     """The card of the run in `directory`: metadata in YAML, then Markdown."""
     from ddpg.analysis import curves
+    from ddpg.analysis.grids import choose_final_window, compute_weights
+    from ddpg.analysis.groups import DEFAULT_FINAL
     from ddpg.runs.directory import RunDirectory
     from ddpg.runs.policy_file import load_policy
 
@@ -96,12 +98,15 @@ def model_card(directory: Path) -> str:
     policy = load_policy(run.policy_path)
     settings = record.identity.config
     env, last = curve["env"].iloc[0], curve.iloc[-1]
-    evaluations = curves.final_evaluations(len(curve))
+    steps = curve["env_interacts"].to_numpy()
+    window = choose_final_window(DEFAULT_FINAL.width, steps)
+    assert window is not None  # of a single curve there always is one
+    final = compute_weights(steps, window) @ curve["test_return_mean"].to_numpy()
     mean, sd = last["test_return_mean"], last["test_return_std"]
     body = _CARD.format(
         env=env, experiment=record.experiment, seed=record.seed, steps=record.steps,
-        episodes=settings.get("num_test_episodes", "?"), mean=mean, sd=sd, last=evaluations,
-        final=curve["test_return_mean"].tail(evaluations).mean(),
+        episodes=settings.get("num_test_episodes", "?"), mean=mean, sd=sd,
+        last=window.end - window.start, final=final,
         obs_dim=len(policy.weights[0]), act_dim=len(policy.scale),
         hidden=", ".join(str(len(bias)) for bias in policy.biases[:-1]),
         configuration=_table({f"`{key}`": f"`{value}`" for key, value in settings.items()}),

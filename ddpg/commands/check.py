@@ -160,11 +160,14 @@ def replay_one(name: str, directories: list[Path], epochs: int) -> Result:
 
 def load_comparisons(settings: dict, runs: dict[str, list[Path]], comparisons: list) -> Result:
     """Read all curves and build the comparisons of the configuration, into `comparisons`."""
+    from ddpg import config
     from ddpg.analysis import comparison, curves
 
-    table = curves.aggregate(run for directories in runs.values() for run in directories)
+    table = curves.aggregate_runs(run for directories in runs.values() for run in directories)
+    planned = config.count_seeds(settings)
     comparisons += [
-        comparison.load(name, spec, table) for name, spec in settings["comparisons"].items()
+        comparison.load_comparison(name, spec, table, planned=planned)
+        for name, spec in settings["comparisons"].items()
     ]
     return Result(OK, f"{len(table)} epochs read, {len(comparisons)} comparisons made")
 
@@ -177,7 +180,7 @@ def check_figures(comparisons: list, images: Path) -> Result:
     from ddpg.analysis import figures
 
     with tempfile.TemporaryDirectory() as temporary:
-        drawn = figures.draw_all(comparisons, temporary)
+        drawn = figures.draw_figures(comparisons, temporary)
         for shown, name in SHOWN_FIGURES.items():
             kept, new = images / shown, Path(temporary, name)
             for path in (kept, new):
@@ -196,8 +199,8 @@ def check_numbers(comparisons: list, numbers: list[StatedNumber]) -> Result:
     from ddpg.analysis import comparison
 
     tables = {
-        "groups": comparison.group_table(comparisons).rename(columns={"group": "a"}),
-        "pairs": comparison.pair_table(comparisons),
+        "groups": comparison.tabulate_groups(comparisons).rename(columns={"group": "a"}),
+        "pairs": comparison.tabulate_pairs(comparisons),
     }
     wrong = []
     for number in numbers:

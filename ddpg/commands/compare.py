@@ -15,18 +15,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Write groups.csv, pairs.csv, claims.csv and statistics.md into the output directory."""
-    from ddpg.analysis import claims, comparison, tables
-    from ddpg.analysis.statistics_report import statistics_markdown
-    from ddpg.commands.comparisons import load_comparisons
+    """Write groups, pairs, effects and claims as CSV, and statistics.md, into a directory."""
+    from ddpg.analysis import comparison, factorial, judging, tables
+    from ddpg.analysis.statistics_report import format_statistics
+    from ddpg.commands.comparisons import load_claims, load_comparisons
 
     comparisons = load_comparisons(options)
     found = {
-        "groups": comparison.group_table(comparisons),
-        "pairs": comparison.pair_table(comparisons),
-        "claims": claims.claim_table(comparisons),
+        "groups": comparison.tabulate_groups(comparisons),
+        "pairs": comparison.tabulate_pairs(comparisons),
+        "effects": factorial.tabulate_effects(comparisons),
+        "claims": judging.judge_claims(load_claims(options), comparisons),
     }
-    text = statistics_markdown(**found)
+    text = format_statistics(**found)
     for name, table in found.items():
         tables.write_csv(options.output / f"{name}.csv", table)
     tables.write_document(options.output / "statistics", text)

@@ -4,14 +4,16 @@ import logging
 from argparse import Namespace
 
 from ddpg import config
-from ddpg.analysis import comparison, curves
+from ddpg.analysis import curves
+from ddpg.analysis.claims import Claim, read_claims
+from ddpg.analysis.comparison import Comparison, load_comparison
 from ddpg.analysis.verdict import Verdict
 from ddpg.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
-def load_comparisons(options: Namespace) -> list[comparison.Comparison]:
+def load_comparisons(options: Namespace) -> list[Comparison]:
     """The comparisons of --only (default: all) of the configuration, with the runs of --curves."""
     settings = config.read(*options.config)
     declared = settings["comparisons"]
@@ -23,13 +25,19 @@ def load_comparisons(options: Namespace) -> list[comparison.Comparison]:
     if not names:
         log.info("%s: no comparisons, so none in %s", settings.files, options.output)
     runs = curves.read_curves(options.curves)
-    return [comparison.load(name, declared[name], runs) for name in names]
+    planned = config.count_seeds(settings)
+    return [load_comparison(name, declared[name], runs, planned=planned) for name in names]
 
 
-def load_headline_first(options: Namespace) -> list[comparison.Comparison]:
+def load_headline_first(options: Namespace) -> list[Comparison]:
     """The comparisons as `load_comparisons`, the configuration's `headline` before the others."""
     headline = config.read(*options.config).get("headline")
     return sorted(load_comparisons(options), key=lambda comparison: comparison.name != headline)
+
+
+def load_claims(options: Namespace) -> tuple[Claim, ...]:
+    """The claims of the configuration; UserError if their file is wrong."""
+    return read_claims(config.read(*options.config))
 
 
 def read_verdict(options: Namespace) -> Verdict | None:

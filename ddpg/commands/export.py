@@ -39,9 +39,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Export each run; UserError, before anything is written, for one that cannot be read."""
-    from ddpg.analysis.curves import aggregate, read_config, read_run
+    from ddpg.analysis.curves import aggregate_runs, read_config, read_run
 
-    aggregate(options.runs)  # refuses duplicate and inconsistent runs
+    aggregate_runs(options.runs)  # refuses duplicate and inconsistent runs
     write = {TENSORBOARD: write_events, CSV: write_csv}[options.format]
     read = []
     for directory in options.runs:

@@ -18,9 +18,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Write the page, the headline comparison first."""
-    from ddpg.analysis import page, tables
-    from ddpg.commands.comparisons import load_headline_first, read_verdict
+    from ddpg.analysis import tables
+    from ddpg.analysis.page import render_page
+    from ddpg.commands.comparisons import load_claims, load_headline_first, read_verdict
 
     comparisons, verdict = load_headline_first(options), read_verdict(options)
-    text = page.render(options.title, comparisons, options.figures, verdict)
+    text = render_page(options.title, comparisons, load_claims(options), options.figures, verdict)
     tables.write_text(options.output, text)

@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Draw every figure of the comparisons into the output directory."""
-    from ddpg.analysis import figures
+    from ddpg.analysis.figures import draw_figures
     from ddpg.commands.comparisons import load_comparisons
 
-    figures.draw_all(load_comparisons(options), options.output)
+    draw_figures(load_comparisons(options), options.output)

@@ -18,7 +18,7 @@ def run(options: Namespace) -> None:
     """Write provenance.csv and provenance.md into the output directory."""
     from ddpg.analysis import tables
 
-    table = tables.provenance(options.runs)
+    table = tables.tabulate_provenance(options.runs)
     tables.write_csv(options.output / "provenance.csv", table)
-    text = "# What produced the runs\n\n" + tables.markdown(table)
+    text = "# What produced the runs\n\n" + tables.format_markdown(table)
     tables.write_document(options.output / "provenance", text)

@@ -18,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Print the outcome; Mismatch if the verdict is that an experiment was not reproduced."""
-    from ddpg.analysis import summary
+    from ddpg.analysis.summary import print_summary
     from ddpg.analysis.verdict import FAIL
     from ddpg.commands.comparisons import load_headline_first, read_verdict
 
@@ -29,7 +29,7 @@ def run(options: Namespace) -> None:
         paths = {"main figure": main, **paths}
     if options.page:
         paths["report"] = options.page
-    summary.show(comparisons, verdict, paths)
+    print_summary(comparisons, verdict, paths)
     if verdict and verdict.result == FAIL:
         failed = [name for name, found in verdict.experiments.items() if found.result == FAIL]
         raise Mismatch(f"{options.verdict}: not reproduced: {', '.join(failed)}")

@@ -57,7 +57,7 @@ class Session:
         (directory / "containers/ddpg.sif").symlink_to(sif)
         settings = yaml.safe_load((directory / "config.yaml").read_text())
         settings |= {part: {name: settings[part][name]} for part, name in KEPT.items()}
-        del settings["headline"]
+        del settings["headline"], settings["claims"]
         settings["smoke"] = SMOKE
         (directory / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
         # The edits that docs/cluster.md asks for, and shorter waits.

@@ -28,7 +28,11 @@ def make_tiny(directory: Path) -> None:
     """Write config.yaml with `TINY` and those of the project's comparisons that it can make."""
     project = yaml.safe_load((directory / "config.yaml").read_text())
     comparisons = {name: project["comparisons"][name] for name in COMPARISONS}
-    text = yaml.safe_dump({**TINY, "comparisons": comparisons}, sort_keys=False)
+    claims = yaml.safe_load((directory / project["claims"]).read_text())["claims"]
+    claims = [claim for claim in claims if claim["comparison"] in comparisons]
+    (directory / "claims.yaml").write_text(yaml.safe_dump({"claims": claims}))
+    settings = {**TINY, "comparisons": comparisons, "claims": "claims.yaml"}
+    text = yaml.safe_dump(settings, sort_keys=False)
     (directory / "config.yaml").write_text(text)
 
 

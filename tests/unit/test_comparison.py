@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from ddpg.analysis import claims, comparison, curves, statistics, tables
-from ddpg.analysis.comparison import Group
-from ddpg.analysis.statistics import Estimate
-from ddpg.analysis.statistics_report import power_statement, statistics_markdown
+from ddpg.analysis import comparison, curves, factorial, grids, judging, statistics, tables
+from ddpg.analysis.grids import Window
+from ddpg.analysis.groups import FinalSteps, SeedGroup, measure_final
+from ddpg.analysis.statistics_report import format_statistics, state_power
 from ddpg.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 RUN_OF_2019 = "results/reference/drl_tf2_pendulum_seed0.txt"
 RERUN = "results/reference/spinup_pytorch_exercise_2_2_rerun.csv"
+LAST = FinalSteps(10000)
 SPEC = {
     "title": "Exercise",
     "experiments": {"ours": "this package", "not-run": "another"},
@@ -40,6 +41,7 @@ SPEC = {
             "runs": [RUN_OF_2019],
         },
     },
+    "final": {"steps": 10000},
     "reach": {"return": 300},
 }
 
@@ -53,7 +55,7 @@ def our_runs(offset: float = 0.0, experiment: str = "ours") -> pd.DataFrame:
 
 def load(runs: pd.DataFrame | None = None, **changes) -> comparison.Comparison:
     runs = our_runs() if runs is None else runs
-    return comparison.load("exercise", SPEC | changes, runs, ROOT)
+    return comparison.load_comparison("exercise", SPEC | changes, runs, ROOT)
 
 
 def test_groups_in_their_order_with_their_seeds():
@@ -61,7 +63,7 @@ def test_groups_in_their_order_with_their_seeds():
     assert [group.name for group in groups] == ["ours", "not-run", "published", "rerun", "one"]
     assert [group.seeds for group in groups] == [20, 0, 3, 20, 1]
     assert groups[0].legend == "this package, HalfCheetah-v5 (20 seeds)"
-    assert groups[1].legend == "another, 0 seeds"
+    assert groups[1].legend == "another, not trained yet"
     assert groups[4].legend == "2019, Pendulum-v0 (1 seed)"
 
 
@@ -81,7 +83,7 @@ def test_every_group_is_told_apart_and_named():
     groups = load(**label, references=references, title="a\nb").groups
     labels = [group.label for group in groups]
     assert labels == ["_mine too", "2019 (not-run)", "2019 (one) (one)", "2019 (one) (two)", "none"]
-    table = comparison.group_table([load(**label, references=references)])
+    table = comparison.tabulate_groups([load(**label, references=references)])
     assert table["label"].tolist() == labels
 
 
@@ -101,227 +103,236 @@ def test_labels_are_shown_in_tables_as_they_are_written():
         page = (
             MarkdownIt("commonmark")
             .enable("table")
-            .render(tables.markdown(pd.DataFrame({"group": [label]})))
+            .render(tables.format_markdown(pd.DataFrame({"group": [label]})))
         )
         (shown,) = re.findall("<td>(.*)</td>", page)
         assert html.unescape(shown) == label
 
 
 def test_no_comparisons_have_tables_without_rows():
-    groups, pairs = comparison.group_table([]), comparison.pair_table([])
-    text = statistics_markdown(groups, pairs, claims.claim_table([]))
+    groups, pairs = comparison.tabulate_groups([]), comparison.tabulate_pairs([])
+    effects = factorial.tabulate_effects([])
+    text = format_statistics(groups, pairs, effects, judging.judge_claims([], []))
     assert (len(groups), len(pairs)) == (0, 0)
-    assert "| comparison | group | seeds | mean |" in text
+    assert "| comparison | group | seeds | steps | mean |" in text
     assert curves.read_curves([]).empty
 
 
-def test_our_experiments_must_have_the_same_length():
-    longer = our_runs()
-    shorter = our_runs(experiment="not-run")
-    runs = pd.concat([longer, shorter[shorter["env_interacts"] < 50000]])
-    with pytest.raises(UserError, match="ours has 10 epochs .* not-run has 9"):
-        load(runs)
-    # Another number of seeds is no other length.
-    assert load(pd.concat([longer, shorter[shorter["seed"] < 50]])).groups[1].seeds == 5
+def test_experiments_of_other_lengths_are_compared_up_to_the_earlier_end():
+    shorter = our_runs(offset=50, experiment="not-run").query("env_interacts <= 30000")
+    given = load(pd.concat([our_runs(), shorter]))
+    row = comparison.tabulate_pairs([given]).set_index(["a", "b"]).loc[("ours", "not-run")]
+    assert (row["from_step"], row["to_step"]) == (20000, 30000)
+    assert row["difference"] == pytest.approx(-50)
+    assert row["note"] == (
+        "not-run ends at step 30,000, ours at step 50,000: compared up to the former"
+    )
+    groups = comparison.tabulate_groups([given]).set_index("group")
+    assert groups["to_step"][["ours", "not-run"]].tolist() == [50000, 30000]
 
 
 def test_mean_and_sd_are_drawn_as_spinning_up_draws_them():
     group = load().groups[0]
-    mean, sd = group.mean_and_sd()
+    mean, sd = group.compute_band()
     last = our_runs().query("env_interacts == 50000")["test_return_mean"]
     assert mean[-1] == pytest.approx(last.mean())
     assert sd[-1] == pytest.approx(last.std(ddof=0))
-    assert group.mean_and_sd("q_mean") is None
+    assert group.compute_band("q_mean") is None
 
 
 def test_every_seed_is_smoothed_before_the_statistics():
     group = load().groups[0]
-    values = group.matrix()
-    smoothed = group.matrix(smooth=3)
+    values = group.get_values()
+    smoothed = group.get_values(smooth=15000)
     np.testing.assert_allclose(smoothed[4], values[3:6].mean(axis=0))
-    np.testing.assert_allclose(group.mean_and_sd(smooth=3)[1], smoothed.std(axis=1))
+    np.testing.assert_allclose(group.compute_band(smooth=15000)[1], smoothed.std(axis=1))
 
 
-@pytest.mark.parametrize(("smoothed", "width"), [(1, 3), (3, 1)])
+@pytest.mark.parametrize(("smoothed", "width"), [(0, 15000), (15000, 0)])
 def test_a_published_curve_that_was_smoothed_is_not_smoothed_again(smoothed, width):
     references = copy.deepcopy(SPEC["references"])
-    references["published"]["curve"]["smoothed"] = smoothed
-    given = load(references=references, reach={"return": 300, "smooth": 3}, smooth=5)
-    curve = given.group("published").published
-    mean = curves.smooth(curve["mean"].to_numpy(), width)
-    expected = statistics.steps_to_return(curve["env_interacts"].to_numpy(), mean, 300)
-    row = comparison.group_table([given]).set_index("group").loc["published"]
-    assert row["steps_of_mean"] == expected
-    assert ("smoothed over 3 epochs" in row["note"]) == (smoothed == 3)
-    assert "5 epochs" not in row["note"]
+    if smoothed:
+        references["published"]["curve"]["smoothed"] = {"steps": smoothed}
+    reach = {"return": 300, "smooth": {"steps": 15000}}
+    given = load(references=references, reach=reach, smooth={"steps": 25000})
+    group = given.find_group("published")
+    mean = grids.smooth_curve(group.steps, group.compute_band()[0], width)
+    row = comparison.tabulate_groups([given]).set_index("group").loc["published"]
+    assert row["steps_of_mean"] == statistics.steps_to_return(group.steps, mean, 300)
+    assert ("smoothed over 15,000 steps" in row["note"]) == (smoothed > 0)
+    assert "25,000 steps" not in row["note"]
 
 
 def test_final_performance_of_seeds_and_of_a_published_curve():
     ours, _, published, _, _ = load().groups
-    found = comparison.final(ours)
-    expected = our_runs().query("env_interacts >= 40000").groupby("seed")["test_return_mean"].mean()
+    found = measure_final(ours, LAST)
+    returns = our_runs().pivot(index="env_interacts", columns="seed", values="test_return_mean")
+    expected = returns.loc[40000] / 4 + returns.loc[45000] / 2 + returns.loc[50000] / 4
     np.testing.assert_allclose(found.values, expected)
-    assert (found.evaluations, found.first_step, found.last_step) == (3, 40000, 50000)
+    assert (found.evaluations, found.window) == (3, Window(40000, 50000))
 
-    found = comparison.final(published)
-    assert found.moments.mean == pytest.approx((336.07 + 391.05 + 425.94) / 3)
-    drawn = (46.19 + 63.03 + 69.05) / 3
+    found = measure_final(published, LAST)
+    assert found.moments.mean == pytest.approx(336.07 / 4 + 391.05 / 2 + 425.94 / 4)
+    drawn = 46.19 / 4 + 63.03 / 2 + 69.05 / 4
     assert found.moments.sd == pytest.approx(drawn * math.sqrt(3 / 2))
 
 
 def test_two_groups_are_taken_up_to_the_earlier_end():
     ours, _, published, _, _ = load().groups
-    assert comparison.final(ours, published).last_step == 45000
-    assert comparison.final(published, ours).last_step == 45000
+    assert measure_final(ours, LAST, published).window == Window(35000, 45000)
+    assert measure_final(published, LAST, ours).window == Window(35000, 45000)
     counts_from_zero = our_runs()
     counts_from_zero["env_interacts"] -= 1
-    shifted = Group("", "", "", True, 20, runs=counts_from_zero)
-    assert comparison.final(ours, shifted).last_step == 50000
+    shifted = SeedGroup("", "", "", counts_from_zero)
+    assert measure_final(ours, LAST, shifted).window == Window(39999, 49999)
+    same = measure_final(ours, LAST).values
+    np.testing.assert_array_equal(measure_final(shifted, LAST, ours).values, same)
+
+
+def test_seeds_that_end_a_step_apart_are_one_group(tmp_path):
+    """As in Spinning Up's logs, where some seeds count from 0 and others from 1."""
+    table = curves.read_per_seed(ROOT / RERUN)
+    table.loc[table["seed"] < 50, "env_interacts"] -= 1
+    table.to_csv(tmp_path / "apart.csv", index=False)
+    spec = {"label": "apart", "env": "HalfCheetah-v5", "table": str(tmp_path / "apart.csv")}
+    given = load(references={"apart": spec})
+    assert (given.groups[-1].seeds, given.groups[-1].note) == (20, "")
+    row = comparison.tabulate_pairs([given]).set_index(["a", "b"]).loc[("ours", "apart")]
+    assert (row["to_step"], row["note"]) == (49999, "")
+    assert row["difference"] == pytest.approx(0, abs=0.01)
+
+
+def test_seeds_that_end_early_shorten_their_group_and_the_table_says_so(tmp_path):
+    table = curves.read_per_seed(ROOT / RERUN)
+    table = table[(table["seed"] > 0) | (table["env_interacts"] <= 30000)]
+    table.to_csv(tmp_path / "short.csv", index=False)
+    spec = {"label": "short", "env": "HalfCheetah-v5", "table": str(tmp_path / "short.csv")}
+    groups = comparison.tabulate_groups([load(references={"short": spec})]).set_index("group")
+    assert groups.loc["short", "to_step"] == 30000
+    assert groups.loc["short", "note"] == (
+        "short: seeds end between steps 30,000 and 50,000, used up to the first"
+    )
+
+
+def test_seeds_without_common_steps_are_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("seed,env_interacts,test_return_mean\n0,10,1\n1,20,2\n")
+    spec = {"label": "x", "env": "y", "table": str(tmp_path / "x.csv")}
+    with pytest.raises(UserError, match="references.x: its seeds have no environment steps in"):
+        load(references={"x": spec})
 
 
 def test_group_table():
-    table = comparison.group_table([load()]).set_index("group")
+    table = comparison.tabulate_groups([load()]).set_index("group")
     ours = table.loc["ours"]
-    finals = comparison.final(load().groups[0]).values
+    finals = measure_final(load().groups[0], LAST).values
     assert ours["mean"] == pytest.approx(finals.mean())
     assert ours["sd"] == pytest.approx(finals.std(ddof=1))
     assert ours["mean_low"] < ours["mean"] < ours["mean_high"]
     assert ours["iqm"] == pytest.approx(np.sort(finals)[5:15].mean())
-    assert ours["seeds_reaching"] == np.sum(load().groups[0].matrix().max(axis=0) >= 300)
+    assert ours["seeds_reaching"] == np.sum(load().groups[0].get_values().max(axis=0) >= 300)
     assert table.loc["published", "steps_of_mean"] == 25000
     assert table.loc["published", ["mean_low", "iqm", "steps_to_return"]].isna().all()
     assert table.loc["one", ["mean_low", "sd", "iqm_low"]].isna().all()
     assert table.loc["one", "note"] == "one: one seed, so no interval and no test"
-    assert table.loc["not-run", "note"] == "not-run: 0 seeds"
+    assert table.loc["not-run", "note"] == "not-run: not trained yet"
     assert math.isnan(table.loc["not-run", "mean"])
 
 
 def test_pair_table():
-    table = comparison.pair_table([load(our_runs(offset=200))])
+    table = comparison.tabulate_pairs([load(our_runs(offset=200))])
     assert table["a"].tolist() == ["ours"] * 4 + ["not-run"] * 3
     rows = table[table["a"] == "ours"].set_index("b")
     rerun = rows.loc["rerun"]
     assert rerun["difference"] == pytest.approx(200)
     assert rerun["difference_low"] < 200 < rerun["difference_high"]
     assert rerun["welch_p"] < 1e-6
-    finals = comparison.final(load().groups[0]).values
+    finals = measure_final(load().groups[0], LAST).values
     assert rerun["probability_of_improvement"] == statistics.improvement(finals + 200, finals)
     assert rows.loc["published", "to_step"] == 45000
     assert math.isnan(rows.loc["published", "probability_of_improvement"])
     assert rows.loc["published", "note"] == "published: only mean and sd published"
     assert math.isnan(rows.loc["one", "welch_p"]) and "one seed" in rows.loc["one", "note"]
-    assert rows.loc["not-run", "note"] == "not-run: 0 seeds"
+    assert rows.loc["not-run", "note"] == "not-run: not trained yet"
+
+
+def test_planned_and_further_tests_are_marked_and_adjusted_together():
+    pairs = {"planned": [["rerun", "ours"]], "exploratory": [["rerun", "published"]]}
+    others = our_runs(offset=60, experiment="not-run")
+    given = load(pd.concat([our_runs(offset=200), others]), pairs=pairs)
+    table = comparison.tabulate_pairs([given])
+    named = list(zip(table["a"], table["b"], table["planned"], strict=True))
+    assert named[:3] == [
+        ("rerun", "ours", "planned"),
+        ("rerun", "published", "exploratory"),
+        ("ours", "not-run", "exploratory"),
+    ]
+    assert len(named) == 8, "a planned test is not there a second time"
+    raw = table["welch_p"].dropna()
+    # Benjamini and Hochberg: the smallest of p m / rank among this and larger p-values.
+    ranked = raw.sort_values() * len(raw) / np.arange(1, len(raw) + 1)
+    expected = ranked[::-1].cummin().sort_index()
+    found = table["welch_p_adjusted"]
+    np.testing.assert_allclose(found[raw.index], expected)
+    assert found.isna().tolist() == table["welch_p"].isna().tolist()
+    assert (found[raw.index] > raw).any()
+    text = format_statistics(
+        comparison.tabulate_groups([given]),
+        table,
+        factorial.tabulate_effects([given]),
+        judging.judge_claims([], [given]),
+    )
+    assert "| rerun - ours | planned | 20 and 20 | 40,000 to 50,000 |" in text
 
 
 def test_groups_without_common_steps_are_not_compared():
     early = our_runs()
-    early["env_interacts"] /= 100
-    row = comparison.pair_table([load(early)]).set_index(["a", "b"]).loc[("ours", "one")]
+    early["env_interacts"] /= 100  # they end before the other begins
+    row = comparison.tabulate_pairs([load(early)]).set_index(["a", "b"]).loc[("ours", "one")]
     assert row["note"] == comparison.NO_COMMON_STEPS and math.isnan(row["difference"])
 
 
 def test_the_power_statement_names_both_numbers():
-    row = comparison.pair_table([load(our_runs(offset=200))]).iloc[2].to_dict()
-    sentence = power_statement(row)
+    row = comparison.tabulate_pairs([load(our_runs(offset=200))]).iloc[2].to_dict()
+    sentence = state_power(row)
     assert f"detect a true difference of {row['detectable_difference']:,.0f}" in sentence
-    assert f"{row['seeds_to_settle']:.0f} seeds a side" in sentence
-    alone = comparison.pair_table([load()]).iloc[3].to_dict()
-    assert power_statement(alone).endswith("one seed, so no interval and no test.")
+    assert f"{row['seeds_to_settle']:.0f} seeds per group" in sentence
+
+
+def test_only_tested_differences_have_a_power_statement():
+    given = [load()]
+    pairs = comparison.tabulate_pairs(given)
+    text = format_statistics(
+        comparison.tabulate_groups(given),
+        pairs,
+        factorial.tabulate_effects(given),
+        judging.judge_claims([], given),
+    )
+    said = re.findall("^- exercise, (.*?) against (.*?): ", text, re.MULTILINE)
+    tested = pairs.dropna(subset="welch_p")
+    assert said == list(zip(tested["a"], tested["b"], strict=True))
 
 
 def test_an_undecidable_difference_is_said_to_be_one():
-    row = comparison.pair_table([load()]).iloc[2].to_dict()
-    assert "more than a million seeds" in power_statement(row)
-
-
-@pytest.mark.parametrize(
-    ("estimate", "verdict"),
-    [
-        (Estimate(250, 190, 320), claims.AGREES),
-        (Estimate(310, 290, 330), claims.CANNOT_TELL),
-        (Estimate(330, 310, 350), claims.DISAGREES),
-        (Estimate(250), claims.AGREES),
-        (Estimate(301), claims.CANNOT_TELL),
-        (Estimate(math.nan), claims.CANNOT_TELL),
-        (None, claims.CANNOT_TELL),
-    ],
-)
-def test_a_statement_is_judged_by_value_and_interval(estimate, verdict):
-    assert claims.judge(estimate, 200, 300) == verdict
-
-
-def notes_comparison(runs: pd.DataFrame) -> comparison.Comparison:
-    """The exercise under the names by which the statements find it."""
-    references = SPEC["references"]
-    spec = SPEC | {
-        "experiments": {claims.OURS_EX: "ours"},
-        "references": {
-            claims.SPINUP_EX: references["published"],
-            claims.SPINUP_RERUN: references["rerun"],
-        },
-    }
-    return comparison.load(claims.EX, spec, runs, ROOT)
-
-
-def test_statements_of_the_notes_are_measured():
-    runs = our_runs(offset=-100, experiment=claims.OURS_EX)
-    table = claims.claim_table([notes_comparison(runs)])
-    rows = table[table["comparison"] == claims.EX].set_index(["group", "statement"])
-    ours = rows.loc[(claims.OURS_EX, "return in the last three epochs: 200 to 300")]
-    finals = runs.query("env_interacts >= 40000")["test_return_mean"]
-    assert ours["measured"] == pytest.approx(finals.mean())
-    assert ours["verdict"] == claims.AGREES
-    rerun = rows.loc[(claims.SPINUP_RERUN, "final Q loss about 20")]
-    assert rerun["measured"] == pytest.approx(12.948265)
-    assert rerun["measured_low"] < rerun["measured"] < rerun["measured_high"]
-    assert rerun["verdict"] == claims.DISAGREES
-    others = table[table["comparison"] != claims.EX]
-    assert set(others["verdict"]) == {claims.CANNOT_TELL} and set(others["note"]) == {"no data"}
-
-
-def test_two_seeds_refute_no_statement():
-    runs = our_runs(offset=-10000, experiment=claims.OURS_EX)
-    table = claims.claim_table([notes_comparison(runs[runs["seed"] < 20])])
-    ours = table[table["group"] == claims.OURS_EX]
-    assert set(ours["note"]) == {"2 seeds only"} and ours["measured_low"].isna().all()
-    assert set(ours["verdict"]) == {claims.CANNOT_TELL}
-
-
-def test_the_band_of_a_published_curve_is_measured_without_interval():
-    spec = {
-        "title": "",
-        "experiments": {claims.OURS: ""},
-        "references": {
-            claims.SPINUP: {
-                "label": "",
-                "env": "HalfCheetah-v2",
-                "curve": {
-                    "file": "results/reference/spinup_ddpg_benchmark.csv",
-                    "implementation": "spinup-2018-tf1",
-                    "seeds": 10,
-                },
-            }
-        },
-    }
-    given = comparison.load(claims.HC, spec, curves.aggregate([]), ROOT)
-    table = claims.claim_table([given])
-    rows = table[table["group"] == claims.SPINUP].dropna(subset="measured").set_index("statement")
-    band = rows.filter(like="one standard deviation", axis=0)["measured"]
-    assert [round(value) for value in band] == [3690, 8000]
-    assert rows["measured_low"].isna().all()
+    row = comparison.tabulate_pairs([load()]).iloc[2].to_dict()
+    assert "more than a million seeds" in state_power(row)
 
 
 def test_the_readable_statistics_have_no_nan():
     given = [load()]
-    pairs = comparison.pair_table(given)
-    text = statistics_markdown(comparison.group_table(given), pairs, claims.claim_table(given))
+    pairs = comparison.tabulate_pairs(given)
+    text = format_statistics(
+        comparison.tabulate_groups(given),
+        pairs,
+        factorial.tabulate_effects(given),
+        judging.judge_claims([], given),
+    )
     assert "nan" not in text and "inf" not in text.replace("influence", "")
     assert "| exercise | this package, HalfCheetah-v5 | 20 |" in text
 
 
 def test_tables_are_written_whole_and_the_same(tmp_path):
     for name in ("a.csv", "new/b.csv"):
-        tables.write_csv(tmp_path / name, comparison.group_table([load()]))
+        tables.write_csv(tmp_path / name, comparison.tabulate_groups([load()]))
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "new" / "b.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "new"]
     with pytest.raises(ValueError, match="Out of range"):
@@ -340,4 +351,4 @@ def test_tables_are_written_whole_and_the_same(tmp_path):
     ],
 )
 def test_numbers_are_readable(value, text):
-    assert tables.number(value) == text
+    assert tables.format_number(value) == text

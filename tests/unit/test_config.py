@@ -125,10 +125,18 @@ def test_learning_rates_fit_single_precision(settings, value):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"smooth": 4}, "smooth: 4 epochs have no middle one; write an odd number"),
-        ({"smooth": math.inf}, "smooth: inf is not a finite number"),
+        (
+            {"smooth": 11},
+            "smooth: write a width in environment steps, {steps: NUMBER}, in place of 11",
+        ),
+        ({"smooth": {"steps": math.inf}}, "smooth.steps: inf is not a finite number"),
+        ({"final": {"steps": 0}}, "final.steps: 0 is less than the minimum of 1"),
+        ({"final": {"steps": 5, "evaluations": 10}}, "final: unknown key 'evaluations'"),
+        ({"pairs": {"planned": [["pendulum-demo"]]}}, "pairs.planned.0: ['pendulum-demo'] is too"),
+        ({"pairs": {"planned": [["pendulum-demo", "drl-tf"]]}}, "did you mean 'drl-tf2'"),
+        ({"pairs": {"exploratory": [["drl-tf2"] * 2]}}, "'drl-tf2' cannot be compared with itself"),
         ({"reach": {"return": math.nan}}, "reach.return: nan is not a finite number"),
-        ({"reach": {"return": 1, "smooth": 2}}, "reach.smooth: 2 epochs have no middle one"),
+        ({"reach": {"return": 1, "smooth": 2}}, "reach.smooth: write a width in environment"),
         ({"title": 2018}, "title: 2018 is not text in YAML; put it in quotes"),
         ({"title": " "}, "title: ' ' is not allowed"),
         ({"experiments": {"pendulum-demo": "x" * 201}}, "is too long"),

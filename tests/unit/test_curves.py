@@ -87,7 +87,7 @@ def test_a_bad_config_is_one_clear_line(tmp_path, text, message):
 
 def test_aggregate_sorts_and_survives_csv(tmp_path):
     runs = [make_run(tmp_path, seed) for seed in (10, 2)]
-    table = curves.aggregate(runs)
+    table = curves.aggregate_runs(runs)
     assert table["seed"].tolist() == [2, 2, 10, 10]
     assert table["epoch"].tolist() == [1, 2, 1, 2]
     table.to_csv(tmp_path / "curves.csv", index=False)
@@ -95,14 +95,14 @@ def test_aggregate_sorts_and_survives_csv(tmp_path):
 
 
 def test_no_runs_are_a_table_without_rows():
-    assert list(curves.aggregate([]).columns) == curves.RUN_COLUMNS
+    assert list(curves.aggregate_runs([]).columns) == curves.RUN_COLUMNS
 
 
 def test_runs_of_different_length_are_named(tmp_path):
     whole = make_run(tmp_path, 0)
     short = make_run(tmp_path, 10, progress(HEADER, ROWS[0]))
     with pytest.raises(UserError, match="2 epochs to step 200.* has 1 to step 100") as error:
-        curves.aggregate([whole, short])
+        curves.aggregate_runs([whole, short])
     assert str(whole) in str(error.value) and str(short) in str(error.value)
 
 
@@ -111,14 +111,14 @@ def test_a_seed_twice_is_refused(tmp_path):
     (tmp_path / "copy").mkdir()
     second = make_run(tmp_path / "copy", 0)
     with pytest.raises(UserError, match="both are seed 0 of demo"):
-        curves.aggregate([first, second])
+        curves.aggregate_runs([first, second])
 
 
 def test_seeds_of_different_configurations_are_refused(tmp_path):
     first = make_run(tmp_path, 0)
     second = make_run(tmp_path, 1, batch_size=64)
     with pytest.raises(UserError, match="different batch_size"):
-        curves.aggregate([first, second])
+        curves.aggregate_runs([first, second])
 
 
 def test_any_other_table_is_no_table_of_runs(tmp_path):
@@ -130,8 +130,8 @@ def test_any_other_table_is_no_table_of_runs(tmp_path):
 def test_a_run_in_several_tables_counts_once(tmp_path):
     first, second = make_run(tmp_path, 0), make_run(tmp_path, 1)
     both, one = tmp_path / "both.csv", tmp_path / "one.csv"
-    tables.write_csv(both, curves.aggregate([first, second]))
-    tables.write_csv(one, curves.aggregate([second]))
+    tables.write_csv(both, curves.aggregate_runs([first, second]))
+    tables.write_csv(one, curves.aggregate_runs([second]))
     pd.testing.assert_frame_equal(curves.read_curves([both, one]), curves.read_curves([both]))
 
     one.write_text(one.read_text().replace("-5.5", "-5.25"))
@@ -172,10 +172,10 @@ def test_external_runs_by_file_and_by_directory(tmp_path):
         curves.read_external([tmp_path / "empty"])
 
 
-def test_a_standard_deviation_that_is_no_number_is_refused(tmp_path):
+def test_a_standard_deviation_that_is_not_a_number_is_refused(tmp_path):
     text = ",".join(curves.PUBLISHED_COLUMNS) + "\nx,y,1,2.0,1.0\nx,y,2,2.0,inf\n"
     (tmp_path / "curve.csv").write_text(text)
-    with pytest.raises(UserError, match="a standard deviation of y is no number"):
+    with pytest.raises(UserError, match="a standard deviation of y is not a number"):
         curves.read_published(tmp_path / "curve.csv", "x", "y")
 
 
@@ -185,21 +185,4 @@ def test_what_was_set_aside_and_what_is_hidden_are_no_seeds(tmp_path):
         shutil.copytree(run, tmp_path / name)
     assert curves.read_external([tmp_path])["seed"].nunique() == 1
     with pytest.raises(UserError, match="set_aside_1: set aside by --restart, so not a run"):
-        curves.aggregate([run / "set_aside_1"])
-
-
-@pytest.mark.parametrize("width", [1, 3, 11])
-def test_smoothing_is_spinning_ups(width):
-    x = np.random.default_rng(0).normal(size=30)
-    y = np.ones(width)
-    expected = np.convolve(x, y, "same") / np.convolve(np.ones(30), y, "same")
-    np.testing.assert_array_equal(curves.smooth(x, width), expected)
-
-
-def test_smoothing_a_curve_shorter_than_the_window():
-    np.testing.assert_allclose(curves.smooth(np.array([1.0, 2.0, 6.0]), 11), [3, 3, 3])
-
-
-@pytest.mark.parametrize(("total", "last"), [(300, 10), (50, 10), (10, 3), (9, 3), (2, 1), (1, 1)])
-def test_final_performance_takes_the_last_ten_or_the_last_third(total, last):
-    assert curves.final_evaluations(total) == last
+        curves.aggregate_runs([run / "set_aside_1"])

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ddpg.analysis import comparison, curves, figures
-from ddpg.analysis.comparison import Comparison, Group
+from ddpg.analysis import curves, figures
+from ddpg.analysis.comparison import Comparison
+from ddpg.analysis.groups import DEFAULT_FINAL, PublishedGroup, SeedGroup, measure_final
 
 ROOT = Path(__file__).parents[2]
 
 
-def group(name: str = "ours", seeds: int = 4, epochs: int = 12, ours: bool = True) -> Group:
+def group(name: str = "ours", seeds: int = 4, epochs: int = 12, ours: bool = True) -> SeedGroup:
     rng = np.random.default_rng(seeds)
     steps = np.arange(1, epochs + 1) * 1000.0
     runs = [
@@ -30,13 +31,13 @@ def group(name: str = "ours", seeds: int = 4, epochs: int = 12, ours: bool = Tru
         for seed in range(seeds)
     ]
     table = pd.concat(runs) if runs else pd.DataFrame(columns=["seed", *curves.COLUMNS.values()])
-    return Group(name, name, "Pendulum-v1" if seeds else "", ours, seeds, runs=table)
+    return SeedGroup(name, name, "Pendulum-v1" if seeds else "", table, ours)
 
 
-def published() -> Group:
+def published() -> PublishedGroup:
     path = ROOT / "results/reference/spinup_exercise_2_2.csv"
     curve = curves.read_published(path, "HalfCheetah-v2", "spinup-2018-tf1")
-    return Group("published", "published", "HalfCheetah-v2", False, 3, published=curve)
+    return PublishedGroup("published", "published", "HalfCheetah-v2", 3, curve)
 
 
 def given(**changes) -> Comparison:
@@ -49,8 +50,8 @@ def legend(figure) -> list[str]:
 
 
 def test_saved_in_three_formats_with_the_same_bytes_every_time(tmp_path):
-    first = figures.save(figures.comparison(given()), tmp_path / "a" / "figure")
-    again = figures.save(figures.comparison(given()), tmp_path / "b" / "figure")
+    first = figures.save_figure(figures.draw_comparison(given()), tmp_path / "a" / "figure")
+    again = figures.save_figure(figures.draw_comparison(given()), tmp_path / "b" / "figure")
     assert [path.name for path in first] == ["figure.svg", "figure.pdf", "figure.png"]
     for one, other in zip(first, again, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -63,14 +64,14 @@ def test_the_style_does_not_leak():
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    figures.comparison(given())
+    figures.draw_comparison(given())
     assert dict(mpl.rcParams) == before
 
 
 def test_a_comparison_names_every_group_with_its_seeds():
-    assert legend(figures.comparison(given())) == [
+    assert legend(figures.draw_comparison(given())) == [
         "ours, Pendulum-v1 (4 seeds)",
-        "not-run, 0 seeds",
+        "not-run, not trained yet",
         "published, HalfCheetah-v2 (3 seeds)",
         "one, Pendulum-v1 (1 seed)",
     ]
@@ -79,7 +80,7 @@ def test_a_comparison_names_every_group_with_its_seeds():
 def test_groups_differ_in_colour_line_and_marker():
     lines = [
         line
-        for line in figures.comparison(given()).axes[0].lines
+        for line in figures.draw_comparison(given()).axes[0].lines
         if not line.get_label().startswith("_")
     ]
     for properties in (
@@ -110,16 +111,16 @@ def test_every_group_is_in_the_legend_whatever_its_label_holds():
         "long words " * 18,
         "%s",
     ]
-    for draw in (figures.comparison, figures.values_and_losses):
+    for draw in (figures.draw_comparison, figures.draw_training_values):
         figure = draw(named(*labels))
         shown = ["".join(text.split(", Pendulum")[0].split()) for text in legend(figure)]
         assert shown == ["".join(label.split()) for label in labels]
 
 
 def test_however_many_groups_each_has_its_own_style_and_room():
-    figure = figures.comparison(named(*map(str, range(60))))
+    figure = figures.draw_comparison(named(*map(str, range(60))))
     assert len(legend(figure)) == 60
-    assert len({str(figures._style(position)) for position in range(343)}) == 343
+    assert len({str(figures._choose_style(position)) for position in range(343)}) == 343
     figure.draw_without_rendering()
     assert figure.axes[0].get_window_extent().height > 100
 
@@ -144,8 +145,8 @@ def test_a_character_that_the_font_lacks_is_named_and_said(tmp_path, caplog):
     caplog.set_level("WARNING")
     title = "größe \u2013 \u03b1: \u6f22, \U0001f9ea"
     comparison_of_two = given(title=title, groups=named("\u5b57", "\u6f22").groups)
-    figures.draw_all([comparison_of_two], tmp_path)
-    figure = figures.comparison(comparison_of_two)
+    figures.draw_figures([comparison_of_two], tmp_path)
+    figure = figures.draw_comparison(comparison_of_two)
     assert figure.axes[0].get_title() == "größe \u2013 \u03b1: <U+6F22>, <U+1F9EA>"
     assert [text.split(",")[0] for text in legend(figure)] == ["<U+5B57>", "<U+6F22>"]
     assert sorted(record.getMessage() for record in caplog.records) == [
@@ -155,8 +156,8 @@ def test_a_character_that_the_font_lacks_is_named_and_said(tmp_path, caplog):
 
 
 def test_a_comparison_draws_mean_and_standard_deviation():
-    axes = figures.comparison(given()).axes[0]
-    mean, sd = group().mean_and_sd()
+    axes = figures.draw_comparison(given()).axes[0]
+    mean, sd = group().compute_band()
     np.testing.assert_allclose(axes.lines[0].get_ydata(), mean)
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert band.max() == pytest.approx((mean + sd).max())
@@ -166,68 +167,77 @@ def test_a_comparison_draws_mean_and_standard_deviation():
 
 
 def test_where_theirs_is_smoothed_so_are_our_seeds():
-    figure = figures.comparison(given(smooth=5))
-    mean, _ = group().mean_and_sd(smooth=5)
+    figure = figures.draw_comparison(given(smooth=5000))
+    mean, _ = group().compute_band(smooth=5000)
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), mean)
-    assert "smoothed over 5 epochs" in figure.legends[0].get_title().get_text()
+    assert "smoothed over 5,000 steps" in figure.legends[0].get_title().get_text()
     reference = [line for line in figure.axes[0].lines if line.get_label().startswith("published")]
-    np.testing.assert_array_equal(reference[0].get_ydata(), published().published["mean"])
+    np.testing.assert_array_equal(reference[0].get_ydata(), published().curve["mean"])
 
 
 def test_steps_have_a_readable_unit():
-    assert figures.comparison(given()).axes[0].get_xlabel() == "environment steps (thousands)"
+    assert figures.draw_comparison(given()).axes[0].get_xlabel() == "environment steps (thousands)"
     long = group(epochs=3000)
-    figure = figures.comparison(given(groups=(long,)))
+    figure = figures.draw_comparison(given(groups=(long,)))
     assert figure.axes[0].get_xlabel() == "environment steps (millions)"
     assert figure.axes[0].lines[0].get_xdata()[-1] == 3.0
 
 
 def test_losses_show_only_groups_that_have_them():
-    figure = figures.values_and_losses(given())
+    figure = figures.draw_training_values(given())
     assert "published, HalfCheetah-v2 (3 seeds)" not in legend(figure)
     q_value, q_loss, _ = figure.axes
-    np.testing.assert_allclose(q_loss.lines[0].get_ydata(), group().mean_and_sd("loss_q")[0])
+    np.testing.assert_allclose(q_loss.lines[0].get_ydata(), group().compute_band("loss_q")[0])
     assert all(len(line.get_xdata()) == 0 for line in q_value.lines)
 
 
 def test_a_learning_curve_has_an_interval_only_with_seeds_enough_for_one():
     interval = "95 % bootstrap interval of the mean over seeds"
-    several = figures.learning_curve(group(seeds=5), "Demo")
+    several = figures.draw_learning_curve(group(seeds=5), "Demo")
     assert legend(several) == ["each seed", interval, "mean: ours, Pendulum-v1 (5 seeds)"]
-    few = figures.learning_curve(group(seeds=4), "Demo")
+    few = figures.draw_learning_curve(group(seeds=4), "Demo")
     assert legend(few) == ["each seed", "mean: ours, Pendulum-v1 (4 seeds)"]
-    alone = figures.learning_curve(group(seeds=1), "Demo")
+    alone = figures.draw_learning_curve(group(seeds=1), "Demo")
     assert legend(alone) == ["each seed", "mean: ours, Pendulum-v1 (1 seed)"]
 
 
 @pytest.mark.parametrize("draw", figures.EXPERIMENT_FIGURES.values())
 def test_an_experiment_without_runs_is_said_to_have_none(draw):
     figure = draw(group("not-run", 0), "Demo")
-    assert [text.get_text() for text in figure.axes[0].texts] == ["no runs yet: not-run, 0 seeds"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["not-run, not trained yet"]
 
 
 def test_every_seed_has_its_panel():
-    figure = figures.seed_panels(group(seeds=7), "Demo")
+    figure = figures.draw_seeds(group(seeds=7), "Demo")
     drawn = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title() for axes in drawn] == [f"seed {seed}" for seed in range(7)]
-    values = group(seeds=7).matrix()
+    values = group(seeds=7).get_values()
     for position, axes in enumerate(drawn):
         np.testing.assert_allclose(axes.lines[0].get_ydata(), values[:, position])
 
 
 def test_final_returns_show_every_seed_at_its_value():
-    axes = figures.final_returns(given()).axes[0]
+    axes = figures.draw_final_returns(given()).axes[0]
     points = next(line for line in axes.lines if line.get_label() == "one seed")
-    expected = comparison.final(group()).values
+    expected = measure_final(group(), DEFAULT_FINAL).values
     np.testing.assert_allclose(points.get_xdata(), expected)
-    assert [text.get_text() for text in axes.texts] == ["0 seeds"]
+    assert [text.get_text() for text in axes.texts] == ["not trained yet"]
     labels = [text.get_text() for text in axes.get_yticklabels()]
-    assert labels[2] == "published\nHalfCheetah-v2 (3 seeds)"
+    assert labels[1:3] == [
+        "not-run\nnot trained yet",
+        "published\nHalfCheetah-v2 (3 seeds)\nsteps 30,000 to 45,000",
+    ]
+
+
+def test_final_returns_over_the_same_steps_say_them_once():
+    axes = figures.draw_final_returns(given(groups=(group(), group("b", 5)))).axes[0]
+    assert [text.get_text().count("\n") for text in axes.get_yticklabels()] == [1, 1]
+    assert "mean over the last 4,000 steps" in axes.get_xlabel()
 
 
 def test_everything_is_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FORMATS", ("svg",))
-    paths = figures.draw_all([given()], tmp_path)
+    paths = figures.draw_figures([given()], tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in paths} == {
         "demo/comparison.svg",
         "demo/values_and_losses.svg",
@@ -238,5 +248,5 @@ def test_everything_is_drawn(tmp_path, monkeypatch):
         "demo/not-run_seeds.svg",
     }
     assert all(path.stat().st_size > 1000 for path in paths)
-    without = figures.draw_all([given(experiment_figures=False)], tmp_path / "without")
+    without = figures.draw_figures([given(experiment_figures=False)], tmp_path / "without")
     assert {path.stem for path in without} == {"comparison", "values_and_losses", "final_returns"}

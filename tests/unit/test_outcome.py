@@ -27,7 +27,7 @@ def made(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         copy(ROOT / name, tmp_path / name)
     runs = sorted(ROOT.glob("results/published/pendulum-demo/seed_*"))
-    tables.write_csv("curves.csv", curves.aggregate(runs))
+    tables.write_csv("curves.csv", curves.aggregate_runs(runs))
     for name in ("pendulum", "exercise-2-2"):
         (tmp_path / "figures" / name).mkdir(parents=True)
         (tmp_path / "figures" / name / "comparison.svg").write_bytes(PICTURE)
@@ -51,7 +51,7 @@ def test_the_final_returns_and_where_to_look(made, capsys):
     assert returns[1] == "3" and len(returns) == 5
     lowest, mean, highest = (float(returns[i]) for i in (3, 2, 4))
     assert -200 < lowest < mean < highest < 0
-    assert ["spinup-exercise-2-2", "0", "no", "runs"] in lines
+    assert ["spinup-exercise-2-2", "0", "not", "trained", "yet"] in lines
     assert said.splitlines()[-3:] == [
         "main figure  figures/pendulum/comparison.png",
         "all figures  figures",
@@ -118,13 +118,26 @@ def test_the_page_needs_no_other_file(made):
 
 def test_the_page_shows_results_and_claims(made):
     text = page()
-    assert re.search(r"<td>this package</td>\s*<td>Pendulum-v1</td>\s*<td>3</td>\s*<td>-1", text)
+    cells = ("this package", "Pendulum-v1", "3", "400,000 to 500,000")
+    row = r"\s*".join(f"<td>{cell}</td>" for cell in cells)
+    assert re.search(row + r"\s*<td>-1", text)
     claims = re.search(r"<h2>Claims: (.*)</h2>", text)[1]
     counts = [int(number) for number in re.findall(r"\d+", claims)]
     styles = ["good", "bad", "open"]
     assert [text.count(f'<td class="{style}">') for style in styles] == counts
     assert sum(counts) == 7, "the claims about exercise 2.2, and no others"
     assert "Verdict" not in text
+
+
+def test_the_page_shows_a_2x2_and_which_seeds_it_lacks(made):
+    name = "networks-or-schedule"
+    (made / "figures" / name).mkdir()
+    (made / "figures" / name / "comparison.svg").write_bytes(PICTURE)
+    options = ["--curves", "curves.csv", "--figures", "figures", "--only", name]
+    assert main(["page", *options, "--output", "page.html"]) == 0
+    text = (made / "page.html").read_text(encoding="utf-8")
+    assert "<td>(256, 256) minus (400, 300)</td>" in text
+    assert "incomplete: halfcheetah-benchmark: not trained yet; halfcheetah-2018-" in text
 
 
 def test_the_page_shows_the_verdict(made):

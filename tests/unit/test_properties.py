@@ -113,7 +113,7 @@ def test_any_bytes_are_no_progress(path, content):
     answer(curves.read_progress, path)
 
 
-RUNS_TABLE = curves.aggregate(sorted(SEED.parent.glob("seed_*"))).groupby("seed").head(2)
+RUNS_TABLE = curves.aggregate_runs(sorted(SEED.parent.glob("seed_*"))).groupby("seed").head(2)
 PER_SEED = (ROOT / "results/reference/spinup_pytorch_exercise_2_2_rerun.csv").read_bytes()
 BENCHMARK = (ROOT / "results/reference/spinup_ddpg_benchmark.csv").read_bytes()
 NAMES = ("HalfCheetah-v2", "spinup-2018-tf1")

@@ -51,7 +51,8 @@ def test_the_manifest_lists_only_runs(run, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "count", [tables.provenance, lambda runs: estimate_costs({"experiments": {}}, runs, {})]
+    "count",
+    [tables.tabulate_provenance, lambda runs: estimate_costs({"experiments": {}}, runs, {})],
 )
 def test_duplicate_run_is_refused(run, count):
     shutil.copytree(run, run.with_name("seed_0_backup"))

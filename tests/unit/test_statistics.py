@@ -19,11 +19,12 @@ def standard(n: int, sd: float = 1.0) -> Moments:
 
 
 def test_moments_divide_by_n_minus_one():
-    assert statistics.moments([2, 4, 4, 4, 5, 5, 7, 9]) == Moments(5.0, math.sqrt(32 / 7), 8)
+    values = [2, 4, 4, 4, 5, 5, 7, 9]
+    assert statistics.compute_moments(values) == Moments(5.0, math.sqrt(32 / 7), 8)
 
 
 def test_one_seed_has_no_spread():
-    found = statistics.moments([7.0])
+    found = statistics.compute_moments([7.0])
     assert (found.mean, found.n) == (7.0, 1) and math.isnan(found.sd)
 
 
@@ -78,7 +79,7 @@ def test_steps_to_return():
 
 def test_welch_is_scipys_with_its_interval():
     expected = stats.ttest_ind(A, B, equal_var=False)
-    found = statistics.welch(statistics.moments(A), statistics.moments(B))
+    found = statistics.welch(statistics.compute_moments(A), statistics.compute_moments(B))
     assert found.t == pytest.approx(expected.statistic)
     assert found.p == pytest.approx(expected.pvalue)
     assert found.df == pytest.approx(expected.df)
@@ -143,7 +144,7 @@ def test_power_is_what_repetition_finds():
 
 def test_equivalence_is_two_one_sided_tests():
     margin = 4.0
-    a, b = statistics.moments(A), statistics.moments(B)
+    a, b = statistics.compute_moments(A), statistics.compute_moments(B)
     lower = stats.ttest_ind(A + margin, B, equal_var=False, alternative="greater").pvalue
     upper = stats.ttest_ind(A - margin, B, equal_var=False, alternative="less").pvalue
     found = statistics.equivalence(a, b, margin)

@@ -17,13 +17,13 @@ SD = 75.0
 
 
 def make_runs(root: Path, finals, weights="w", origin=None, seconds=1.0, **config) -> list[Path]:
-    """One run per final return, six epochs long, from -100 up to it; `origin` as `make_record`."""
+    """One run of nine epochs per final return, from -100 up to it; `origin` as `make_record`."""
     directories = []
     for seed, final in zip(SEEDS, finals, strict=False):
         directory = root / f"seed_{seed}"
         directory.mkdir(parents=True)
         rows = ["Epoch\tTotalEnvInteracts\tAverageTestEpRet\tTime"]
-        returns = np.concatenate([np.linspace(-100, 300, 4), [final, final]])
+        returns = np.concatenate([np.linspace(-100, 300, 5), [final] * 4])
         rows += [
             f"{i + 1}\t{100 * (i + 1)}\t{r!r}\t{i * seconds}"
             for i, r in enumerate(returns.tolist())
@@ -52,7 +52,7 @@ def finals(n: int, shift: float = 0.0) -> np.ndarray:
 
 
 def judge(fresh, published) -> verdict.Outcome:
-    return verdict.verdict(fresh, published).experiments["demo"]
+    return verdict.judge_runs(fresh, published).experiments["demo"]
 
 
 def written_and_read(outcome: verdict.Outcome, directory: Path) -> verdict.Outcome:
@@ -64,7 +64,7 @@ def written_and_read(outcome: verdict.Outcome, directory: Path) -> verdict.Outco
 def test_equal_bytes_pass_though_their_clocks_differ(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), seconds=2.0)
-    found = verdict.verdict(fresh, published)
+    found = verdict.judge_runs(fresh, published)
     assert found.result == verdict.PASS
     assert found.experiments["demo"].test == "bytes"
 
@@ -170,19 +170,19 @@ def test_the_whole_is_as_good_as_its_worst_part(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     published += make_runs(tmp_path / "other", finals(3), exp_name="never-run")
     fresh = make_runs(tmp_path / "fresh", finals(3))
-    found = verdict.verdict(fresh, published)
+    found = verdict.judge_runs(fresh, published)
     assert found.experiments["never-run"].result == verdict.NO_RUNS
     assert found.result == verdict.PASS
-    assert verdict.verdict([], published).result == verdict.NO_RUNS
-    assert verdict.verdict([], []) == verdict.Verdict(verdict.NO_RUNS, {})
+    assert verdict.judge_runs([], published).result == verdict.NO_RUNS
+    assert verdict.judge_runs([], []) == verdict.Verdict(verdict.NO_RUNS, {})
     wrong = make_runs(tmp_path / "wrong", finals(3), "other", exp_name="never-run")
-    assert verdict.verdict([*fresh, *wrong], published).result == verdict.FAIL
+    assert verdict.judge_runs([*fresh, *wrong], published).result == verdict.FAIL
 
 
 def test_the_table_says_why(tmp_path):
     published = make_runs(tmp_path / "published", finals(20))
     fresh = make_runs(tmp_path / "fresh", finals(3, 10), "other", ELSEWHERE)
-    text = verdict.markdown(verdict.verdict(fresh, published))
+    text = verdict.format_verdict(verdict.judge_runs(fresh, published))
     assert text.startswith(
         "# Verdict: too few seeds to tell\n\nThe fresh runs of 1 experiment: too few seeds to tell"
     )
@@ -195,7 +195,7 @@ def test_a_run_without_its_record_is_one_clear_line(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     (published[1] / "run.json").unlink()
     with pytest.raises(UserError, match="run.json: no such file"):
-        verdict.verdict(published, published)
+        verdict.judge_runs(published, published)
 
 
 OUTCOMES = {name: verdict.Outcome(name, "none", 3, 3, "why") for name in verdict.RESULTS}

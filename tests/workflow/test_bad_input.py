@@ -24,6 +24,18 @@ def test_an_invalid_configuration_is_refused(checkout, text, message):
     assert not (checkout.directory / "results/runs").exists()
 
 
+def test_a_claim_about_a_comparison_that_is_not_there(checkout):
+    claim = {
+        "statement": "s", "source": "a paper", "comparison": "renamed", "group": "pendulum-demo",
+        "quantity": "final_return", "expected": {"at_least": -200},
+    }  # fmt: skip
+    (checkout.directory / "mine.yaml").write_text(yaml.safe_dump({"claims": [claim]}))
+    (checkout.directory / "wrong.yaml").write_text("claims: mine.yaml\n")
+    output = checkout.snakemake("-n", "demo", "--configfile", "wrong.yaml", expect=1)
+    (line,) = [line for line in output.splitlines() if "no comparison 'renamed'" in line]
+    assert line.startswith("mine.yaml: claims.0.comparison")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

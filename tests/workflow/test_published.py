@@ -60,7 +60,7 @@ else:
     output.mkdir(parents=True, exist_ok=True)
     for name in {
         "train": "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json",
-        "compare": "groups.csv pairs.csv claims.csv statistics.md statistics.html",
+        "compare": "groups.csv pairs.csv effects.csv claims.csv statistics.md statistics.html",
         "provenance": "provenance.csv provenance.html",
         "plot": "figure.svg",
         "verdict": "verdict.json verdict.md verdict.html",

@@ -20,6 +20,7 @@ IS_MODULE = not workflow.modifier.is_main_snakefile()
 sys.path.insert(0, str(PROJECT))
 
 import ddpg.config
+from ddpg.analysis.claims import read_claims
 from ddpg.errors import UserError
 from ddpg.runs.directory import find_finished_runs
 
@@ -32,7 +33,7 @@ os.environ |= {
 # directory, which has neither them nor the package.
 DATA = Path(os.path.relpath(PROJECT)) if IS_MODULE else Path()
 PUBLISHED = DATA / "results/published"
-REFERENCES = sorted(str(path) for path in (DATA / "results/reference").iterdir())
+REFERENCES = sorted(str(p) for p in (DATA / "results/reference").rglob("*") if p.is_file())
 if IS_MODULE:
     paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
     os.environ |= {"PYTHONPATH": os.pathsep.join(paths)}
@@ -84,6 +85,7 @@ def read_config():
         if IS_MODULE:
             CONFIG_FILES[:] = module_config_files()
         settings = ddpg.config.read(*CONFIG_FILES)
+        read_claims(settings)  # refuses them now, not when everything is trained
         given = {} if IS_MODULE else dict(workflow.config_settings.config)
         for key in given:
             if key != "container":  # which no command reads
@@ -106,6 +108,8 @@ def read_config():
 if not IS_MODULE:
     check_command_line()
 read_config()
+
+CLAIMS = [config["claims"]] if "claims" in config else []
 
 
 wildcard_constraints:

@@ -5,9 +5,11 @@ rule compare:
     input:
         [f"results/tables/{{collection}}/{name}/curves.csv" for name in config["comparisons"]],
         REFERENCES,
+        CLAIMS,
     output:
         groups="results/tables/{collection}/groups.csv",
         pairs="results/tables/{collection}/pairs.csv",
+        effects="results/tables/{collection}/effects.csv",
         claims="results/tables/{collection}/claims.csv",
         markdown="results/tables/{collection}/statistics.md",
         html=report(

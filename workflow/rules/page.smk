@@ -7,6 +7,7 @@ rule page:
         figures=lambda w: figures_of(w.target),
         verdict=lambda w: verdict_of(w.target),
         references=REFERENCES,
+        claims=CLAIMS,
     output:
         report(
             "results/summary/{target}.html",

@@ -1,0 +1,141 @@
+"""A 2x2 of experiments: the effects of networks and of the schedule of updates.
+
+With cell means m, rows for the networks and columns for the schedule, the effects and their
+interaction are
+
+    networks     (m10 + m11) / 2 - (m00 + m01) / 2
+    schedule     (m01 + m11) / 2 - (m00 + m10) / 2
+    interaction  (m11 - m10) - (m01 - m00)
+
+each with Welch's interval and test of a contrast, which does not assume equal variances. Nothing is
+estimated before every cell has seeds, and the table says which seeds are missing.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ddpg.analysis import statistics
+from ddpg.analysis.comparison import Comparison, Factorial
+from ddpg.analysis.groups import NOT_TRAINED, Final, SeedGroup, measure_final
+from ddpg.analysis.statistics import NAN
+
+# Weights of the cells 00, 01, 10, 11.
+EFFECTS = {
+    "networks": (-0.5, -0.5, 0.5, 0.5),
+    "schedule": (-0.5, 0.5, -0.5, 0.5),
+    "interaction": (1.0, -1.0, -1.0, 1.0),
+}
+COLUMNS = [
+    "comparison",
+    "effect",
+    "of",
+    "seeds",
+    "from_step",
+    "to_step",
+    "estimate",
+    "estimate_low",
+    "estimate_high",
+    "t",
+    "df",
+    "p",
+    "p_adjusted",
+    "detectable",
+    "note",
+]
+
+
+def measure_cells(comparison: Comparison, factorial: Factorial) -> list[Final | None]:
+    """The final returns of the cells 00, 01, 10 and 11; None for a cell without seeds.
+
+    All are measured over the last steps that those with seeds cover.
+    """
+    groups = _find_groups(comparison, factorial)
+    trained = [group for group in groups if group.seeds]
+    return [measure_final(group, comparison.final, *trained) for group in groups]
+
+
+def list_missing(comparison: Comparison, factorial: Factorial) -> list[str]:
+    """One phrase for each cell whose seeds are not all there yet."""
+    groups = _find_groups(comparison, factorial)
+    return [
+        f"{group.name}: {f'{group.seeds} of {planned} seeds' if group.seeds else NOT_TRAINED}"
+        for group, planned in zip(groups, factorial.planned, strict=True)
+        if group.seeds < max(planned, 1)
+    ]
+
+
+def tabulate_effects(comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """One row per effect of each comparison that is a 2x2; no rows where none is.
+
+    `p_adjusted` adjusts the three tests of a 2x2 together (`statistics.adjust_p_values`).
+    `detectable` is the true effect that these seeds detect with power 0.8 at the 5 % level. An
+    effect is NaN while a cell has fewer than two seeds.
+    """
+    tables = [
+        _make_rows(comparison, comparison.factorial)
+        for comparison in comparisons
+        if comparison.factorial
+    ]
+    return pd.concat(tables) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
+    cells = measure_cells(comparison, factorial)
+    missing = list_missing(comparison, factorial)
+    differences = {
+        "networks": f"{factorial.networks[1]} minus {factorial.networks[0]}",
+        "schedule": f"{factorial.schedule[1]} minus {factorial.schedule[0]}",
+        "interaction": f"the schedule's with {factorial.networks[1]} minus its with "
+        f"{factorial.networks[0]}",
+    }
+    common = {
+        "comparison": comparison.name,
+        "seeds": ", ".join(str(cell.moments.n if cell else 0) for cell in cells),
+        "note": f"incomplete: {'; '.join(missing)}" if missing else "",
+    }
+    rows = [
+        {**common, "effect": effect, "of": differences[effect], **_estimate(weights, cells)}
+        for effect, weights in EFFECTS.items()
+    ]
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return table.assign(p_adjusted=statistics.adjust_p_values(table["p"].to_numpy(dtype=float)))
+
+
+def _estimate(weights: Sequence[float], cells: Sequence[Final | None]) -> dict[str, float]:
+    found = [cell for cell in cells if cell is not None]
+    if len(found) < len(cells):
+        return dict.fromkeys(
+            ("from_step", "to_step", "estimate", "estimate_low", "estimate_high", "p"), NAN
+        )
+    moments = [cell.moments for cell in found]
+    test = statistics.contrast(weights, moments)
+    return {
+        "from_step": found[0].window.start,
+        "to_step": found[0].window.end,
+        "estimate": test.difference,
+        "estimate_low": test.low,
+        "estimate_high": test.high,
+        "t": test.t,
+        "df": test.df,
+        "p": test.p,
+        "detectable": statistics.detectable_contrast(weights, moments),
+    }
+
+
+def _find_groups(comparison: Comparison, factorial: Factorial) -> list[SeedGroup]:
+    by_name = {group.name: group for group in comparison.ours}
+    return [by_name[name] for name in factorial.cells]
+
+
+def compute_cell_intervals(cells: Iterable[Final | None]) -> list[tuple[float, float, float]]:
+    """Mean and the ends of its 95 % interval (Student's t) of each cell; NaN where unknown."""
+    intervals = []
+    for cell in cells:
+        if cell is None:
+            intervals.append((NAN, NAN, NAN))
+            continue
+        test = statistics.contrast((1.0,), [cell.moments])
+        intervals.append((float(np.mean(cell.values)), test.low, test.high))
+    return intervals

@@ -1,0 +1,179 @@
+"""A group is what stands for one curve of a comparison: several seeds of one experiment.
+
+Two kinds exist. Of a `SeedGroup` every seed's learning curve is known; of a `PublishedGroup` only
+the mean and the standard deviation over seeds, as a figure shows them.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+
+from ddpg.analysis import grids, statistics
+from ddpg.analysis.grids import Window
+from ddpg.analysis.statistics import NAN, Moments
+
+RETURN = "test_return_mean"
+
+
+@dataclasses.dataclass(frozen=True)
+class FinalSteps:
+    """Over which environment steps final returns are measured: the last `width` up to `end`."""
+
+    width: float = 100_000
+    end: float = math.inf
+
+
+DEFAULT_FINAL = FinalSteps()
+NOT_TRAINED = "not trained yet"
+
+
+@dataclasses.dataclass(frozen=True)
+class SeedGroup:
+    """Seeds whose curves are known.
+
+    `runs` holds every seed's curve (columns `seed` and `curves.COLUMNS.values()`), all at the same
+    steps; of an experiment that has not run it has no rows. `ours`: whether it is an experiment of
+    this package. `note`: what a reader must know of the curves.
+    """
+
+    name: str
+    label: str
+    env: str
+    runs: pd.DataFrame
+    ours: bool = False
+    note: str = ""
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds."""
+        return self.runs["seed"].nunique()
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Environment steps of the evaluations (T,)."""
+        return np.unique(self.runs["env_interacts"].to_numpy(dtype=float))
+
+    @property
+    def detail(self) -> str:
+        """Environment, where one is known, and number of seeds."""
+        return _describe(self.env, self.seeds)
+
+    @property
+    def legend(self) -> str:
+        """Label, environment and number of seeds."""
+        return f"{self.label}, {self.detail}"
+
+    def get_values(self, column: str = RETURN, smooth: float = 0) -> np.ndarray | None:
+        """One column of every seed (T, seeds); None without such data.
+
+        Each seed is smoothed on its own, over `smooth` environment steps.
+        """
+        if self.runs.empty or self.runs[column].isna().all():
+            return None
+        values = self.runs.pivot(index="env_interacts", columns="seed", values=column)
+        return grids.smooth_curve(self.steps, values.to_numpy(dtype=float), smooth)
+
+    def compute_band(
+        self, column: str = RETURN, smooth: float = 0
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and standard deviation over seeds (T,), (T,), as Spinning Up draws them.
+
+        The divisor is n: `tsplot(ci='sd')` of Spinning Up's plot.py takes NumPy's default. None
+        without such data.
+        """
+        values = self.get_values(column, smooth)
+        return None if values is None else (values.mean(axis=1), values.std(axis=1))
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedGroup:
+    """Seeds of which only mean and standard deviation are published.
+
+    `curve` has the columns `env_interacts`, `mean` and `sd` (divisor n, as Spinning Up draws it);
+    its publisher `smoothed` it over that many environment steps (0: not at all).
+    """
+
+    name: str
+    label: str
+    env: str
+    seeds: int
+    curve: pd.DataFrame
+    smoothed: int = 0
+    ours: bool = dataclasses.field(default=False, init=False)
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Environment steps of the evaluations (T,)."""
+        return self.curve["env_interacts"].to_numpy(dtype=float)
+
+    @property
+    def detail(self) -> str:
+        """Environment and number of seeds."""
+        return _describe(self.env, self.seeds)
+
+    @property
+    def legend(self) -> str:
+        """Label, environment and number of seeds."""
+        return f"{self.label}, {self.detail}"
+
+    def compute_band(
+        self, column: str = RETURN, smooth: float = 0
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and standard deviation over seeds (T,), (T,), as they are published.
+
+        `smooth` does not change them. None for any other column than the test return.
+        """
+        if column != RETURN:
+            return None
+        return self.curve["mean"].to_numpy(dtype=float), self.curve["sd"].to_numpy(dtype=float)
+
+
+Group = SeedGroup | PublishedGroup
+
+
+@dataclasses.dataclass(frozen=True)
+class Final:
+    """Final performance: the mean of the curve over a window, `values` (seeds,) where known.
+
+    `evaluations` is the number of evaluations that enter it.
+    """
+
+    moments: Moments
+    values: np.ndarray | None
+    evaluations: int
+    window: Window
+
+
+def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | None:
+    """Final performance of a group: the mean of each seed's curve over its last steps.
+
+    With `others`, the window is the last one that all groups cover. See
+    `grids.choose_final_window`. None where there is no such window or no seed.
+    """
+    groups = (group, *others)
+    if not all(each.seeds for each in groups):
+        return None
+    window = grids.choose_final_window(final.width, *(each.steps for each in groups), end=final.end)
+    if window is None:
+        return None
+    weights = grids.compute_weights(group.steps, window)
+    used = int(np.count_nonzero(weights))
+    if isinstance(group, SeedGroup):
+        values = weights @ group.get_values()
+        return Final(statistics.compute_moments(values), values, used, window)
+    mean, sd = (float(weights @ part) for part in group.compute_band())
+    return Final(Moments(mean, _make_unbiased(sd, group.seeds), group.seeds), None, used, window)
+
+
+def _describe(env: str, seeds: int) -> str:
+    if not seeds:
+        return NOT_TRAINED
+    number = f"{seeds} seed{'' if seeds == 1 else 's'}"
+    return f"{env} ({number})" if env else number
+
+
+def _make_unbiased(sd: float, n: int) -> float:
+    """A standard deviation of divisor n - 1 from one of divisor n; NaN for one seed."""
+    return sd * math.sqrt(n / (n - 1)) if n > 1 else NAN

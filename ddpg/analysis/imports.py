@@ -1,0 +1,185 @@
+"""Others' logs as tables of curves per seed, each with a file that says where it is from."""
+
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ddpg.analysis import curves
+from ddpg.errors import UserError
+from ddpg.files import json_bytes, sha256, write_atomically
+
+# What tianshou's tools.py writes before the columns of the seeds: mean and standard deviation.
+TIANSHOU_SUMMARY = re.compile(r"(rew|reward)(:shaded)?")
+SB3_ARRAYS = ("timesteps", "results")
+# What a table may lack, by the figure or statistic that needs it.
+OPTIONAL = {
+    "test_return_std": "the spread of its test episodes",
+    "q_mean": "Q-values",
+    "loss_q": "the Q loss",
+    "loss_pi": "the policy loss",
+    "time": "wall-clock time",
+}
+
+
+def import_curves(kind: str, paths: Sequence[Path]) -> pd.DataFrame:
+    """The curves in files of a format (`spinup`, `tianshou`, `wide` or `sb3`).
+
+    Returns the columns `seed`, `env_interacts`, `test_return_mean` and those of
+    `curves.COLUMNS.values()` that the files have, sorted by seed and step. A seed is what the file
+    says, else its number in order. Raises UserError with one line for a file that is missing, in
+    another format, or without a step or a finite test return.
+    """
+    seeds = _READERS[kind](paths)
+    numbers = [seed for seed, _ in seeds]
+    if None in numbers or len(set(numbers)) < len(numbers):
+        numbers = list(range(len(seeds)))
+    table = pd.concat(
+        [curve.assign(seed=number) for number, (_, curve) in zip(numbers, seeds, strict=True)]
+    )
+    table = table.dropna(axis="columns", how="all").sort_values(["seed", "env_interacts"])
+    known = [name for name in curves.COLUMNS.values() if name in table.columns]
+    others = [name for name in known if name not in curves.PER_SEED_COLUMNS]
+    table = table[[*curves.PER_SEED_COLUMNS, *others]].reset_index(drop=True)
+    return table.astype({"seed": int, "env_interacts": int})
+
+
+def write_import(
+    table: pd.DataFrame, output: Path, source: str, kind: str, paths: Sequence[Path]
+) -> str:
+    """Write a table and, beside it, `curves.name_source(output)`; returns a line about them.
+
+    The latter holds the source, the format, and the SHA-256 of the table and of each file, by which
+    a changed table is refused when it is read. Raises UserError where other content is there.
+    """
+    content = table.to_csv(index=False, lineterminator="\n").encode()
+    if output.exists() and output.read_bytes() != content:
+        raise UserError(
+            f"{output}: is there with other content; remove it or give another --output"
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(output, content)
+    files = curves.find_progress_files(paths) if kind == "spinup" else paths
+    about = {
+        "source": source,
+        "format": kind,
+        "sha256": sha256(output),
+        "files": {str(path): sha256(path) for path in files},
+    }
+    write_atomically(curves.name_source(output), json_bytes(about))
+    return f"{output}: {_describe(table)}"
+
+
+def _describe(table: pd.DataFrame) -> str:
+    counts = table.groupby("seed").size()
+    steps = table["env_interacts"]
+    lacks = [what for name, what in OPTIONAL.items() if name not in table.columns]
+    number = f"{counts.min():,}"
+    if counts.min() < counts.max():
+        number += f" to {counts.max():,}"
+    return (
+        f"{len(counts)} seed{'' if len(counts) == 1 else 's'} of {number} evaluations, steps "
+        f"{steps.min():,} to {steps.max():,}" + (f"; lacks {', '.join(lacks)}" if lacks else "")
+    )
+
+
+def _read_spinup(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame]]:
+    return [
+        (curves.find_seed(path), curves.read_progress(path))
+        for path in curves.find_progress_files(paths)
+    ]
+
+
+def _read_tianshou(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame]]:
+    seeds = []
+    for path in paths:
+        table = curves.read_csv(path)
+        if "env_step" not in table.columns:
+            raise UserError(f"{path}: not a CSV of tianshou's tools.py: no column env_step")
+        names = [n for n in table.columns if n.startswith(("rew:", "reward:"))]
+        names = [name for name in names if not TIANSHOU_SUMMARY.fullmatch(name)]
+        if not names:
+            raise UserError(
+                f"{path}: no column per seed (rew:...), only {', '.join(table.columns)}; "
+                "a mean without its seeds is given as `curve`"
+            )
+        seeds += [(None, _read_column(path, table, "env_step", name)) for name in names]
+    return seeds
+
+
+def _read_wide(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame]]:
+    seeds = []
+    for path in paths:
+        table = curves.read_csv(path)
+        step, *names = table.columns
+        if not names:
+            raise UserError(f"{path}: one column only; give the step and a column per seed")
+        for name in names:
+            digits = re.fullmatch(r"(?:seed)?[ _-]?([0-9]{1,10})", str(name), re.IGNORECASE)
+            number = int(digits[1]) if digits else None
+            seeds.append((number, _read_column(path, table, step, name)))
+    return seeds
+
+
+def _read_column(path: Path, table: pd.DataFrame, step: str, name: str) -> pd.DataFrame:
+    """The curve of one column; a seed that ended early has empty cells after its end."""
+    curve = table[[step, name]].set_axis(["env_interacts", "test_return_mean"], axis="columns")
+    for column, heading in (("env_interacts", step), ("test_return_mean", name)):
+        if not pd.api.types.is_numeric_dtype(curve[column]):
+            raise UserError(f"{path}: the column {heading!r} holds something that is not a number")
+    last = curve["test_return_mean"].last_valid_index()
+    if last is None:
+        raise UserError(f"{path}: the column {name!r} is empty; remove it")
+    curve = curve.loc[:last]
+    curves.check_curve(f"{path}, column {name}", curve["env_interacts"], curve["test_return_mean"])
+    return curve
+
+
+def _read_sb3(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame]]:
+    return [(None, _read_evaluations(path)) for path in paths]
+
+
+def _read_evaluations(path: Path) -> pd.DataFrame:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not an evaluations.npz: {error}") from None
+    missing = [name for name in SB3_ARRAYS if name not in arrays]
+    if missing:
+        raise UserError(
+            f"{path}: not an evaluations.npz of Stable-Baselines3: no array {', '.join(missing)}"
+        )
+    steps, returns = arrays["timesteps"], arrays["results"]
+    if steps.ndim != 1 or returns.ndim != 2 or len(steps) != len(returns) or not returns.size:
+        raise UserError(
+            f"{path}: timesteps {steps.shape} and results {returns.shape} should be (evaluations,) "
+            "and (evaluations, episodes)"
+        )
+    curve = pd.DataFrame(
+        {
+            "env_interacts": steps,
+            "test_return_mean": returns.mean(axis=1),
+            "test_return_std": returns.std(axis=1),
+            "test_return_max": returns.max(axis=1),
+            "test_return_min": returns.min(axis=1),
+        }
+    )
+    lengths = arrays.get("ep_lengths")
+    if lengths is not None and lengths.shape == returns.shape:
+        curve["test_length_mean"] = lengths.mean(axis=1)
+    curves.check_curve(path, curve["env_interacts"], curve["test_return_mean"])
+    return curve
+
+
+_READERS: dict[str, Callable[[Sequence[Path]], list[tuple[int | None, pd.DataFrame]]]] = {
+    "spinup": _read_spinup,
+    "tianshou": _read_tianshou,
+    "wide": _read_wide,
+    "sb3": _read_sb3,
+}

@@ -1,0 +1,175 @@
+"""Judge claims: each statement beside what the data says.
+
+The data agrees where the measured value lies in the expected range (of the test `interval`: where
+its whole 95 % interval does), for statements are mostly about measured values themselves. It does
+not agree where the whole interval lies outside. Anything else is undecided.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from ddpg.analysis import grids, statistics
+from ddpg.analysis.claims import Claim
+from ddpg.analysis.comparison import Comparison
+from ddpg.analysis.groups import Group, PublishedGroup, SeedGroup, measure_final
+from ddpg.analysis.statistics import Estimate, Moments
+
+AGREES, DISAGREES, CANNOT_TELL = "agrees", "does not agree", "cannot tell"
+COLUMNS = [
+    "comparison",
+    "group",
+    "statement",
+    "source",
+    "quantity",
+    "against",
+    "test",
+    "agrees_from",
+    "agrees_to",
+    "measured",
+    "measured_low",
+    "measured_high",
+    "verdict",
+    "note",
+]
+
+
+def judge_estimate(estimate: Estimate | None, low: float, high: float, test: str = "value") -> str:
+    """AGREES, DISAGREES or CANNOT_TELL; an unknown interval (NaN) is neither in nor outside."""
+    if estimate is None:
+        return CANNOT_TELL
+    known = (estimate.value, estimate.value)
+    if test == "interval":
+        known = (estimate.low, estimate.high)
+    if low <= known[0] and known[1] <= high:
+        return AGREES
+    if estimate.high < low or high < estimate.low:
+        return DISAGREES
+    return CANNOT_TELL
+
+
+def judge_claims(claims: Iterable[Claim], comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """One row per claim about these comparisons: the agreeing range, the measured value, a verdict.
+
+    Claims about other comparisons are left out.
+    """
+    by_name = {comparison.name: comparison for comparison in comparisons}
+    rows = [
+        _judge_claim(claim, by_name[claim.comparison])
+        for claim in claims
+        if claim.comparison in by_name
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _judge_claim(claim: Claim, comparison: Comparison) -> dict[str, object]:
+    group = comparison.find_group(claim.group)
+    measured = _measure_claim(claim, comparison, group) if group else None
+    verdict = judge_estimate(measured, claim.low, claim.high, claim.test)
+    return {
+        "comparison": claim.comparison,
+        "group": claim.group,
+        "statement": claim.statement,
+        "source": claim.source,
+        "quantity": claim.quantity,
+        "against": claim.against or "",
+        "test": claim.test,
+        "agrees_from": claim.low,
+        "agrees_to": claim.high,
+        "measured": measured.value if measured else math.nan,
+        "measured_low": measured.low if measured else math.nan,
+        "measured_high": measured.high if measured else math.nan,
+        "verdict": verdict,
+        "note": _explain(verdict, measured, claim, group),
+    }
+
+
+def _explain(verdict: str, measured: Estimate | None, claim: Claim, group: Group | None) -> str:
+    if measured is None or group is None:
+        return "no data"
+    if group.seeds < statistics.FEWEST_RESAMPLED:
+        return f"{group.seeds} seed{'' if group.seeds == 1 else 's'} only"
+    if verdict == AGREES and (measured.low < claim.low or claim.high < measured.high):
+        return "but its interval reaches beyond the range"
+    return ""
+
+
+def _measure_claim(claim: Claim, comparison: Comparison, group: Group) -> Estimate | None:
+    if claim.against is None:
+        return MEASURES_OF_ONE[claim.quantity](comparison, group)
+    other = comparison.find_group(claim.against)
+    if other is None:
+        return None
+    a = measure_final(group, comparison.final, other)
+    b = measure_final(other, comparison.final, group)
+    if a is None or b is None:
+        return None
+    if claim.quantity == "probability_of_improvement":
+        known = a.values is not None and b.values is not None
+        return statistics.bootstrap(statistics.improvement, a.values, b.values) if known else None
+    return MEASURES_OF_TWO[claim.quantity](a.moments, b.moments)
+
+
+def _measure_return(comparison: Comparison, group: Group, deviations: float = 0) -> Estimate | None:
+    """Mean over seeds plus `deviations` standard deviations, over the window of the final return.
+
+    The standard deviation is the drawn one (divisor n).
+    """
+    final = measure_final(group, comparison.final)
+    if final is None:
+        return None
+    weights = grids.compute_weights(group.steps, final.window)
+    if isinstance(group, PublishedGroup):
+        mean, sd = group.compute_band()
+        return Estimate(float(weights @ (mean + deviations * sd)))
+    values = group.get_values()
+
+    def statistic(seeds: np.ndarray, axis: int) -> np.ndarray:
+        # (..., seeds) -> (..., T, seeds), reduced over the seeds and then over the steps.
+        chosen = np.moveaxis(values[:, seeds], 0, -2)
+        return (chosen.mean(axis=-1) + deviations * chosen.std(axis=-1)) @ weights
+
+    return statistics.bootstrap(statistic, np.arange(group.seeds))
+
+
+def _measure_last(comparison: Comparison, group: Group, column: str) -> Estimate | None:
+    """The mean over seeds of a column of progress.txt in the last epoch."""
+    values = group.get_values(column) if isinstance(group, SeedGroup) else None
+    return None if values is None else statistics.bootstrap(np.mean, values[-1])
+
+
+def _measure_seconds(comparison: Comparison, group: Group) -> Estimate | None:
+    """Mean wall-clock seconds for 5,000 environment steps."""
+    times = group.get_values("time") if isinstance(group, SeedGroup) else None
+    return None if times is None else Estimate(float(times[-1].mean() / group.steps[-1] * 5000))
+
+
+def _measure_difference(a: Moments, b: Moments) -> Estimate:
+    test = statistics.welch(a, b)
+    return Estimate(test.difference, test.low, test.high)
+
+
+def _measure_effect_size(a: Moments, b: Moments) -> Estimate:
+    return Estimate(statistics.effect_size(a, b))
+
+
+def _measure_seeds_to_settle(a: Moments, b: Moments) -> Estimate:
+    return Estimate(statistics.seeds_to_detect(a.mean - b.mean, a, b))
+
+
+MEASURES_OF_ONE: dict[str, Callable[[Comparison, Group], Estimate | None]] = {
+    "final_return": _measure_return,
+    "final_return_minus_sd": partial(_measure_return, deviations=-1.0),
+    "final_return_plus_sd": partial(_measure_return, deviations=1.0),
+    "last_q_loss": partial(_measure_last, column="loss_q"),
+    "last_policy_loss": partial(_measure_last, column="loss_pi"),
+    "seconds_per_5000_steps": _measure_seconds,
+}
+MEASURES_OF_TWO: dict[str, Callable[[Moments, Moments], Estimate]] = {
+    "difference": _measure_difference,
+    "effect_size": _measure_effect_size,
+    "seeds_to_settle": _measure_seeds_to_settle,
+}

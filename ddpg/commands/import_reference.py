@@ -1,0 +1,31 @@
+"""`import-reference`: others' logs as a table of curves per seed, with its source and checksums."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+HELP = "turn others' logs into a table that a comparison can name"
+FORMATS = {
+    "spinup": "progress.txt of Spinning Up's, or directories that hold some, one a seed",
+    "tianshou": "a CSV of tianshou's tools.py with a column per seed",
+    "wide": "a CSV whose first column is the environment step, with another column per seed",
+    "sb3": "evaluations.npz of Stable-Baselines3, one a seed",
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    formats = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
+    parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help=formats)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--source", required=True, metavar="TEXT", help="who measured it, and where it is from"
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="CSV")
+
+
+def run(options: Namespace) -> None:
+    """Write the table and, beside it, its source; print what is in it and what it lacks."""
+    from ddpg.analysis.imports import import_curves, write_import
+
+    table = import_curves(options.format, options.files)
+    print(write_import(table, options.output, options.source, options.format, options.files))

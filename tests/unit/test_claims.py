@@ -1,0 +1,208 @@
+"""Claims: read from a file, checked against the configuration, held against the data."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from ddpg import config
+from ddpg.analysis import claims, comparison, curves, judging
+from ddpg.analysis.claims import Claim
+from ddpg.analysis.statistics import Estimate
+from ddpg.cli import main
+from ddpg.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+RERUN = "results/reference/spinup_pytorch_exercise_2_2_rerun.csv"
+SETTINGS = config.read(ROOT / "config.yaml")
+OURS = "spinup-exercise-2-2"
+
+
+def our_runs(offset: float) -> pd.DataFrame:
+    """The 20 runs of the reference as if they were ours, `offset` better."""
+    runs = curves.read_per_seed(ROOT / RERUN)
+    runs["test_return_mean"] += offset
+    return runs.assign(experiment=OURS, env="HalfCheetah-v5")
+
+
+def load(runs: pd.DataFrame, name: str = "exercise-2-2") -> comparison.Comparison:
+    return comparison.load_comparison(name, SETTINGS["comparisons"][name], runs, ROOT)
+
+
+def judge(runs: pd.DataFrame, name: str = "exercise-2-2") -> pd.DataFrame:
+    table = judging.judge_claims(claims.read_claims(SETTINGS, ROOT), [load(runs, name)])
+    return table.set_index(["group", "statement"])
+
+
+@pytest.mark.parametrize(
+    ("estimate", "verdict"),
+    [
+        (Estimate(250, 190, 320), judging.AGREES),
+        (Estimate(310, 290, 330), judging.CANNOT_TELL),
+        (Estimate(330, 310, 350), judging.DISAGREES),
+        (Estimate(250), judging.AGREES),
+        (Estimate(301), judging.CANNOT_TELL),
+        (Estimate(math.nan), judging.CANNOT_TELL),
+        (None, judging.CANNOT_TELL),
+    ],
+)
+def test_a_claim_is_judged_by_value_and_interval(estimate, verdict):
+    assert judging.judge_estimate(estimate, 200, 300) == verdict
+
+
+@pytest.mark.parametrize(
+    ("estimate", "verdict"),
+    [
+        (Estimate(250, 210, 290), judging.AGREES),
+        (Estimate(250, 190, 290), judging.CANNOT_TELL),
+        (Estimate(330, 310, 350), judging.DISAGREES),
+        (Estimate(250), judging.CANNOT_TELL),
+    ],
+)
+def test_the_stricter_test_asks_for_the_whole_interval(estimate, verdict):
+    assert judging.judge_estimate(estimate, 200, 300, "interval") == verdict
+
+
+def test_the_notes_claims_are_measured():
+    runs = our_runs(offset=-100)
+    rows = judge(runs)
+    ours = rows.loc[(OURS, "return in the last three epochs: 200 to 300")]
+    returns = runs.groupby("env_interacts")["test_return_mean"].mean()
+    expected = returns[40000] / 4 + returns[45000] / 2 + returns[50000] / 4
+    assert ours["measured"] == pytest.approx(expected)
+    assert ours["verdict"] == judging.AGREES
+    rerun = rows.loc[("spinup-pytorch", "final Q loss about 20")]
+    assert rerun["measured"] == pytest.approx(12.948265)
+    assert rerun["measured_low"] < rerun["measured"] < rerun["measured_high"]
+    assert rerun["verdict"] == judging.DISAGREES
+    assert set(rows["source"]) == {"development notes of 2019, exercise 2.2"}
+
+
+def test_two_seeds_refute_no_claim():
+    runs = our_runs(offset=-10000)
+    ours = judge(runs[runs["seed"] < 20]).loc[OURS]
+    assert set(ours["note"]) == {"2 seeds only"} and ours["measured_low"].isna().all()
+    assert set(ours["verdict"]) == {judging.CANNOT_TELL}
+
+
+def test_without_runs_no_claim_can_be_told():
+    rows = judge(curves.aggregate_runs([]), "halfcheetah-2018").loc["halfcheetah-benchmark"]
+    assert set(rows["note"]) == {"no data"} and set(rows["verdict"]) == {judging.CANNOT_TELL}
+
+
+def test_the_band_of_a_published_curve_is_measured_without_interval():
+    rows = judge(curves.aggregate_runs([]), "halfcheetah-2018").loc["spinup-2018"]
+    band = rows.filter(like="one standard deviation", axis=0)["measured"]
+    assert [round(value) for value in band] == [3676, 7988]
+    assert rows["measured_low"].isna().all()
+
+
+def test_every_quantity_can_be_measured():
+    """Each of the schema's, on data in which its value is known."""
+    text = claims.SCHEMA.read_text(encoding="utf-8")
+    schema = yaml.safe_load(text)["$defs"]["claim"]["properties"]
+    assert schema["quantity"]["enum"] == [*claims.OF_ONE_GROUP, *claims.OF_TWO_GROUPS]
+    runs = our_runs(offset=200).assign(time=lambda table: table["env_interacts"] / 100)
+    given = load(runs)
+    other, base = "spinup-pytorch", {"statement": "", "source": "", "comparison": given.name}
+
+    def measure(quantity: str, against: str | None = None) -> float:
+        claim = Claim(**base, group=OURS, quantity=quantity, low=0, high=1, against=against)
+        return judging.judge_claims([claim], [given]).loc[0, "measured"]
+
+    mean, low, high = (measure(f"final_return{edge}") for edge in ("", "_minus_sd", "_plus_sd"))
+    assert (low + high) / 2 == pytest.approx(mean)
+    last = runs[runs["env_interacts"] == 50000]
+    assert measure("last_q_loss") == pytest.approx(last["loss_q"].mean())
+    assert measure("last_policy_loss") == pytest.approx(last["loss_pi"].mean())
+    assert measure("seconds_per_5000_steps") == pytest.approx(50)
+    assert measure("difference", other) == pytest.approx(200)
+    sd = 200 / measure("effect_size", other)
+    assert 50 < sd < 100
+    assert 2 <= measure("seeds_to_settle", other) < 20
+    assert 0.9 < measure("probability_of_improvement", other) <= 1
+    assert np.isnan(measure("probability_of_improvement", "spinup-2018"))
+
+
+CLAIM = {
+    "statement": "s",
+    "source": "a paper, table 1",
+    "comparison": "exercise-2-2",
+    "group": OURS,
+    "quantity": "final_return",
+    "expected": {"at_least": 100, "at_most": 200, "slack": 0.1},
+}
+
+
+def write(path: Path, *entries: dict) -> dict:
+    """Settings whose claims are these."""
+    path.write_text(yaml.safe_dump({"claims": list(entries)}))
+    return {**SETTINGS, "claims": str(path)}
+
+
+def test_a_claim_of_ones_own(tmp_path):
+    (claim,) = claims.read_claims(write(tmp_path / "mine.yaml", CLAIM))
+    assert (claim.low, claim.high) == pytest.approx((90, 220))
+    assert (claim.test, claim.against) == ("value", None)
+    assert claims.read_claims({"comparisons": {}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"comparison": "exercise-22"}, "0.comparison: the configuration has no comparison 'exerc"),
+        ({"comparison": "exercise-22"}, "swimmer, exercise-2-2; rename it or remove the claim"),
+        ({"group": "spinup-exercise"}, "0.group: the comparison exercise-2-2 has no group 'spinup"),
+        ({"quantity": "median"}, "claims.0.quantity: 'median' is not one of ['final_return', "),
+        ({"quantity": "difference"}, "claims.0: difference needs `against`, the other group"),
+        ({"against": "spinup-2018"}, "final_return is about one group; remove `against`"),
+        (
+            {"against": "spinup", "quantity": "difference"},
+            "0.against: the comparison exercise-2-2 has no group 'spinup'",
+        ),
+        ({"expected": {"slack": 0.1}}, "0.expected: give `at_least`, `at_most` or both"),
+        ({"expected": {"at_least": 2, "at_most": 1}}, "at_least 2 is above at_most 1"),
+        ({"expected": {"at_least": "1"}}, "claims.0.expected.at_least: '1' is text to YAML"),
+        ({"expected": {"at_leest": 1}}, "unknown key 'at_leest'; did you mean 'at_least'"),
+        ({"statement": "a\nb"}, "claims.0.statement: 'a\\nb' is not allowed (Text on one line)"),
+    ],
+)
+def test_a_wrong_claim_is_one_clear_line(tmp_path, changes, message):
+    path = tmp_path / "mine.yaml"
+    with pytest.raises(UserError) as error:
+        claims.read_claims(write(path, CLAIM | changes))
+    assert str(error.value).startswith(f"{path}: claims.0")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "none.yaml: no such file"),
+        ("- 1\n", "not a file of claims; it needs `claims:`"),
+        ("claims: [\n", "line 2"),
+        ("claims: []\nclaim: []\n", "unknown key 'claim'; did you mean 'claims'"),
+        ("{}\n", "'claims' is missing"),
+    ],
+)
+def test_a_file_that_holds_no_claims(tmp_path, text, message):
+    path = tmp_path / "none.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError) as error:
+        claims.read_claims({**SETTINGS, "claims": str(path)})
+    assert message in str(error.value) and "--config" not in str(error.value)
+
+
+def test_a_renamed_comparison_ends_the_command_with_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    write(tmp_path / "claims.yaml", CLAIM | {"comparison": "renamed"})
+    (tmp_path / "mine.yaml").write_text(f"claims: {tmp_path / 'claims.yaml'}\n")
+    options = ["--config", "config.yaml", str(tmp_path / "mine.yaml"), "--curves"]
+    assert main(["compare", *options, "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "no comparison 'renamed'" in said
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,211 @@
+"""The 2x2 of networks and schedule: known effects are found, and what is missing is said."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ddpg import config
+from ddpg.analysis import comparison, factorial, figures, statistics
+from ddpg.analysis.statistics import Moments
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = config.read(ROOT / "config.yaml")
+NAME = "networks-or-schedule"
+SPEC = SETTINGS["comparisons"][NAME]
+CELLS = [name for row in SPEC["factorial"]["cells"] for name in row]
+SEEDS = dict(zip(CELLS, (10, 5, 5, 10), strict=True))
+LONG = {CELLS[0]: 300, CELLS[3]: 300}
+
+
+def make_runs(means: dict[str, float], sd: float = 500, seeds: dict | None = None) -> pd.DataFrame:
+    """Runs that rise to these final returns in 100 epochs, and further in the long ones."""
+    rng = np.random.default_rng(0)
+    tables = []
+    for name, mean in means.items():
+        steps = np.arange(1, LONG.get(name, 100) + 1) * 10_000
+        for seed in range((seeds or SEEDS)[name]):
+            final = mean + rng.normal(0, sd)
+            # Constant in the window, so that the final return is exactly `final`.
+            returns = np.where(steps < 900_000, final * steps / 900_000, final)
+            returns = returns + np.where(steps > 1_000_000, 9_999, 0)
+            table = {"seed": seed, "env_interacts": steps, "test_return_mean": returns}
+            tables.append(pd.DataFrame(table).assign(experiment=name, env="HalfCheetah-v5"))
+    return pd.concat(tables) if tables else pd.DataFrame(columns=["experiment", "seed"])
+
+
+def load(runs: pd.DataFrame) -> comparison.Comparison:
+    return comparison.load_comparison(NAME, SPEC, runs, ROOT, config.count_seeds(SETTINGS))
+
+
+def tabulate(runs: pd.DataFrame) -> pd.DataFrame:
+    return factorial.tabulate_effects([load(runs)]).set_index("effect")
+
+
+def test_the_configuration_is_the_design():
+    """The cells differ from each other in networks and schedule alone, and have the same start."""
+    cells = [config.experiment(SETTINGS, name) for name in CELLS]
+    assert [len(cell.seeds) for cell in cells] == [10, 5, 5, 10]
+    free = {"hidden_sizes", "update_after", "update_every", "epochs"}
+    fixed = [{k: v for k, v in cell.hyperparameters().items() if k not in free} for cell in cells]
+    assert all(values == fixed[0] for values in fixed)
+    networks = [cell.hidden_sizes for cell in cells]
+    assert networks == [(400, 300), (400, 300), (256, 256), (256, 256)]
+    schedule = [(cell.update_after, cell.update_every) for cell in cells]
+    assert schedule == [(0, "episode"), (1000, 50)] * 2
+    assert {cell.total_steps for cell in cells} == {1_000_000, 3_000_000}
+
+
+def test_the_new_experiments_leave_the_published_ones_as_they_are():
+    published = sorted(ROOT.glob("results/published/*/seed_*/run.json"))
+    assert published
+    for path in published:
+        recorded = json.loads(path.read_text())["config_digest"]
+        assert config.experiment(SETTINGS, path.parts[-3]).digest() == recorded, path
+
+
+def test_known_effects_are_found_without_noise():
+    networks, schedule, interaction = 3000.0, -1000.0, 500.0
+    means = {
+        CELLS[0]: 5000.0,
+        CELLS[1]: 5000 + schedule - interaction / 2,
+        CELLS[2]: 5000 + networks - interaction / 2,
+        CELLS[3]: 5000 + networks + schedule,
+    }
+    table = tabulate(make_runs(means, sd=1e-6))
+    expected = {"networks": networks, "schedule": schedule, "interaction": interaction}
+    for effect, value in expected.items():
+        assert table.loc[effect, "estimate"] == pytest.approx(value)
+        assert table.loc[effect, "p_adjusted"] < 1e-6
+    assert set(zip(table["from_step"], table["to_step"], strict=True)) == {(900_000, 1_000_000)}
+    assert set(table["note"]) == {""} and set(table["seeds"]) == {"10, 5, 5, 10"}
+
+
+def test_intervals_cover_a_known_effect_and_tests_keep_their_level():
+    """Repeated on other noise: 95 % of the intervals hold the true effect of each kind."""
+    rng = np.random.default_rng(1)
+    sds, seeds, truth = (1500, 500, 1000, 2000), (10, 5, 5, 10), (4000, 4500, 6000, 6800)
+    covered = dict.fromkeys(factorial.EFFECTS, 0)
+    for _ in range(2000):
+        groups = [
+            statistics.compute_moments(rng.normal(mean, sd, n))
+            for mean, sd, n in zip(truth, sds, seeds, strict=True)
+        ]
+        for effect, weights in factorial.EFFECTS.items():
+            found = statistics.contrast(weights, groups)
+            covered[effect] += found.low <= np.dot(weights, truth) <= found.high
+    for effect, times in covered.items():
+        assert times / 2000 == pytest.approx(0.95, abs=0.015), effect
+
+
+def test_a_contrast_of_two_groups_is_welchs_test():
+    a, b = Moments(20, 4, 16), Moments(15, 6, 9)
+    assert statistics.contrast((1, -1), (a, b)) == statistics.welch(a, b)
+    assert statistics.detectable_contrast((1, -1), (a, b)) == (
+        statistics.detectable_difference(a, b)
+    )
+
+
+def test_what_the_preregistration_says_can_be_detected():
+    text = (ROOT / "docs/preregistration.md").read_text()
+    for seeds, sd in (((10, 5, 5, 10), 1900), ((5, 5, 5, 5), 1900), ((5, 5, 5, 5), 1000)):
+        cells = [Moments(0, sd, n) for n in seeds]
+        main, interaction = (
+            statistics.detectable_contrast(factorial.EFFECTS[effect], cells)
+            for effect in ("networks", "interaction")
+        )
+        assert f"| {sd:,} | {main:,.0f} | {interaction:,.0f} |" in text
+
+
+@pytest.mark.parametrize(
+    ("seeds", "note"),
+    [
+        (
+            (2, 0, 0, 1),
+            f"incomplete: {CELLS[0]}: 2 of 10 seeds; {CELLS[1]}: not trained yet; "
+            f"{CELLS[2]}: not trained yet; {CELLS[3]}: 1 of 10 seeds",
+        ),
+        ((10, 5, 0, 10), f"incomplete: {CELLS[2]}: not trained yet"),
+        ((0, 0, 0, 0), "incomplete: " + "; ".join(f"{cell}: not trained yet" for cell in CELLS)),
+    ],
+)
+def test_without_a_cell_nothing_is_estimated_and_the_missing_seeds_are_named(seeds, note):
+    runs = make_runs(dict.fromkeys(CELLS, 5000.0), seeds=dict(zip(CELLS, seeds, strict=True)))
+    table = tabulate(runs)
+    assert (
+        table[["estimate", "estimate_low", "p", "p_adjusted", "detectable"]].isna().all(axis=None)
+    )
+    assert set(table["note"]) == {note}
+
+
+def test_some_seeds_of_each_cell_give_estimates_that_are_marked_incomplete():
+    seeds = dict(zip(CELLS, (3, 2, 2, 3), strict=True))
+    table = tabulate(make_runs(dict.fromkeys(CELLS, 5000.0), seeds=seeds))
+    assert table[["estimate", "estimate_low", "p"]].notna().all(axis=None)
+    assert all("2 of 5 seeds" in note for note in table["note"])
+    one = dict(zip(CELLS, (1, 1, 1, 1), strict=True))
+    table = tabulate(make_runs(dict.fromkeys(CELLS, 5000.0), seeds=one))
+    assert table["estimate"].notna().all() and table[["estimate_low", "p"]].isna().all(axis=None)
+
+
+def test_runs_of_the_smoke_test_are_measured_over_their_own_last_third():
+    runs = make_runs(dict.fromkeys(CELLS, 5000.0))
+    runs["env_interacts"] //= 1000
+    table = tabulate(runs)
+    assert set(table["to_step"]) == {1000}
+
+
+def test_the_figure_shows_every_seed_and_each_effect():
+    means = dict(zip(CELLS, (5000.0, 5500.0, 8000.0, 8500.0), strict=True))
+    given = load(make_runs(means))
+    figure = figures.draw_factorial(given)
+    left, right = figure.axes
+    shown = np.concatenate(
+        [line.get_ydata() for line in left.lines if len(line.get_ydata()) in SEEDS.values()]
+    )
+    finals = [cell.values for cell in factorial.measure_cells(given, given.factorial)]
+    np.testing.assert_allclose(np.sort(shown), np.sort(np.concatenate(finals)))
+    table = factorial.tabulate_effects([given])
+    drawn = [float(line.get_xdata()[0]) for line in right.lines if line.get_marker() == "D"]
+    np.testing.assert_allclose(drawn, table["estimate"])
+    assert figure.legends[0].get_title().get_text() == ""
+    assert [text.get_text() for text in right.get_yticklabels()] == list(factorial.EFFECTS)
+
+
+def test_the_figure_of_partial_data_names_what_is_missing(tmp_path, monkeypatch):
+    seeds = dict(zip(CELLS, (2, 0, 0, 1), strict=True))
+    figure = figures.draw_factorial(load(make_runs(dict.fromkeys(CELLS, 5e3), seeds=seeds)))
+    said = figure.legends[0].get_title().get_text().splitlines()
+    assert said == [
+        "Incomplete.",
+        f"{CELLS[0]}: 2 of 10 seeds",
+        f"{CELLS[1]}: not trained yet",
+        f"{CELLS[2]}: not trained yet",
+        f"{CELLS[3]}: 1 of 10 seeds",
+    ]
+    assert figure.axes[1].get_xticks().tolist() == []
+    assert [text.get_text() for text in figure.axes[1].texts] == ["unknown"] * 3
+    empty = load(make_runs({}))
+    assert [t.get_text() for t in figures.draw_factorial(empty).axes[0].texts] == [
+        "not trained yet"
+    ]
+    monkeypatch.setattr(figures, "FORMATS", ("svg",))
+    paths = figures.draw_figures([empty], tmp_path)
+    assert "factorial" in {path.stem for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([[CELLS[0], CELLS[1]], [CELLS[2], "halfcheetah"]], "no experiment 'halfcheetah' here"),
+        ([[CELLS[0], CELLS[1]], [CELLS[2], CELLS[0]]], f"{CELLS[0]!r} is there twice"),
+        ([[CELLS[0], CELLS[1]]], "is too short"),
+    ],
+)
+def test_a_design_that_is_not_a_2x2_of_experiments_is_refused(cells, message):
+    settings = config.read(ROOT / "config.yaml")
+    settings["comparisons"][NAME]["factorial"]["cells"] = cells
+    with pytest.raises(config.UserError, match=f"comparisons.{NAME}.factorial.cells: .*{message}"):
+        config.check(settings)

@@ -1,0 +1,175 @@
+"""Others' logs become tables of curves per seed, with their source; what is wrong is one line."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ddpg.analysis import curves, imports
+from ddpg.cli import main
+from ddpg.errors import UserError
+
+PROGRESS = (
+    "Epoch\tTotalEnvInteracts\tAverageTestEpRet\tLossQ\n1\t100\t-5.5\t0.5\n2\t200\t-1\t0.25\n"
+)
+TIANSHOU = (
+    "env_step,rew,rew:shaded,rew:HalfCheetah-v3_1/x,rew:HalfCheetah-v3_0/x\n"
+    "0,1.5,0.5,1,2\n5000,3.5,0.5,3,4\n"
+)
+WIDE = "step,seed_7,seed_3\n100,1,2\n200,3,4\n300,5,\n"
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = main(["import-reference", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+def write_sb3(path: Path, steps=(100, 200), results=((1, 3), (5, 7)), **others) -> Path:
+    np.savez(path, timesteps=np.array(steps), results=np.array(results, dtype=float), **others)
+    return path
+
+
+def columns(table: pd.DataFrame) -> list[list[float]]:
+    return [table[name].tolist() for name in ("seed", "env_interacts", "test_return_mean")]
+
+
+def test_spinning_ups_directory(tmp_path):
+    for name, seed in (("a", 10), ("b", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "progress.txt").write_text(PROGRESS.replace("-1", f"-{seed}"))
+        (tmp_path / name / "config.json").write_text(json.dumps({"seed": seed}))
+    table = imports.import_curves("spinup", [tmp_path])
+    assert columns(table) == [[0, 0, 10, 10], [100, 200] * 2, [-5.5, 0, -5.5, -10]]
+    assert table["loss_q"].tolist() == [0.5, 0.25] * 2
+    assert "loss_pi" not in table.columns
+
+
+def test_seeds_that_are_not_known_or_not_distinct_are_numbered(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "progress.txt").write_text(PROGRESS.replace("0.25", name.encode().hex()))
+        (tmp_path / name / "config.json").write_text('{"seed": 4}')
+    assert imports.import_curves("spinup", [tmp_path])["seed"].tolist() == [0, 0, 1, 1]
+
+
+def test_tianshous_columns(tmp_path):
+    (tmp_path / "test_rew.csv").write_text(TIANSHOU)
+    table = imports.import_curves("tianshou", [tmp_path / "test_rew.csv"])
+    assert columns(table) == [[0, 0, 1, 1], [0, 5000] * 2, [1, 3, 2, 4]]
+
+
+def test_a_wide_table_with_a_seed_that_ends_early(tmp_path):
+    (tmp_path / "wide.csv").write_text(WIDE)
+    table = imports.import_curves("wide", [tmp_path / "wide.csv"])
+    assert columns(table) == [[3, 3, 7, 7, 7], [100, 200, 100, 200, 300], [2, 4, 1, 3, 5]]
+
+
+def test_stable_baselines_evaluations(tmp_path):
+    lengths = np.array([[10, 20], [30, 30]])
+    paths = [
+        write_sb3(tmp_path / "a.npz", ep_lengths=lengths),
+        write_sb3(tmp_path / "b.npz", results=((2, 2), (4, 4))),
+    ]
+    table = imports.import_curves("sb3", paths)
+    assert columns(table) == [[0, 0, 1, 1], [100, 200] * 2, [2, 6, 2, 4]]
+    assert table["test_return_std"].tolist() == [1, 1, 0, 0]
+    assert table["test_return_max"].tolist() == [3, 7, 2, 4]
+    assert table["test_length_mean"][:2].tolist() == [15, 30]
+
+
+def test_the_table_and_its_source_are_written_and_read_back(tmp_path, capsys):
+    (tmp_path / "wide.csv").write_text(WIDE)
+    output = tmp_path / "tables/mine.csv"
+    arguments = ("wide", tmp_path / "wide.csv", "--source", "a paper, figure 3", "--output", output)
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert out == (
+        f"{output}: 2 seeds of 2 to 3 evaluations, steps 100 to 300; lacks the spread of its test "
+        "episodes, Q-values, the Q loss, the policy loss, wall-clock time\n"
+    )
+    source = json.loads(curves.name_source(output).read_text())
+    assert (source["source"], source["format"]) == ("a paper, figure 3", "wide")
+    assert source["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
+    assert list(source["files"].values()) == [hashlib.sha256(WIDE.encode()).hexdigest()]
+    assert len(curves.read_per_seed(output)) == 5
+    before = output.read_bytes()
+    assert run(capsys, *arguments)[0] == 0 and output.read_bytes() == before
+
+    output.write_text(output.read_text().replace("5.0", "6.0"))
+    with pytest.raises(UserError, match=r"mine.csv: not the bytes that .*source.json lists; imp"):
+        curves.read_per_seed(output)
+    changed = output.read_bytes()
+    code, _, err = run(capsys, *arguments)
+    assert (code, err.count("\n")) == (2, 1) and "is there with other content" in err
+    assert output.read_bytes() == changed
+
+
+BAD = {
+    "spinup": [
+        (
+            "step,reward\n1,2\n",
+            "not Spinning Up's progress.txt of an off-policy run: no column Epoc",
+        ),
+        (PROGRESS.replace("-1\t", "nan\t"), "no finite test return at environment step 200"),
+    ],
+    "tianshou": [
+        ("step,rew:a\n1,2\n", "not a CSV of tianshou's tools.py: no column env_step"),
+        (
+            "env_step,rew,rew:shaded\n1,2,3\n",
+            "no column per seed (rew:...), only env_step, rew, rew",
+        ),
+    ],
+    "wide": [
+        ("step\n1\n", "one column only; give the step and a column per seed"),
+        ("step,a\n1,x\n", "the column 'a' holds something that is not a number"),
+        ("step,a,b\n1,2,\n", "the column 'b' is empty; remove it"),
+        ("step,a\n2,2\n1,3\n", "column a: its environment steps do not increase"),
+        ("step,a\n1,2\n2,\n3,3\n", "column a: no finite test return at environment step 2"),
+    ],
+    "sb3": [("not an archive", "not an evaluations.npz")],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [(kind, text, message) for kind, cases in BAD.items() for text, message in cases],
+)
+def test_what_a_file_lacks_is_one_line_and_nothing_is_written(
+    tmp_path, capsys, kind, text, message
+):
+    (tmp_path / "file").write_text(text)
+    output = tmp_path / "out.csv"
+    code, _, err = run(capsys, kind, tmp_path / "file", "--source", "s", "--output", output)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith(f"ddpg: {tmp_path / 'file'}") and message in err
+    assert not output.exists() and not curves.name_source(output).exists()
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_missing_file(tmp_path, capsys, kind):
+    arguments = (tmp_path / "none", "--source", "s", "--output", tmp_path / "out.csv")
+    code, _, err = run(capsys, kind, *arguments)
+    assert (code, err) == (2, f"ddpg: {tmp_path / 'none'}: no such file\n")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"timesteps": [1]}, "no array results"),
+        ({"timesteps": [1, 2], "results": [[1.0]]}, "should be (evaluations,) and (evaluations, e"),
+        ({"timesteps": [2, 1], "results": [[1.0], [2.0]]}, "environment steps do not increase"),
+    ],
+)
+def test_evaluations_of_another_shape(tmp_path, arrays, message):
+    np.savez(tmp_path / "e.npz", **{name: np.array(value) for name, value in arrays.items()})
+    with pytest.raises(UserError) as error:
+        imports.import_curves("sb3", [tmp_path / "e.npz"])
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_unknown_format(tmp_path, capsys):
+    code, _, err = run(capsys, "csv", "x", "--source", "s", "--output", tmp_path / "o")
+    assert code == 2 and "invalid choice: 'csv'" in err
