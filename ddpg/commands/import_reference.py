@@ -15,7 +15,7 @@ FORMATS = {
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     formats = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
-    parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help=formats)
+    parser.add_argument("format", choices=list(FORMATS), metavar="FORMAT", help=formats)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument(
         "--source", required=True, metavar="TEXT", help="who measured it, and where it is from"
