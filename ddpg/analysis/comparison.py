@@ -227,10 +227,10 @@ def tabulate_pairs(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     """One row per pair of `Comparison.list_pairs`: group `a` minus group `b`.
 
     Final performance is that of the last steps which both groups cover. `welch_p_adjusted` holds
-    the false discovery rate among all p-values of the table at the level of `welch_p` (Benjamini
-    and Hochberg 1995). `detectable_difference` is the true difference that these numbers of seeds
-    detect with power 0.8, `seeds_to_settle` the number of seeds per group that would detect a true
-    difference as large as the observed one, both at the 5 % level.
+    the false discovery rate among all distinct tests of the table at the level of `welch_p`
+    (Benjamini and Hochberg 1995). `detectable_difference` is the true difference that these numbers
+    of seeds detect with power 0.8, `seeds_to_settle` the number of seeds per group that would
+    detect a true difference as large as the observed one, both at the 5 % level.
     """
     rows = [
         _make_pair_row(comparison, a, b, planned)
@@ -238,8 +238,13 @@ def tabulate_pairs(comparisons: Iterable[Comparison]) -> pd.DataFrame:
         for a, b, planned in comparison.list_pairs()
     ]
     table = pd.DataFrame(rows, columns=PAIR_COLUMNS)
-    adjusted = statistics.adjust_p_values(table["welch_p"].to_numpy(dtype=float))
-    return table.assign(welch_p_adjusted=adjusted)
+    # Two comparisons may hold the same test. It counts once.
+    test = ["a", "b", "from_step", "to_step", "welch_p"]
+    tests = table[test].drop_duplicates()
+    adjusted = statistics.adjust_p_values(tests["welch_p"].to_numpy(dtype=float))
+    found = dict(zip(tests.itertuples(index=False, name=None), adjusted, strict=True))
+    of_rows = table[test].itertuples(index=False, name=None)
+    return table.assign(welch_p_adjusted=[found.get(row, NAN) for row in of_rows])
 
 
 def _make_group_row(comparison: Comparison, group: Group) -> dict[str, object]:

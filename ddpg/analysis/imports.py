@@ -17,6 +17,8 @@ Seeds = list[tuple[int | None, pd.DataFrame]]
 
 # What tianshou's tools.py writes before the columns of the seeds: mean and standard deviation.
 TIANSHOU_SUMMARY = re.compile(r"(rew|reward)(:shaded)?")
+# The columns of its file of a single run.
+TIANSHOU_RUN = ["env_step", "rew", "time"]
 SB3_ARRAYS = ("timesteps", "results")
 # What a table may lack, by the figure or statistic that needs it.
 OPTIONAL = {
@@ -34,9 +36,11 @@ def import_curves(kind: str, paths: Sequence[Path]) -> pd.DataFrame:
     Returns the columns `seed`, `env_interacts`, `test_return_mean` and those of
     `curves.COLUMNS.values()` that the files have, sorted by seed and step. A seed is what the file
     says, else its number in order. Raises UserError with one line for a file that is missing, in
-    another format, or without a step or a finite test return.
+    another format, or without a whole step or a finite test return, and for the same curve twice.
     """
     seeds = _READERS[kind](paths)
+    _check_steps(seeds)
+    _check_no_copies(seeds)
     numbers = [seed for seed, _ in seeds]
     if None in numbers or len(set(numbers)) < len(numbers):
         numbers = list(range(len(seeds)))
@@ -48,6 +52,23 @@ def import_curves(kind: str, paths: Sequence[Path]) -> pd.DataFrame:
     others = [name for name in known if name not in curves.PER_SEED_COLUMNS]
     table = table[[*curves.PER_SEED_COLUMNS, *others]].reset_index(drop=True)
     return table.astype({"seed": int, "env_interacts": int})
+
+
+def _check_steps(seeds: Seeds) -> None:
+    for number, (_, curve) in enumerate(seeds, 1):
+        steps = curve["env_interacts"].to_numpy(dtype=float)
+        if not (steps == np.floor(steps)).all():
+            step = steps[steps != np.floor(steps)][0]
+            raise UserError(f"curve {number} of {len(seeds)}: its step {step:g} is not whole")
+
+
+def _check_no_copies(seeds: Seeds) -> None:
+    """UserError for a curve that is there twice: counted as two seeds, it narrows intervals."""
+    seen: dict[bytes, int] = {}
+    for number, (_, curve) in enumerate(seeds, 1):
+        content = curve.select_dtypes("number").to_numpy(dtype=float).tobytes()
+        if (first := seen.setdefault(content, number)) != number:
+            raise UserError(f"curves {first} and {number} of {len(seeds)} are the same; remove one")
 
 
 def write_import(
@@ -104,6 +125,8 @@ def _read_tianshou(paths: Sequence[Path]) -> Seeds:
             raise UserError(f"{path}: not a CSV of tianshou's tools.py: no column env_step")
         names = [n for n in table.columns if n.startswith(("rew:", "reward:"))]
         names = [name for name in names if not TIANSHOU_SUMMARY.fullmatch(name)]
+        if not names and list(table.columns) == TIANSHOU_RUN:
+            names = ["rew"]
         if not names:
             raise UserError(
                 f"{path}: no column per seed (rew:...), only {', '.join(table.columns)}; "

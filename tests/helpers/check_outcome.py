@@ -53,7 +53,7 @@ def check_tables(tables: Path, comparisons: list[str], runs: list[str]) -> None:
         assert {row["comparison"] for row in csv.DictReader(file)} == set(comparisons)
     for name in ("pairs.csv", "claims.csv"):
         assert len((tables / name).read_text().splitlines()) > 1
-    assert "## Final performance" in (tables / "statistics.md").read_text()
+    assert "## Final returns" in (tables / "statistics.md").read_text()
     for name in ("statistics", "provenance"):
         assert "<table>" in (tables / f"{name}.html").read_text()
 

@@ -1,6 +1,7 @@
 """Comparisons: groups loaded from the configuration, and the tables of their statistics."""
 
 import copy
+import dataclasses
 import html
 import math
 import re
@@ -282,6 +283,16 @@ def test_planned_and_exploratory_p_values_are_adjusted_together():
         judging.judge_claims([], [given]),
     )
     assert "| rerun - ours | planned | 20 and 20 | 40,000 to 50,000 |" in text
+
+
+def test_duplicate_tests_count_once_in_the_adjustment():
+    given = load(pd.concat([our_runs(offset=200), our_runs(offset=60, experiment="not-run")]))
+    once = comparison.tabulate_pairs([given])
+    again = dataclasses.replace(given, name="again")
+    twice = comparison.tabulate_pairs([given, again])["welch_p_adjusted"].to_numpy()
+    expected = once["welch_p_adjusted"].to_numpy()
+    assert np.isfinite(expected).any()
+    np.testing.assert_array_equal(twice, np.concatenate([expected, expected]))
 
 
 def test_groups_without_common_steps_have_no_difference():

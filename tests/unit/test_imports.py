@@ -67,6 +67,21 @@ def test_import_wide_csv_with_a_shorter_seed(tmp_path):
     assert columns(table) == [[3, 3, 7, 7, 7], [100, 200, 100, 200, 300], [2, 4, 1, 3, 5]]
 
 
+def test_import_tianshou_csv_of_a_single_run(tmp_path):
+    (tmp_path / "test_rew.csv").write_text("env_step,rew,time\n0,1,0.5\n5000,3,9.5\n")
+    table = imports.import_curves("tianshou", [tmp_path / "test_rew.csv"])
+    assert columns(table) == [[0, 0], [0, 5000], [1, 3]]
+
+
+def test_duplicate_curves_and_fractional_steps_raise_user_error(tmp_path):
+    (tmp_path / "wide.csv").write_text("step,a,b,c\n100,1,2,1\n200,3,4,3\n")
+    with pytest.raises(UserError, match="curves 1 and 3 of 3 are the same; remove one"):
+        imports.import_curves("wide", [tmp_path / "wide.csv"])
+    (tmp_path / "wide.csv").write_text("step,a\n1,1\n1.5,3\n")
+    with pytest.raises(UserError, match="curve 1 of 1: its step 1.5 is not whole"):
+        imports.import_curves("wide", [tmp_path / "wide.csv"])
+
+
 def test_import_stable_baselines3_evaluations(tmp_path):
     lengths = np.array([[10, 20], [30, 30]])
     paths = [
