@@ -145,7 +145,7 @@ class Comparison:
     @property
     def ours(self) -> tuple[SeedGroup, ...]:
         """The groups that are experiments of this package."""
-        return tuple(group for group in self.groups if group.ours)
+        return tuple(g for g in self.groups if isinstance(g, SeedGroup) and g.ours)
 
     def find_group(self, name: str) -> Group | None:
         """The group of that name which has seeds, or None."""
@@ -286,7 +286,7 @@ def _measure_efficiency(comparison: Comparison, group: Group) -> dict[str, float
         return row
     reach = comparison.reach
     row["reach"] = reach.test_return
-    mean, _ = group.compute_band()
+    mean, _ = group.compute_return_band()
     if not (isinstance(group, PublishedGroup) and group.smoothed):
         mean = grids.smooth_curve(group.steps, mean, reach.smooth)
     row["steps_of_mean"] = statistics.steps_to_return(group.steps, mean, reach.test_return)
@@ -294,7 +294,7 @@ def _measure_efficiency(comparison: Comparison, group: Group) -> dict[str, float
         steps = np.array(
             [
                 statistics.steps_to_return(group.steps, curve, reach.test_return)
-                for curve in group.get_values(smooth=reach.smooth).T
+                for curve in group.get_returns(smooth=reach.smooth).T
             ]
         )
         reached = steps[~np.isnan(steps)]
@@ -400,12 +400,17 @@ def _describe_ends(runs: pd.DataFrame) -> str:
 
 def _load_factorial(spec: Mapping[str, Any], planned: Mapping[str, int]) -> Factorial:
     """The 2x2 that `factorial` of a comparison declares."""
-    cells = tuple(name for row in spec["cells"] for name in row)
+    (c00, c01), (c10, c11) = spec["cells"]
     return Factorial(
         networks=tuple(spec["networks"]),
         schedule=tuple(spec["schedule"]),
-        cells=cells,
-        planned=tuple(planned.get(name, 0) for name in cells),
+        cells=(c00, c01, c10, c11),
+        planned=(
+            planned.get(c00, 0),
+            planned.get(c01, 0),
+            planned.get(c10, 0),
+            planned.get(c11, 0),
+        ),
     )
 
 

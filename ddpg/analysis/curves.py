@@ -11,6 +11,7 @@ import pandas as pd
 from ddpg.errors import UserError
 from ddpg.files import read_json, sha256
 from ddpg.runs.directory import CONFIG, RunDirectory, check_distinct, is_visible
+from ddpg.runs.provenance import find_differences
 
 # Spinning Up's column names and ours. Only the first three are in the files of every off-policy
 # algorithm of Spinning Up; a missing column is NaN in our table.
@@ -248,9 +249,7 @@ def name_source(table: Path) -> Path:
 
 def find_differing_keys(config: dict, other: dict) -> list[str]:
     """The keys, besides the seed, in which the configurations of two runs differ."""
-    keys = sorted((config.keys() | other.keys()) - {"seed"})
-    absent = object()
-    return [key for key in keys if config.get(key, absent) != other.get(key, absent)]
+    return [key for key in find_differences(config, other) if key != "seed"]
 
 
 def _check_source(table: Path) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ddpg.analysis import statistics
 from ddpg.analysis.comparison import Comparison, Factorial
-from ddpg.analysis.groups import NOT_TRAINED, Final, SeedGroup, measure_final
+from ddpg.analysis.groups import NOT_TRAINED, SeedFinal, SeedGroup, measure_final
 from ddpg.analysis.statistics import NAN
 
 # Weights of the cells 00, 01, 10, 11.
@@ -46,7 +46,7 @@ COLUMNS = [
 ]
 
 
-def measure_cells(comparison: Comparison, factorial: Factorial) -> list[Final | None]:
+def measure_cells(comparison: Comparison, factorial: Factorial) -> list[SeedFinal | None]:
     """The final returns of the cells 00, 01, 10 and 11; None for a cell without seeds.
 
     All are measured over the last steps that those with seeds cover.
@@ -103,7 +103,7 @@ def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
     return table.assign(p_adjusted=statistics.adjust_p_values(table["p"].to_numpy(dtype=float)))
 
 
-def _estimate(weights: Sequence[float], cells: Sequence[Final | None]) -> dict[str, float]:
+def _estimate(weights: Sequence[float], cells: Sequence[SeedFinal | None]) -> dict[str, float]:
     found = [cell for cell in cells if cell is not None]
     if len(found) < len(cells):
         return dict.fromkeys(
@@ -129,7 +129,7 @@ def _find_groups(comparison: Comparison, factorial: Factorial) -> list[SeedGroup
     return [by_name[name] for name in factorial.cells]
 
 
-def compute_cell_intervals(cells: Iterable[Final | None]) -> list[tuple[float, float, float]]:
+def compute_cell_intervals(cells: Iterable[SeedFinal | None]) -> list[tuple[float, float, float]]:
     """Mean and the ends of its 95 % interval (Student's t) of each cell; NaN where unknown."""
     intervals = []
     for cell in cells:

@@ -14,6 +14,7 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -25,6 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
+from matplotlib.typing import RcKeyType
 
 from ddpg.analysis import factorial, statistics
 from ddpg.analysis.comparison import Comparison, Factorial
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 
 FORMATS = ("svg", "pdf", "png")
 
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.grid": True,
@@ -73,7 +75,7 @@ TRAINING_PANELS = {
 }
 PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:,g}".replace("-", "\N{MINUS SIGN}"))
 
-_POINT = {"linestyle": "none", "markersize": 4}
+_POINT: dict[str, Any] = {"linestyle": "none", "markersize": 4}
 ONE_SEED = _POINT | {"marker": "o", "color": GREY, "alpha": 0.7, "markeredgewidth": 0}
 MEAN = _POINT | {"marker": "D", "color": COLOURS[0], "label": "mean, 95 % interval", "capsize": 2}
 QUARTILES = _POINT | {
@@ -106,15 +108,22 @@ def _apply_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def _make_drawable(given: Comparison | Group | str) -> Comparison | Group | str:
     """A comparison, group or text with only characters that the font has."""
-    if isinstance(given, Comparison):
-        groups = tuple(map(_make_drawable, given.groups))
-        return dataclasses.replace(given, title=_make_drawable(given.title), groups=groups)
+    if isinstance(given, str):
+        return _make_text_drawable(given)
     if isinstance(given, SeedGroup | PublishedGroup):
-        return dataclasses.replace(
-            given, label=_make_drawable(given.label), env=_make_drawable(given.env)
-        )
+        return _make_group_drawable(given)
+    groups = tuple(map(_make_group_drawable, given.groups))
+    return dataclasses.replace(given, title=_make_text_drawable(given.title), groups=groups)
+
+
+def _make_group_drawable(group: Group) -> Group:
+    label, env = _make_text_drawable(group.label), _make_text_drawable(group.env)
+    return dataclasses.replace(group, label=label, env=env)
+
+
+def _make_text_drawable(text: str) -> str:
     known = _list_characters(font_manager.findfont(FontProperties()))
-    return "".join(c if ord(c) in known else _name_code_point(c) for c in given)
+    return "".join(c if ord(c) in known else _name_code_point(c) for c in text)
 
 
 @functools.cache
@@ -289,9 +298,12 @@ def draw_final_returns(comparison: Comparison) -> Figure:
 def draw_factorial(comparison: Comparison) -> Figure:
     """A 2x2: the final returns of its cells with every seed, and the effects with intervals.
 
-    While seeds are missing, the title of the legend says which.
+    While seeds are missing, the title of the legend says which. ValueError for a comparison that is
+    not a 2x2.
     """
     two_by_two = comparison.factorial
+    if two_by_two is None:
+        raise ValueError(f"{comparison.name}: not a 2x2")
     missing = factorial.list_missing(comparison, two_by_two)
     figure = Figure(figsize=(WIDTH, 4.4 + 0.16 * len(missing)))
     figure.suptitle(_break_lines(comparison.title, 10, WIDTH - MARGIN), fontsize=10)
@@ -452,7 +464,7 @@ def _draw_groups(
     return unit, entries
 
 
-def _choose_style(position: int) -> dict:
+def _choose_style(position: int) -> dict[str, Any]:
     """Colour, line and marker of a comparison's group: distinct for 343 groups.
 
     The first seven differ in all three.

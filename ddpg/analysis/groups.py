@@ -6,6 +6,7 @@ the mean and the standard deviation over seeds, as a figure shows them.
 
 import dataclasses
 import math
+from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,13 @@ class SeedGroup:
         values = self.runs.pivot(index="env_interacts", columns="seed", values=column)
         return grids.smooth_curve(self.steps, values.to_numpy(dtype=float), smooth)
 
+    def get_returns(self, smooth: float = 0) -> np.ndarray:
+        """The test return of every seed (T, seeds); ValueError for a group without seeds."""
+        values = self.get_values(RETURN, smooth)
+        if values is None:
+            raise ValueError(f"{self.name}: {NOT_TRAINED}")
+        return values
+
     def compute_band(
         self, column: str = RETURN, smooth: float = 0
     ) -> tuple[np.ndarray, np.ndarray] | None:
@@ -85,6 +93,11 @@ class SeedGroup:
         """
         values = self.get_values(column, smooth)
         return None if values is None else (values.mean(axis=1), values.std(axis=1))
+
+    def compute_return_band(self) -> tuple[np.ndarray, np.ndarray]:
+        """`compute_band` of the test return; ValueError for a group without seeds."""
+        values = self.get_returns()
+        return values.mean(axis=1), values.std(axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +114,6 @@ class PublishedGroup:
     seeds: int
     curve: pd.DataFrame
     smoothed: int = 0
-    ours: bool = dataclasses.field(default=False, init=False)
 
     @property
     def steps(self) -> np.ndarray:
@@ -125,8 +137,10 @@ class PublishedGroup:
 
         `smooth` does not change them. None for any other column than the test return.
         """
-        if column != RETURN:
-            return None
+        return self.compute_return_band() if column == RETURN else None
+
+    def compute_return_band(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the test return over seeds (T,), (T,)."""
         return self.curve["mean"].to_numpy(dtype=float), self.curve["sd"].to_numpy(dtype=float)
 
 
@@ -146,6 +160,21 @@ class Final:
     window: Window
 
 
+@dataclasses.dataclass(frozen=True)
+class SeedFinal(Final):
+    """Final performance of a `SeedGroup`, of which the value of every seed is known."""
+
+    values: np.ndarray
+
+
+@overload
+def measure_final(group: SeedGroup, final: FinalSteps, *others: Group) -> SeedFinal | None: ...
+
+
+@overload
+def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | None: ...
+
+
 def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | None:
     """Final performance of a group: the mean of each seed's curve over its last steps.
 
@@ -161,9 +190,9 @@ def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | No
     weights = grids.compute_weights(group.steps, window)
     used = int(np.count_nonzero(weights))
     if isinstance(group, SeedGroup):
-        values = weights @ group.get_values()
-        return Final(statistics.compute_moments(values), values, used, window)
-    mean, sd = (float(weights @ part) for part in group.compute_band())
+        values = weights @ group.get_returns()
+        return SeedFinal(statistics.compute_moments(values), values, used, window)
+    mean, sd = (float(weights @ part) for part in group.compute_return_band())
     return Final(Moments(mean, _make_unbiased(sd, group.seeds), group.seeds), None, used, window)
 
 

@@ -12,6 +12,9 @@ from ddpg.analysis import curves
 from ddpg.errors import UserError
 from ddpg.files import json_bytes, sha256, write_atomically
 
+# The curve of each seed, with its number where the file says it.
+Seeds = list[tuple[int | None, pd.DataFrame]]
+
 # What tianshou's tools.py writes before the columns of the seeds: mean and standard deviation.
 TIANSHOU_SUMMARY = re.compile(r"(rew|reward)(:shaded)?")
 # The columns of its file of a single run.
@@ -51,7 +54,7 @@ def import_curves(kind: str, paths: Sequence[Path]) -> pd.DataFrame:
     return table.astype({"seed": int, "env_interacts": int})
 
 
-def _check_steps(seeds: list[tuple[int | None, pd.DataFrame]]) -> None:
+def _check_steps(seeds: Seeds) -> None:
     for number, (_, curve) in enumerate(seeds, 1):
         steps = curve["env_interacts"].to_numpy(dtype=float)
         if not (steps == np.floor(steps)).all():
@@ -59,7 +62,7 @@ def _check_steps(seeds: list[tuple[int | None, pd.DataFrame]]) -> None:
             raise UserError(f"curve {number} of {len(seeds)}: its step {step:g} is not whole")
 
 
-def _check_no_copies(seeds: list[tuple[int | None, pd.DataFrame]]) -> None:
+def _check_no_copies(seeds: Seeds) -> None:
     """UserError for a curve that is there twice: counted as two seeds, it narrows intervals."""
     seen: dict[bytes, int] = {}
     for number, (_, curve) in enumerate(seeds, 1):
@@ -107,15 +110,15 @@ def _describe(table: pd.DataFrame) -> str:
     )
 
 
-def _read_spinup(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame]]:
+def _read_spinup(paths: Sequence[Path]) -> Seeds:
     return [
         (curves.find_seed(path), curves.read_progress(path))
         for path in curves.find_progress_files(paths)
     ]
 
 
-def _read_tianshou(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame]]:
-    seeds = []
+def _read_tianshou(paths: Sequence[Path]) -> Seeds:
+    seeds: Seeds = []
     for path in paths:
         table = curves.read_csv(path)
         if "env_step" not in table.columns:
@@ -133,8 +136,8 @@ def _read_tianshou(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame
     return seeds
 
 
-def _read_wide(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame]]:
-    seeds = []
+def _read_wide(paths: Sequence[Path]) -> Seeds:
+    seeds: Seeds = []
     for path in paths:
         table = curves.read_csv(path)
         step, *names = table.columns
@@ -161,7 +164,7 @@ def _read_column(path: Path, table: pd.DataFrame, step: str, name: str) -> pd.Da
     return curve
 
 
-def _read_sb3(paths: Sequence[Path]) -> list[tuple[int | None, pd.DataFrame]]:
+def _read_sb3(paths: Sequence[Path]) -> Seeds:
     return [(None, _read_evaluations(path)) for path in paths]
 
 
@@ -200,7 +203,7 @@ def _read_evaluations(path: Path) -> pd.DataFrame:
     return curve
 
 
-_READERS: dict[str, Callable[[Sequence[Path]], list[tuple[int | None, pd.DataFrame]]]] = {
+_READERS: dict[str, Callable[[Sequence[Path]], Seeds]] = {
     "spinup": _read_spinup,
     "tianshou": _read_tianshou,
     "wide": _read_wide,

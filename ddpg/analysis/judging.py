@@ -108,8 +108,9 @@ def _measure_claim(claim: Claim, comparison: Comparison, group: Group) -> Estima
     if a is None or b is None:
         return None
     if claim.quantity == "probability_of_improvement":
-        known = a.values is not None and b.values is not None
-        return statistics.bootstrap(statistics.improvement, a.values, b.values) if known else None
+        if a.values is None or b.values is None:
+            return None
+        return statistics.bootstrap(statistics.improvement, a.values, b.values)
     return MEASURES_OF_TWO[claim.quantity](a.moments, b.moments)
 
 
@@ -123,9 +124,9 @@ def _measure_return(comparison: Comparison, group: Group, deviations: float = 0)
         return None
     weights = grids.compute_weights(group.steps, final.window)
     if isinstance(group, PublishedGroup):
-        mean, sd = group.compute_band()
+        mean, sd = group.compute_return_band()
         return Estimate(float(weights @ (mean + deviations * sd)))
-    values = group.get_values()
+    values = group.get_returns()
 
     def statistic(seeds: np.ndarray, axis: int) -> np.ndarray:
         # (..., seeds) -> (..., T, seeds), reduced over the seeds and then over the steps.

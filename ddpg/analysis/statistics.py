@@ -9,6 +9,7 @@ import bisect
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
@@ -38,7 +39,10 @@ class Moments:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A number and its 95 % interval (NaN where there are too few seeds for one)."""
+    """A number and its 95 % interval (NaN where there are too few seeds for one).
+
+    All three are arrays of one shape where the statistic is computed at each point of a curve.
+    """
 
     value: float
     low: float = NAN
@@ -84,8 +88,8 @@ def bootstrap(statistic: Callable, *samples: np.ndarray, resamples: int = RESAMP
     """
     value = statistic(*samples, axis=-1)
     if any(np.shape(sample)[-1] < FEWEST_RESAMPLED for sample in samples):
-        nothing = np.full(np.shape(value), NAN)
-        return Estimate(value, nothing[()], nothing[()])
+        nothing: Any = np.full(np.shape(value), NAN)[()]  # a number where `value` is one
+        return Estimate(value, nothing, nothing)
     interval = stats.bootstrap(
         samples,
         statistic,

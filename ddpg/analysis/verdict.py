@@ -22,6 +22,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,8 +128,8 @@ def format_verdict(result: Verdict) -> str:
     )
 
 
-def _group_by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[int, _Run]]:
-    directories = [Path(directory) for directory in directories]
+def _group_by_experiment(paths: Iterable[Path | str]) -> dict[str, dict[int, _Run]]:
+    directories = [Path(path) for path in paths]
     all_curves = curves.aggregate_runs(directories)
     runs: dict[str, dict[int, _Run]] = {}
     for directory in directories:
@@ -143,7 +144,11 @@ def _group_by_experiment(directories: Iterable[Path | str]) -> dict[str, dict[in
 
 
 def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
-    found = {"test": "none", "fresh_seeds": len(fresh), "published_seeds": len(published)}
+    found: dict[str, Any] = {
+        "test": "none",
+        "fresh_seeds": len(fresh),
+        "published_seeds": len(published),
+    }
     if not fresh or not published:
         missing = "fresh" if not fresh else "published"
         return Outcome(**found, result=NO_RUNS, reason=f"no {missing} runs")
@@ -199,7 +204,7 @@ def _find_differing_results(a: _Run, b: _Run) -> list[str]:
 
 def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
     reference = _make_group(published)
-    of_a, of_b = (measure_final(each, DEFAULT_FINAL) for each in (_make_group(fresh), reference))
+    of_a, of_b = _measure_group(_make_group(fresh)), _measure_group(reference)
     margin = _choose_margin(reference, of_b)
     test = statistics.equivalence(of_a.moments, of_b.moments, margin)
     difference = statistics.welch(of_a.moments, of_b.moments)
@@ -224,7 +229,7 @@ def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) ->
 
 
 def _choose_margin(published: SeedGroup, result: Final) -> float:
-    gain = abs(result.moments.mean - published.get_values()[0].mean())
+    gain = abs(result.moments.mean - published.get_returns()[0].mean())
     return float(np.fmax(result.moments.sd, SHARE_OF_GAIN * gain))
 
 
@@ -243,6 +248,12 @@ def _explain(result: str, test: statistics.Equivalence, difference: float, neede
 def _make_group(runs: dict[int, _Run]) -> SeedGroup:
     table = pd.concat([run.curve for run in runs.values()])
     return SeedGroup("", "", "", table, ours=True)
+
+
+def _measure_group(group: SeedGroup) -> Final:
+    final = measure_final(group, DEFAULT_FINAL)
+    assert final is not None  # of seeds that are evaluated at the same steps there always is one
+    return final
 
 
 def _pick_one(runs: dict[int, _Run]) -> _Run:

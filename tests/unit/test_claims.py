@@ -1,4 +1,4 @@
-"""Claims: read from a file, checked against the configuration, held against the data."""
+"""Claims: read from a file, checked against the configuration, judged by the data."""
 
 import math
 from pathlib import Path
@@ -22,7 +22,7 @@ OURS = "spinup-exercise-2-2"
 
 
 def our_runs(offset: float) -> pd.DataFrame:
-    """The 20 runs of the reference as if they were ours, `offset` better."""
+    """The 20 reference runs as runs of our experiment, with `offset` added to the return."""
     runs = curves.read_per_seed(ROOT / RERUN)
     runs["test_return_mean"] += offset
     return runs.assign(experiment=OURS, env="HalfCheetah-v5")
@@ -49,7 +49,7 @@ def judge(runs: pd.DataFrame, name: str = "exercise-2-2") -> pd.DataFrame:
         (None, judging.CANNOT_TELL),
     ],
 )
-def test_a_claim_is_judged_by_value_and_interval(estimate, verdict):
+def test_value_claim_agrees_when_the_value_is_in_range(estimate, verdict):
     assert judging.judge_estimate(estimate, 200, 300) == verdict
 
 
@@ -62,11 +62,11 @@ def test_a_claim_is_judged_by_value_and_interval(estimate, verdict):
         (Estimate(250), judging.CANNOT_TELL),
     ],
 )
-def test_the_stricter_test_asks_for_the_whole_interval(estimate, verdict):
+def test_interval_claim_agrees_when_the_whole_interval_is_in_range(estimate, verdict):
     assert judging.judge_estimate(estimate, 200, 300, "interval") == verdict
 
 
-def test_the_notes_claims_are_measured():
+def test_claims_of_the_notes_on_known_data():
     runs = our_runs(offset=-100)
     rows = judge(runs)
     ours = rows.loc[(OURS, "return in the last three epochs: 200 to 300")]
@@ -81,27 +81,27 @@ def test_the_notes_claims_are_measured():
     assert set(rows["source"]) == {"development notes of 2019, exercise 2.2"}
 
 
-def test_two_seeds_refute_no_claim():
+def test_two_seeds_cannot_refute_a_claim():
     runs = our_runs(offset=-10000)
     ours = judge(runs[runs["seed"] < 20]).loc[OURS]
     assert set(ours["note"]) == {"2 seeds only"} and ours["measured_low"].isna().all()
     assert set(ours["verdict"]) == {judging.CANNOT_TELL}
 
 
-def test_without_runs_no_claim_can_be_told():
+def test_claims_without_runs_are_undecided():
     rows = judge(curves.aggregate_runs([]), "halfcheetah-2018").loc["halfcheetah-benchmark"]
     assert set(rows["note"]) == {"no data"} and set(rows["verdict"]) == {judging.CANNOT_TELL}
 
 
-def test_the_band_of_a_published_curve_is_measured_without_interval():
+def test_band_claims_of_a_published_curve_have_no_interval():
     rows = judge(curves.aggregate_runs([]), "halfcheetah-2018").loc["spinup-2018"]
     band = rows.filter(like="one standard deviation", axis=0)["measured"]
     assert [round(value) for value in band] == [3676, 7988]
     assert rows["measured_low"].isna().all()
 
 
-def test_every_quantity_can_be_measured():
-    """Each of the schema's, on data in which its value is known."""
+def test_each_quantity_of_the_schema_is_measured():
+    """Every quantity of the schema, on data for which its value is known."""
     text = claims.SCHEMA.read_text(encoding="utf-8")
     schema = yaml.safe_load(text)["$defs"]["claim"]["properties"]
     assert schema["quantity"]["enum"] == [*claims.OF_ONE_GROUP, *claims.OF_TWO_GROUPS]
@@ -138,12 +138,12 @@ CLAIM = {
 
 
 def write(path: Path, *entries: dict) -> dict:
-    """Settings whose claims are these."""
+    """Write a claims file and return settings that name it."""
     path.write_text(yaml.safe_dump({"claims": list(entries)}))
     return {**SETTINGS, "claims": str(path)}
 
 
-def test_a_claim_of_ones_own(tmp_path):
+def test_read_claims_applies_slack_and_defaults(tmp_path):
     (claim,) = claims.read_claims(write(tmp_path / "mine.yaml", CLAIM))
     assert (claim.low, claim.high) == pytest.approx((90, 220))
     assert (claim.test, claim.against) == ("value", None)
@@ -170,7 +170,7 @@ def test_a_claim_of_ones_own(tmp_path):
         ({"statement": "a\nb"}, "claims.0.statement: 'a\\nb' is not allowed (Text on one line)"),
     ],
 )
-def test_a_wrong_claim_is_one_clear_line(tmp_path, changes, message):
+def test_invalid_claim_raises_user_error_with_its_position(tmp_path, changes, message):
     path = tmp_path / "mine.yaml"
     with pytest.raises(UserError) as error:
         claims.read_claims(write(path, CLAIM | changes))
@@ -188,7 +188,7 @@ def test_a_wrong_claim_is_one_clear_line(tmp_path, changes, message):
         ("{}\n", "'claims' is missing"),
     ],
 )
-def test_a_file_that_holds_no_claims(tmp_path, text, message):
+def test_invalid_claims_file_raises_user_error(tmp_path, text, message):
     path = tmp_path / "none.yaml"
     if text is not None:
         path.write_text(text)
@@ -197,7 +197,7 @@ def test_a_file_that_holds_no_claims(tmp_path, text, message):
     assert message in str(error.value) and "--config" not in str(error.value)
 
 
-def test_a_renamed_comparison_ends_the_command_with_one_line(tmp_path, capsys, monkeypatch):
+def test_compare_exits_2_when_a_claim_names_an_unknown_comparison(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     write(tmp_path / "claims.yaml", CLAIM | {"comparison": "renamed"})
     (tmp_path / "mine.yaml").write_text(f"claims: {tmp_path / 'claims.yaml'}\n")

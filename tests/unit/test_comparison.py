@@ -1,4 +1,4 @@
-"""Comparisons from their declaration to their tables, and the statements of the notes."""
+"""Comparisons: groups loaded from the configuration, and the tables of their statistics."""
 
 import copy
 import dataclasses
@@ -48,7 +48,7 @@ SPEC = {
 
 
 def our_runs(offset: float = 0.0, experiment: str = "ours") -> pd.DataFrame:
-    """The 20 runs of the reference as if they were ours, `offset` better."""
+    """The 20 reference runs as runs of our experiment, with `offset` added to the return."""
     runs = curves.read_per_seed(ROOT / RERUN)
     runs["test_return_mean"] += offset
     return runs.assign(experiment=experiment, env="HalfCheetah-v5")
@@ -59,7 +59,7 @@ def load(runs: pd.DataFrame | None = None, **changes) -> comparison.Comparison:
     return comparison.load_comparison("exercise", SPEC | changes, runs, ROOT)
 
 
-def test_groups_in_their_order_with_their_seeds():
+def test_groups_keep_the_declared_order_and_count_their_seeds():
     groups = load().groups
     assert [group.name for group in groups] == ["ours", "not-run", "published", "rerun", "one"]
     assert [group.seeds for group in groups] == [20, 0, 3, 20, 1]
@@ -68,13 +68,13 @@ def test_groups_in_their_order_with_their_seeds():
     assert groups[4].legend == "2019, Pendulum-v0 (1 seed)"
 
 
-def test_a_reference_that_is_not_there_is_one_clear_line():
+def test_missing_reference_raises_user_error():
     with pytest.raises(UserError, match="exercise.references.x: .*none: no such file"):
         load(references={"x": {"label": "", "env": "", "runs": ["none"]}})
 
 
-def test_every_group_is_told_apart_and_named():
-    """Labels on one line; where two are equal, or one is empty, with the group's name."""
+def test_labels_are_single_line_and_distinct():
+    """Equal labels get the group's name appended, empty labels are replaced by it."""
     label = {"experiments": {"ours": " _mine\n too\u200b", "not-run": "2019"}}
     references = {
         "one": {"label": "2019", "env": "Pendulum-v0", "runs": [RUN_OF_2019]},
@@ -88,7 +88,7 @@ def test_every_group_is_told_apart_and_named():
     assert table["label"].tolist() == labels
 
 
-def test_labels_are_shown_in_tables_as_they_are_written():
+def test_markdown_tables_escape_labels():
     for label in (
         "_mine_",
         "__x__",
@@ -110,7 +110,7 @@ def test_labels_are_shown_in_tables_as_they_are_written():
         assert html.unescape(shown) == label
 
 
-def test_no_comparisons_have_tables_without_rows():
+def test_tables_without_comparisons_are_empty():
     groups, pairs = comparison.tabulate_groups([]), comparison.tabulate_pairs([])
     effects = factorial.tabulate_effects([])
     text = format_statistics(groups, pairs, effects, judging.judge_claims([], []))
@@ -119,7 +119,7 @@ def test_no_comparisons_have_tables_without_rows():
     assert curves.read_curves([]).empty
 
 
-def test_experiments_of_other_lengths_are_compared_up_to_the_earlier_end():
+def test_experiments_of_different_length_are_compared_over_common_steps():
     shorter = our_runs(offset=50, experiment="not-run").query("env_interacts <= 30000")
     given = load(pd.concat([our_runs(), shorter]))
     row = comparison.tabulate_pairs([given]).set_index(["a", "b"]).loc[("ours", "not-run")]
@@ -132,7 +132,7 @@ def test_experiments_of_other_lengths_are_compared_up_to_the_earlier_end():
     assert groups["to_step"][["ours", "not-run"]].tolist() == [50000, 30000]
 
 
-def test_mean_and_sd_are_drawn_as_spinning_up_draws_them():
+def test_band_is_mean_and_population_standard_deviation():
     group = load().groups[0]
     mean, sd = group.compute_band()
     last = our_runs().query("env_interacts == 50000")["test_return_mean"]
@@ -141,7 +141,7 @@ def test_mean_and_sd_are_drawn_as_spinning_up_draws_them():
     assert group.compute_band("q_mean") is None
 
 
-def test_every_seed_is_smoothed_before_the_statistics():
+def test_seeds_are_smoothed_before_mean_and_standard_deviation():
     group = load().groups[0]
     values = group.get_values()
     smoothed = group.get_values(smooth=15000)
@@ -150,7 +150,7 @@ def test_every_seed_is_smoothed_before_the_statistics():
 
 
 @pytest.mark.parametrize(("smoothed", "width"), [(0, 15000), (15000, 0)])
-def test_a_published_curve_that_was_smoothed_is_not_smoothed_again(smoothed, width):
+def test_smoothed_published_curve_is_not_smoothed_twice(smoothed, width):
     references = copy.deepcopy(SPEC["references"])
     if smoothed:
         references["published"]["curve"]["smoothed"] = {"steps": smoothed}
@@ -164,7 +164,7 @@ def test_a_published_curve_that_was_smoothed_is_not_smoothed_again(smoothed, wid
     assert "25,000 steps" not in row["note"]
 
 
-def test_final_performance_of_seeds_and_of_a_published_curve():
+def test_final_return_of_seed_group_and_published_group():
     ours, _, published, _, _ = load().groups
     found = measure_final(ours, LAST)
     returns = our_runs().pivot(index="env_interacts", columns="seed", values="test_return_mean")
@@ -178,7 +178,7 @@ def test_final_performance_of_seeds_and_of_a_published_curve():
     assert found.moments.sd == pytest.approx(drawn * math.sqrt(3 / 2))
 
 
-def test_two_groups_are_taken_up_to_the_earlier_end():
+def test_final_window_ends_at_the_last_common_step():
     ours, _, published, _, _ = load().groups
     assert measure_final(ours, LAST, published).window == Window(35000, 45000)
     assert measure_final(published, LAST, ours).window == Window(35000, 45000)
@@ -190,8 +190,8 @@ def test_two_groups_are_taken_up_to_the_earlier_end():
     np.testing.assert_array_equal(measure_final(shifted, LAST, ours).values, same)
 
 
-def test_seeds_that_end_a_step_apart_are_one_group(tmp_path):
-    """As in Spinning Up's logs, where some seeds count from 0 and others from 1."""
+def test_seeds_with_steps_offset_by_one_form_one_group(tmp_path):
+    """In Spinning Up's logs some seeds count steps from 0 and others from 1."""
     table = curves.read_per_seed(ROOT / RERUN)
     table.loc[table["seed"] < 50, "env_interacts"] -= 1
     table.to_csv(tmp_path / "apart.csv", index=False)
@@ -203,7 +203,7 @@ def test_seeds_that_end_a_step_apart_are_one_group(tmp_path):
     assert row["difference"] == pytest.approx(0, abs=0.01)
 
 
-def test_seeds_that_end_early_shorten_their_group_and_the_table_says_so(tmp_path):
+def test_group_ends_with_its_shortest_seed_and_the_note_says_so(tmp_path):
     table = curves.read_per_seed(ROOT / RERUN)
     table = table[(table["seed"] > 0) | (table["env_interacts"] <= 30000)]
     table.to_csv(tmp_path / "short.csv", index=False)
@@ -215,14 +215,14 @@ def test_seeds_that_end_early_shorten_their_group_and_the_table_says_so(tmp_path
     )
 
 
-def test_seeds_without_common_steps_are_refused(tmp_path):
+def test_seeds_without_common_steps_raise_user_error(tmp_path):
     (tmp_path / "x.csv").write_text("seed,env_interacts,test_return_mean\n0,10,1\n1,20,2\n")
     spec = {"label": "x", "env": "y", "table": str(tmp_path / "x.csv")}
     with pytest.raises(UserError, match="references.x: its seeds have no environment steps in"):
         load(references={"x": spec})
 
 
-def test_group_table():
+def test_group_table_values():
     table = comparison.tabulate_groups([load()]).set_index("group")
     ours = table.loc["ours"]
     finals = measure_final(load().groups[0], LAST).values
@@ -239,7 +239,7 @@ def test_group_table():
     assert math.isnan(table.loc["not-run", "mean"])
 
 
-def test_pair_table():
+def test_pair_table_values():
     table = comparison.tabulate_pairs([load(our_runs(offset=200))])
     assert table["a"].tolist() == ["ours"] * 4 + ["not-run"] * 3
     rows = table[table["a"] == "ours"].set_index("b")
@@ -256,7 +256,7 @@ def test_pair_table():
     assert rows.loc["not-run", "note"] == "not-run: not trained yet"
 
 
-def test_planned_and_further_tests_are_marked_and_adjusted_together():
+def test_planned_and_exploratory_p_values_are_adjusted_together():
     pairs = {"planned": [["rerun", "ours"]], "exploratory": [["rerun", "published"]]}
     others = our_runs(offset=60, experiment="not-run")
     given = load(pd.concat([our_runs(offset=200), others]), pairs=pairs)
@@ -267,7 +267,7 @@ def test_planned_and_further_tests_are_marked_and_adjusted_together():
         ("rerun", "published", "exploratory"),
         ("ours", "not-run", "exploratory"),
     ]
-    assert len(named) == 8, "a planned test is not there a second time"
+    assert len(named) == 8, "a planned test is listed once"
     raw = table["welch_p"].dropna()
     # Benjamini and Hochberg: the smallest of p m / rank among this and larger p-values.
     ranked = raw.sort_values() * len(raw) / np.arange(1, len(raw) + 1)
@@ -285,7 +285,7 @@ def test_planned_and_further_tests_are_marked_and_adjusted_together():
     assert "| rerun - ours | planned | 20 and 20 | 40,000 to 50,000 |" in text
 
 
-def test_test_in_two_comparisons_counts_once_in_the_adjustment():
+def test_duplicate_tests_count_once_in_the_adjustment():
     given = load(pd.concat([our_runs(offset=200), our_runs(offset=60, experiment="not-run")]))
     once = comparison.tabulate_pairs([given])
     again = dataclasses.replace(given, name="again")
@@ -295,21 +295,21 @@ def test_test_in_two_comparisons_counts_once_in_the_adjustment():
     np.testing.assert_array_equal(twice, np.concatenate([expected, expected]))
 
 
-def test_groups_without_common_steps_are_not_compared():
+def test_groups_without_common_steps_have_no_difference():
     early = our_runs()
     early["env_interacts"] /= 100  # they end before the other begins
     row = comparison.tabulate_pairs([load(early)]).set_index(["a", "b"]).loc[("ours", "one")]
     assert row["note"] == comparison.NO_COMMON_STEPS and math.isnan(row["difference"])
 
 
-def test_the_power_statement_names_both_numbers():
+def test_power_statement_has_detectable_difference_and_seeds_to_settle():
     row = comparison.tabulate_pairs([load(our_runs(offset=200))]).iloc[2].to_dict()
     sentence = state_power(row)
     assert f"detect a true difference of {row['detectable_difference']:,.0f}" in sentence
     assert f"{row['seeds_to_settle']:.0f} seeds per group" in sentence
 
 
-def test_only_tested_differences_have_a_power_statement():
+def test_power_statements_cover_exactly_the_tested_pairs():
     given = [load()]
     pairs = comparison.tabulate_pairs(given)
     text = format_statistics(
@@ -323,12 +323,12 @@ def test_only_tested_differences_have_a_power_statement():
     assert said == list(zip(tested["a"], tested["b"], strict=True))
 
 
-def test_an_undecidable_difference_is_said_to_be_one():
+def test_power_statement_of_zero_difference_says_more_than_a_million_seeds():
     row = comparison.tabulate_pairs([load()]).iloc[2].to_dict()
     assert "more than a million seeds" in state_power(row)
 
 
-def test_the_readable_statistics_have_no_nan():
+def test_statistics_report_has_no_nan_or_inf():
     given = [load()]
     pairs = comparison.tabulate_pairs(given)
     text = format_statistics(
@@ -341,7 +341,7 @@ def test_the_readable_statistics_have_no_nan():
     assert "| exercise | this package, HalfCheetah-v5 | 20 |" in text
 
 
-def test_tables_are_written_whole_and_the_same(tmp_path):
+def test_written_tables_are_deterministic_and_leave_no_temporary_file(tmp_path):
     for name in ("a.csv", "new/b.csv"):
         tables.write_csv(tmp_path / name, comparison.tabulate_groups([load()]))
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "new" / "b.csv").read_bytes()
@@ -361,5 +361,5 @@ def test_tables_are_written_whole_and_the_same(tmp_path):
         (math.inf, "unbounded"),
     ],
 )
-def test_numbers_are_readable(value, text):
+def test_format_number(value, text):
     assert tables.format_number(value) == text

@@ -1,4 +1,4 @@
-"""Reading runs and published curves, and refusing what is neither."""
+"""Readers of runs and published curves; invalid files raise UserError."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def make_run(root: Path, seed: int = 0, text: str | None = None, **config) -> Pa
     return directory
 
 
-def test_a_run_of_2019_reads_with_our_names():
+def test_read_progress_of_the_original_2019_run():
     table = curves.read_progress(REFERENCE / "drl_tf2_halfcheetah_seed0.txt")
     assert list(table.columns) == list(curves.COLUMNS.values())
     last = table.iloc[-1]
@@ -61,7 +61,7 @@ def test_missing_cells_and_columns_are_nan(tmp_path):
         (progress(HEADER, ROWS[0], "2\t-3\tnan\t200\t0.5"), "no finite test return at .*step 200"),
     ],
 )
-def test_a_bad_progress_file_is_one_clear_line(tmp_path, text, message):
+def test_invalid_progress_file_raises_user_error(tmp_path, text, message):
     path = tmp_path / "progress.txt"
     path.write_text(text)
     with pytest.raises(UserError, match=message) as error:
@@ -69,7 +69,7 @@ def test_a_bad_progress_file_is_one_clear_line(tmp_path, text, message):
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_missing_and_binary_files(tmp_path):
+def test_missing_or_binary_progress_file_raises_user_error(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         curves.read_progress(tmp_path / "progress.txt")
     (tmp_path / "weights").write_bytes(b"\xff\xfe\x00")
@@ -78,14 +78,14 @@ def test_missing_and_binary_files(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "message"), [("{}", "'exp_name'"), ("{", "JSON"), ("[]", "list")])
-def test_a_bad_config_is_one_clear_line(tmp_path, text, message):
+def test_invalid_config_json_raises_user_error(tmp_path, text, message):
     directory = make_run(tmp_path)
     (directory / "config.json").write_text(text)
     with pytest.raises(UserError, match=message):
         curves.read_run(directory)
 
 
-def test_aggregate_sorts_and_survives_csv(tmp_path):
+def test_aggregated_runs_are_sorted_and_equal_after_csv_round_trip(tmp_path):
     runs = [make_run(tmp_path, seed) for seed in (10, 2)]
     table = curves.aggregate_runs(runs)
     assert table["seed"].tolist() == [2, 2, 10, 10]
@@ -94,11 +94,11 @@ def test_aggregate_sorts_and_survives_csv(tmp_path):
     pd.testing.assert_frame_equal(curves.read_curves([tmp_path / "curves.csv"]), table)
 
 
-def test_no_runs_are_a_table_without_rows():
+def test_aggregate_without_runs_is_an_empty_table():
     assert list(curves.aggregate_runs([]).columns) == curves.RUN_COLUMNS
 
 
-def test_runs_of_different_length_are_named(tmp_path):
+def test_aggregate_refuses_runs_of_different_length(tmp_path):
     whole = make_run(tmp_path, 0)
     short = make_run(tmp_path, 10, progress(HEADER, ROWS[0]))
     with pytest.raises(UserError, match="2 epochs to step 200.* has 1 to step 100") as error:
@@ -106,7 +106,7 @@ def test_runs_of_different_length_are_named(tmp_path):
     assert str(whole) in str(error.value) and str(short) in str(error.value)
 
 
-def test_a_seed_twice_is_refused(tmp_path):
+def test_aggregate_refuses_duplicate_seeds(tmp_path):
     first = make_run(tmp_path, 0)
     (tmp_path / "copy").mkdir()
     second = make_run(tmp_path / "copy", 0)
@@ -114,20 +114,20 @@ def test_a_seed_twice_is_refused(tmp_path):
         curves.aggregate_runs([first, second])
 
 
-def test_seeds_of_different_configurations_are_refused(tmp_path):
+def test_aggregate_refuses_seeds_with_different_configurations(tmp_path):
     first = make_run(tmp_path, 0)
     second = make_run(tmp_path, 1, batch_size=64)
     with pytest.raises(UserError, match="different batch_size"):
         curves.aggregate_runs([first, second])
 
 
-def test_any_other_table_is_no_table_of_runs(tmp_path):
+def test_read_curves_refuses_other_tables(tmp_path):
     (tmp_path / "curves.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="not a table of runs"):
         curves.read_curves([tmp_path / "curves.csv"])
 
 
-def test_a_run_in_several_tables_counts_once(tmp_path):
+def test_read_curves_deduplicates_runs_of_several_tables(tmp_path):
     first, second = make_run(tmp_path, 0), make_run(tmp_path, 1)
     both, one = tmp_path / "both.csv", tmp_path / "one.csv"
     tables.write_csv(both, curves.aggregate_runs([first, second]))
@@ -139,7 +139,7 @@ def test_a_run_in_several_tables_counts_once(tmp_path):
         curves.read_curves([both, one])
 
 
-def test_published_curves():
+def test_read_published():
     path = REFERENCE / "spinup_ddpg_benchmark.csv"
     curve = curves.read_published(path, "HalfCheetah-v2", "spinup-2018-tf1")
     assert len(curve) == 299
@@ -148,7 +148,7 @@ def test_published_curves():
         curves.read_published(path, "HalfCheetah-v2", "baselines")
 
 
-def test_curves_per_seed():
+def test_read_per_seed():
     path = REFERENCE / "spinup_pytorch_exercise_2_2_rerun.csv"
     table = curves.read_per_seed(path)
     assert table["seed"].nunique() == 20
@@ -158,7 +158,7 @@ def test_curves_per_seed():
         curves.read_per_seed(REFERENCE / "spinup_exercise_2_2.csv")
 
 
-def test_external_runs_by_file_and_by_directory(tmp_path):
+def test_read_external_by_file_and_by_directory(tmp_path):
     (tmp_path / "runs").mkdir()
     other = make_run(tmp_path / "runs", text=progress(HEADER, *ROWS[:1], "2\t-3\t-7\t200\t0.5"))
     own = make_run(tmp_path) / "progress.txt"
@@ -172,14 +172,14 @@ def test_external_runs_by_file_and_by_directory(tmp_path):
         curves.read_external([tmp_path / "empty"])
 
 
-def test_a_standard_deviation_that_is_not_a_number_is_refused(tmp_path):
+def test_read_published_refuses_infinite_standard_deviation(tmp_path):
     text = ",".join(curves.PUBLISHED_COLUMNS) + "\nx,y,1,2.0,1.0\nx,y,2,2.0,inf\n"
     (tmp_path / "curve.csv").write_text(text)
     with pytest.raises(UserError, match="a standard deviation of y is not a number"):
         curves.read_published(tmp_path / "curve.csv", "x", "y")
 
 
-def test_what_was_set_aside_and_what_is_hidden_are_no_seeds(tmp_path):
+def test_hidden_and_set_aside_directories_are_not_read(tmp_path):
     run = make_run(tmp_path)
     for name in ("seed_0/set_aside_1", ".seed_0.tmp", ".backup/seed_0"):
         shutil.copytree(run, tmp_path / name)

@@ -1,4 +1,4 @@
-"""The 2x2 of networks and schedule: known effects are found, and what is missing is said."""
+"""The 2x2 of networks and schedule: effects, their intervals, and missing seeds."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ LONG = {CELLS[0]: 300, CELLS[3]: 300}
 
 
 def make_runs(means: dict[str, float], sd: float = 500, seeds: dict | None = None) -> pd.DataFrame:
-    """Runs that rise to these final returns in 100 epochs, and further in the long ones."""
+    """Runs with these mean final returns at 100 epochs; the long runs rise further afterwards."""
     rng = np.random.default_rng(0)
     tables = []
     for name, mean in means.items():
@@ -44,8 +44,8 @@ def tabulate(runs: pd.DataFrame) -> pd.DataFrame:
     return factorial.tabulate_effects([load(runs)]).set_index("effect")
 
 
-def test_the_configuration_is_the_design():
-    """The cells differ from each other in networks and schedule alone, and have the same start."""
+def test_cells_differ_only_in_networks_and_schedule():
+    """All other hyperparameters are equal, apart from the number of epochs."""
     cells = [config.experiment(SETTINGS, name) for name in CELLS]
     assert [len(cell.seeds) for cell in cells] == [10, 5, 5, 10]
     free = {"hidden_sizes", "update_after", "update_every", "epochs"}
@@ -58,7 +58,7 @@ def test_the_configuration_is_the_design():
     assert {cell.total_steps for cell in cells} == {1_000_000, 3_000_000}
 
 
-def test_the_new_experiments_leave_the_published_ones_as_they_are():
+def test_config_digests_of_published_runs_are_unchanged():
     published = sorted(ROOT.glob("results/published/*/seed_*/run.json"))
     assert published
     for path in published:
@@ -66,7 +66,7 @@ def test_the_new_experiments_leave_the_published_ones_as_they_are():
         assert config.experiment(SETTINGS, path.parts[-3]).digest() == recorded, path
 
 
-def test_known_effects_are_found_without_noise():
+def test_effects_without_noise_are_exact():
     networks, schedule, interaction = 3000.0, -1000.0, 500.0
     means = {
         CELLS[0]: 5000.0,
@@ -83,8 +83,8 @@ def test_known_effects_are_found_without_noise():
     assert set(table["note"]) == {""} and set(table["seeds"]) == {"10, 5, 5, 10"}
 
 
-def test_intervals_cover_a_known_effect_and_tests_keep_their_level():
-    """Repeated on other noise: 95 % of the intervals hold the true effect of each kind."""
+def test_contrast_intervals_have_95_percent_coverage():
+    """Over 2000 simulated data sets, 95 % of the intervals contain the true effect."""
     rng = np.random.default_rng(1)
     sds, seeds, truth = (1500, 500, 1000, 2000), (10, 5, 5, 10), (4000, 4500, 6000, 6800)
     covered = dict.fromkeys(factorial.EFFECTS, 0)
@@ -100,7 +100,7 @@ def test_intervals_cover_a_known_effect_and_tests_keep_their_level():
         assert times / 2000 == pytest.approx(0.95, abs=0.015), effect
 
 
-def test_a_contrast_of_two_groups_is_welchs_test():
+def test_contrast_of_two_groups_equals_welch():
     a, b = Moments(20, 4, 16), Moments(15, 6, 9)
     assert statistics.contrast((1, -1), (a, b)) == statistics.welch(a, b)
     assert statistics.detectable_contrast((1, -1), (a, b)) == (
@@ -108,7 +108,7 @@ def test_a_contrast_of_two_groups_is_welchs_test():
     )
 
 
-def test_what_the_preregistration_says_can_be_detected():
+def test_preregistration_states_the_minimum_detectable_effects():
     text = (ROOT / "docs/preregistration.md").read_text()
     for seeds, sd in (((10, 5, 5, 10), 1900), ((5, 5, 5, 5), 1900), ((5, 5, 5, 5), 1000)):
         cells = [Moments(0, sd, n) for n in seeds]
@@ -131,7 +131,7 @@ def test_what_the_preregistration_says_can_be_detected():
         ((0, 0, 0, 0), "incomplete: " + "; ".join(f"{cell}: not trained yet" for cell in CELLS)),
     ],
 )
-def test_without_a_cell_nothing_is_estimated_and_the_missing_seeds_are_named(seeds, note):
+def test_effects_are_nan_and_missing_seeds_listed_while_a_cell_is_empty(seeds, note):
     runs = make_runs(dict.fromkeys(CELLS, 5000.0), seeds=dict(zip(CELLS, seeds, strict=True)))
     table = tabulate(runs)
     assert (
@@ -140,7 +140,7 @@ def test_without_a_cell_nothing_is_estimated_and_the_missing_seeds_are_named(see
     assert set(table["note"]) == {note}
 
 
-def test_some_seeds_of_each_cell_give_estimates_that_are_marked_incomplete():
+def test_effects_of_partial_cells_are_marked_incomplete():
     seeds = dict(zip(CELLS, (3, 2, 2, 3), strict=True))
     table = tabulate(make_runs(dict.fromkeys(CELLS, 5000.0), seeds=seeds))
     assert table[["estimate", "estimate_low", "p"]].notna().all(axis=None)
@@ -150,14 +150,14 @@ def test_some_seeds_of_each_cell_give_estimates_that_are_marked_incomplete():
     assert table["estimate"].notna().all() and table[["estimate_low", "p"]].isna().all(axis=None)
 
 
-def test_runs_of_the_smoke_test_are_measured_over_their_own_last_third():
+def test_short_runs_are_measured_over_their_last_third():
     runs = make_runs(dict.fromkeys(CELLS, 5000.0))
     runs["env_interacts"] //= 1000
     table = tabulate(runs)
     assert set(table["to_step"]) == {1000}
 
 
-def test_the_figure_shows_every_seed_and_each_effect():
+def test_factorial_figure_shows_every_seed_and_effect():
     means = dict(zip(CELLS, (5000.0, 5500.0, 8000.0, 8500.0), strict=True))
     given = load(make_runs(means))
     figure = figures.draw_factorial(given)
@@ -174,7 +174,7 @@ def test_the_figure_shows_every_seed_and_each_effect():
     assert [text.get_text() for text in right.get_yticklabels()] == list(factorial.EFFECTS)
 
 
-def test_the_figure_of_partial_data_names_what_is_missing(tmp_path, monkeypatch):
+def test_factorial_figure_of_partial_data_lists_missing_seeds(tmp_path, monkeypatch):
     seeds = dict(zip(CELLS, (2, 0, 0, 1), strict=True))
     figure = figures.draw_factorial(load(make_runs(dict.fromkeys(CELLS, 5e3), seeds=seeds)))
     said = figure.legends[0].get_title().get_text().splitlines()
@@ -204,7 +204,7 @@ def test_the_figure_of_partial_data_names_what_is_missing(tmp_path, monkeypatch)
         ([[CELLS[0], CELLS[1]]], "is too short"),
     ],
 )
-def test_a_design_that_is_not_a_2x2_of_experiments_is_refused(cells, message):
+def test_invalid_factorial_cells_raise_user_error(cells, message):
     settings = config.read(ROOT / "config.yaml")
     settings["comparisons"][NAME]["factorial"]["cells"] = cells
     with pytest.raises(config.UserError, match=f"comparisons.{NAME}.factorial.cells: .*{message}"):

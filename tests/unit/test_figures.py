@@ -1,4 +1,4 @@
-"""Figures: complete, the same every time, and honest where there is little to draw."""
+"""Figures: their content, deterministic bytes, and experiments with few or no seeds."""
 
 import dataclasses
 import itertools
@@ -49,7 +49,7 @@ def legend(figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_saved_in_three_formats_with_the_same_bytes_every_time(tmp_path):
+def test_save_figure_is_deterministic_in_all_formats(tmp_path):
     first = figures.save_figure(figures.draw_comparison(given()), tmp_path / "a" / "figure")
     again = figures.save_figure(figures.draw_comparison(given()), tmp_path / "b" / "figure")
     assert [path.name for path in first] == ["figure.svg", "figure.pdf", "figure.png"]
@@ -60,7 +60,7 @@ def test_saved_in_three_formats_with_the_same_bytes_every_time(tmp_path):
     assert len(list((tmp_path / "a").iterdir())) == 3
 
 
-def test_the_style_does_not_leak():
+def test_drawing_leaves_rcparams_unchanged():
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
@@ -68,7 +68,7 @@ def test_the_style_does_not_leak():
     assert dict(mpl.rcParams) == before
 
 
-def test_a_comparison_names_every_group_with_its_seeds():
+def test_legend_lists_every_group_with_its_number_of_seeds():
     assert legend(figures.draw_comparison(given())) == [
         "ours, Pendulum-v1 (4 seeds)",
         "not-run, not trained yet",
@@ -99,7 +99,7 @@ def named(*labels: str) -> Comparison:
     return given(groups=tuple(dataclasses.replace(g, label=label) for g, label in labelled))
 
 
-def test_every_group_is_in_the_legend_whatever_its_label_holds():
+def test_legend_shows_labels_with_special_characters():
     labels = [
         "_mine",
         "__x",
@@ -117,7 +117,7 @@ def test_every_group_is_in_the_legend_whatever_its_label_holds():
         assert shown == ["".join(label.split()) for label in labels]
 
 
-def test_however_many_groups_each_has_its_own_style_and_room():
+def test_many_groups_have_distinct_styles_and_leave_room_for_the_axes():
     figure = figures.draw_comparison(named(*map(str, range(60))))
     assert len(legend(figure)) == 60
     assert len({str(figures._choose_style(position)) for position in range(343)}) == 343
@@ -141,7 +141,7 @@ def test_long_labels_stay_within_the_figure(draw):
 
 
 @pytest.mark.filterwarnings("error")  # matplotlib warns of each box that it draws
-def test_a_character_that_the_font_lacks_is_named_and_said(tmp_path, caplog):
+def test_characters_without_a_glyph_are_drawn_as_code_points_and_logged(tmp_path, caplog):
     caplog.set_level("WARNING")
     title = "größe \u2013 \u03b1: \u6f22, \U0001f9ea"
     comparison_of_two = given(title=title, groups=named("\u5b57", "\u6f22").groups)
@@ -155,7 +155,7 @@ def test_a_character_that_the_font_lacks_is_named_and_said(tmp_path, caplog):
     ]
 
 
-def test_a_comparison_draws_mean_and_standard_deviation():
+def test_comparison_figure_draws_mean_and_standard_deviation():
     axes = figures.draw_comparison(given()).axes[0]
     mean, sd = group().compute_band()
     np.testing.assert_allclose(axes.lines[0].get_ydata(), mean)
@@ -166,7 +166,7 @@ def test_a_comparison_draws_mean_and_standard_deviation():
     assert len(axes.collections) == 2
 
 
-def test_where_theirs_is_smoothed_so_are_our_seeds():
+def test_smoothing_applies_to_seeds_but_not_to_published_curves():
     figure = figures.draw_comparison(given(smooth=5000))
     mean, _ = group().compute_band(smooth=5000)
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), mean)
@@ -175,7 +175,7 @@ def test_where_theirs_is_smoothed_so_are_our_seeds():
     np.testing.assert_array_equal(reference[0].get_ydata(), published().curve["mean"])
 
 
-def test_steps_have_a_readable_unit():
+def test_step_axis_is_in_thousands_or_millions():
     assert figures.draw_comparison(given()).axes[0].get_xlabel() == "environment steps (thousands)"
     long = group(epochs=3000)
     figure = figures.draw_comparison(given(groups=(long,)))
@@ -183,7 +183,7 @@ def test_steps_have_a_readable_unit():
     assert figure.axes[0].lines[0].get_xdata()[-1] == 3.0
 
 
-def test_losses_show_only_groups_that_have_them():
+def test_training_values_figure_leaves_out_groups_without_them():
     figure = figures.draw_training_values(given())
     assert "published, HalfCheetah-v2 (3 seeds)" not in legend(figure)
     q_value, q_loss, _ = figure.axes
@@ -191,7 +191,7 @@ def test_losses_show_only_groups_that_have_them():
     assert all(len(line.get_xdata()) == 0 for line in q_value.lines)
 
 
-def test_a_learning_curve_has_an_interval_only_with_seeds_enough_for_one():
+def test_learning_curve_has_bootstrap_band_from_five_seeds_on():
     interval = "95 % bootstrap interval of the mean over seeds"
     several = figures.draw_learning_curve(group(seeds=5), "Demo")
     assert legend(several) == ["each seed", interval, "mean: ours, Pendulum-v1 (5 seeds)"]
@@ -202,12 +202,12 @@ def test_a_learning_curve_has_an_interval_only_with_seeds_enough_for_one():
 
 
 @pytest.mark.parametrize("draw", figures.EXPERIMENT_FIGURES.values())
-def test_an_experiment_without_runs_is_said_to_have_none(draw):
+def test_figure_of_an_experiment_without_runs_says_not_trained(draw):
     figure = draw(group("not-run", 0), "Demo")
     assert [text.get_text() for text in figure.axes[0].texts] == ["not-run, not trained yet"]
 
 
-def test_every_seed_has_its_panel():
+def test_seeds_figure_has_one_panel_per_seed():
     figure = figures.draw_seeds(group(seeds=7), "Demo")
     drawn = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title() for axes in drawn] == [f"seed {seed}" for seed in range(7)]
@@ -216,7 +216,7 @@ def test_every_seed_has_its_panel():
         np.testing.assert_allclose(axes.lines[0].get_ydata(), values[:, position])
 
 
-def test_final_returns_show_every_seed_at_its_value():
+def test_final_returns_figure_shows_the_value_of_each_seed():
     axes = figures.draw_final_returns(given()).axes[0]
     points = next(line for line in axes.lines if line.get_label() == "one seed")
     expected = measure_final(group(), DEFAULT_FINAL).values
@@ -229,13 +229,13 @@ def test_final_returns_show_every_seed_at_its_value():
     ]
 
 
-def test_final_returns_over_the_same_steps_say_them_once():
+def test_final_returns_figure_states_a_common_window_once():
     axes = figures.draw_final_returns(given(groups=(group(), group("b", 5)))).axes[0]
     assert [text.get_text().count("\n") for text in axes.get_yticklabels()] == [1, 1]
     assert "mean over the last 4,000 steps" in axes.get_xlabel()
 
 
-def test_everything_is_drawn(tmp_path, monkeypatch):
+def test_draw_figures_writes_every_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FORMATS", ("svg",))
     paths = figures.draw_figures([given()], tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in paths} == {

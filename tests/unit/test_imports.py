@@ -1,4 +1,4 @@
-"""Others' logs become tables of curves per seed, with their source; what is wrong is one line."""
+"""Import of logs in other formats as per-seed curves with a recorded source."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ def columns(table: pd.DataFrame) -> list[list[float]]:
     return [table[name].tolist() for name in ("seed", "env_interacts", "test_return_mean")]
 
 
-def test_spinning_ups_directory(tmp_path):
+def test_import_spinning_up_directory(tmp_path):
     for name, seed in (("a", 10), ("b", 0)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "progress.txt").write_text(PROGRESS.replace("-1", f"-{seed}"))
@@ -47,7 +47,7 @@ def test_spinning_ups_directory(tmp_path):
     assert "loss_pi" not in table.columns
 
 
-def test_seeds_that_are_not_known_or_not_distinct_are_numbered(tmp_path):
+def test_duplicate_seeds_are_renumbered(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "progress.txt").write_text(PROGRESS.replace("0.25", name.encode().hex()))
@@ -55,25 +55,25 @@ def test_seeds_that_are_not_known_or_not_distinct_are_numbered(tmp_path):
     assert imports.import_curves("spinup", [tmp_path])["seed"].tolist() == [0, 0, 1, 1]
 
 
-def test_tianshous_columns(tmp_path):
+def test_import_tianshou_csv(tmp_path):
     (tmp_path / "test_rew.csv").write_text(TIANSHOU)
     table = imports.import_curves("tianshou", [tmp_path / "test_rew.csv"])
     assert columns(table) == [[0, 0, 1, 1], [0, 5000] * 2, [1, 3, 2, 4]]
 
 
-def test_a_wide_table_with_a_seed_that_ends_early(tmp_path):
+def test_import_wide_csv_with_a_shorter_seed(tmp_path):
     (tmp_path / "wide.csv").write_text(WIDE)
     table = imports.import_curves("wide", [tmp_path / "wide.csv"])
     assert columns(table) == [[3, 3, 7, 7, 7], [100, 200, 100, 200, 300], [2, 4, 1, 3, 5]]
 
 
-def test_single_run_of_tianshou_is_one_seed(tmp_path):
+def test_import_tianshou_csv_of_a_single_run(tmp_path):
     (tmp_path / "test_rew.csv").write_text("env_step,rew,time\n0,1,0.5\n5000,3,9.5\n")
     table = imports.import_curves("tianshou", [tmp_path / "test_rew.csv"])
     assert columns(table) == [[0, 0], [0, 5000], [1, 3]]
 
 
-def test_same_curve_twice_and_fractional_steps_are_refused(tmp_path):
+def test_duplicate_curves_and_fractional_steps_raise_user_error(tmp_path):
     (tmp_path / "wide.csv").write_text("step,a,b,c\n100,1,2,1\n200,3,4,3\n")
     with pytest.raises(UserError, match="curves 1 and 3 of 3 are the same; remove one"):
         imports.import_curves("wide", [tmp_path / "wide.csv"])
@@ -82,7 +82,7 @@ def test_same_curve_twice_and_fractional_steps_are_refused(tmp_path):
         imports.import_curves("wide", [tmp_path / "wide.csv"])
 
 
-def test_stable_baselines_evaluations(tmp_path):
+def test_import_stable_baselines3_evaluations(tmp_path):
     lengths = np.array([[10, 20], [30, 30]])
     paths = [
         write_sb3(tmp_path / "a.npz", ep_lengths=lengths),
@@ -95,7 +95,7 @@ def test_stable_baselines_evaluations(tmp_path):
     assert table["test_length_mean"][:2].tolist() == [15, 30]
 
 
-def test_the_table_and_its_source_are_written_and_read_back(tmp_path, capsys):
+def test_import_writes_table_and_source_and_detects_changes(tmp_path, capsys):
     (tmp_path / "wide.csv").write_text(WIDE)
     output = tmp_path / "tables/mine.csv"
     arguments = ("wide", tmp_path / "wide.csv", "--source", "a paper, figure 3", "--output", output)
@@ -152,9 +152,7 @@ BAD = {
     ("kind", "text", "message"),
     [(kind, text, message) for kind, cases in BAD.items() for text, message in cases],
 )
-def test_what_a_file_lacks_is_one_line_and_nothing_is_written(
-    tmp_path, capsys, kind, text, message
-):
+def test_invalid_file_exits_2_and_writes_nothing(tmp_path, capsys, kind, text, message):
     (tmp_path / "file").write_text(text)
     output = tmp_path / "out.csv"
     code, _, err = run(capsys, kind, tmp_path / "file", "--source", "s", "--output", output)
@@ -164,7 +162,7 @@ def test_what_a_file_lacks_is_one_line_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_missing_file(tmp_path, capsys, kind):
+def test_missing_file_exits_2(tmp_path, capsys, kind):
     arguments = (tmp_path / "none", "--source", "s", "--output", tmp_path / "out.csv")
     code, _, err = run(capsys, kind, *arguments)
     assert (code, err) == (2, f"ddpg: {tmp_path / 'none'}: no such file\n")
@@ -178,13 +176,13 @@ def test_a_missing_file(tmp_path, capsys, kind):
         ({"timesteps": [2, 1], "results": [[1.0], [2.0]]}, "environment steps do not increase"),
     ],
 )
-def test_evaluations_of_another_shape(tmp_path, arrays, message):
+def test_invalid_evaluations_npz_raises_user_error(tmp_path, arrays, message):
     np.savez(tmp_path / "e.npz", **{name: np.array(value) for name, value in arrays.items()})
     with pytest.raises(UserError) as error:
         imports.import_curves("sb3", [tmp_path / "e.npz"])
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_an_unknown_format(tmp_path, capsys):
+def test_unknown_format_exits_2(tmp_path, capsys):
     code, _, err = run(capsys, "csv", "x", "--source", "s", "--output", tmp_path / "o")
     assert code == 2 and "invalid choice: 'csv'" in err

@@ -1,4 +1,4 @@
-"""The last lines of a workflow and its first page, from curves, figures and a verdict."""
+"""The commands `summary` and `page`, from curves, figures and a verdict."""
 
 import base64
 import re
@@ -20,7 +20,7 @@ PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt"/>'
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """A directory with the curves and the figures of the published Pendulum runs."""
+    """A directory with the curves of the published Pendulum runs, and placeholder figures."""
     monkeypatch.chdir(tmp_path)
     for name in ("config.yaml", "results/reference"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -43,7 +43,7 @@ def write_verdict(**results: str) -> None:
     tables.write_json("verdict.json", to_json(Verdict(worst, outcomes)))
 
 
-def test_the_final_returns_and_where_to_look(made, capsys):
+def test_summary_prints_final_returns_and_result_paths(made, capsys):
     assert main(["summary", *OPTIONS, "--page", "summary/runs.html"]) == 0
     said = capsys.readouterr().out
     lines = [line.split() for line in said.splitlines()]
@@ -69,7 +69,7 @@ def test_the_final_returns_and_where_to_look(made, capsys):
         ({"a": TOO_FEW, "b": FAIL, "c": PASS}, 1, "do NOT all reproduce the published ones."),
     ],
 )
-def test_the_verdict_and_its_exit_code(made, capsys, results, code, sentence):
+def test_summary_prints_the_verdict_and_exits_1_on_failure(made, capsys, results, code, sentence):
     write_verdict(**results)
     assert main(["summary", *OPTIONS, "--verdict", "verdict.json"]) == code
     said, error = capsys.readouterr()
@@ -79,7 +79,7 @@ def test_the_verdict_and_its_exit_code(made, capsys, results, code, sentence):
     assert error == ("ddpg: verdict.json: not reproduced: b\n" if code else "")
 
 
-def test_a_long_reason_and_a_long_path_stay_whole(made, capsys):
+def test_summary_does_not_truncate_reasons_and_paths(made, capsys):
     reason = " ".join(f"reason{i}" for i in range(30))
     outcome = Outcome(TOO_FEW, "equivalence", 3, 3, reason)
     tables.write_json("verdict.json", to_json(Verdict(TOO_FEW, {"a": outcome})))
@@ -92,7 +92,7 @@ def test_a_long_reason_and_a_long_path_stay_whole(made, capsys):
     assert last == f"report       {page}"
 
 
-def test_a_damaged_verdict_is_one_clear_line(made, capsys):
+def test_summary_exits_2_for_an_invalid_verdict(made, capsys):
     (made / "verdict.json").write_text("{}")
     assert main(["summary", *OPTIONS, "--verdict", "verdict.json"]) == 2
     assert capsys.readouterr().err == (
@@ -101,13 +101,13 @@ def test_a_damaged_verdict_is_one_clear_line(made, capsys):
 
 
 def page(*options: str) -> str:
-    """The text of the page."""
+    """Run the command `page` and return the HTML that it wrote."""
     assert main(["page", *OPTIONS, *options, "--output", "page.html"]) == 0
     with open("page.html", encoding="utf-8") as file:
         return file.read()
 
 
-def test_the_page_needs_no_other_file(made):
+def test_page_is_self_contained(made):
     text = page("--title", "Ours <& others>")
     assert "<h1>Ours &lt;&amp; others&gt;</h1>" in text
     sources = re.findall(r'<img alt="[^"]+" src="data:image/svg\+xml;base64,([^"]+)">', text)
@@ -116,7 +116,7 @@ def test_the_page_needs_no_other_file(made):
     assert not re.search(r"<(script|link|iframe)|\bhref=|@import|url\(", text)
 
 
-def test_the_page_shows_results_and_claims(made):
+def test_page_shows_results_and_claims(made):
     text = page()
     cells = ("this package", "Pendulum-v1", "3", "400,000 to 500,000")
     row = r"\s*".join(f"<td>{cell}</td>" for cell in cells)
@@ -129,7 +129,7 @@ def test_the_page_shows_results_and_claims(made):
     assert "Verdict" not in text
 
 
-def test_the_page_shows_a_2x2_and_which_seeds_it_lacks(made):
+def test_page_shows_factorial_effects_and_missing_seeds(made):
     name = "networks-or-schedule"
     (made / "figures" / name).mkdir()
     (made / "figures" / name / "comparison.svg").write_bytes(PICTURE)
@@ -140,7 +140,7 @@ def test_the_page_shows_a_2x2_and_which_seeds_it_lacks(made):
     assert "incomplete: halfcheetah-benchmark: not trained yet; halfcheetah-2018-" in text
 
 
-def test_the_page_shows_the_verdict(made):
+def test_page_shows_the_verdict(made):
     write_verdict(first=PASS, second=FAIL)
     text = page("--verdict", "verdict.json")
     assert "<h2>Verdict: fail</h2>" in text
@@ -148,28 +148,30 @@ def test_the_page_shows_the_verdict(made):
     assert '<td>first</td>\n      <td class="good">pass</td>' in text
 
 
-def test_the_headline_comes_first(made):
+def test_page_shows_the_headline_comparison_first(made):
     (made / "mine.yaml").write_text("headline: exercise-2-2\n")
     overlay = ["--config", "config.yaml", "mine.yaml"]
     titles = re.findall(r'<img alt="([^"]+)"', page(*overlay))
     assert titles == ["Spinning Up&#x27;s exercise 2.2, HalfCheetah", "Pendulum demo"]
-    assert re.findall(r'<img alt="([^"]+)"', page()) == titles[::-1], "its own is not among them"
+    assert re.findall(r'<img alt="([^"]+)"', page()) == titles[::-1], (
+        "config.yaml's headline is not in --only"
+    )
 
 
-def test_a_figure_that_is_missing_is_named(made, capsys):
+def test_page_exits_2_for_a_missing_figure(made, capsys):
     (made / "figures/pendulum/comparison.svg").unlink()
     assert main(["page", *OPTIONS, "--output", "page.html"]) == 2
     assert "figures/pendulum/comparison.svg: No such file" in capsys.readouterr().err
     assert not (made / "page.html").exists()
 
 
-def test_a_headline_that_is_no_comparison():
+def test_unknown_headline_raises_user_error():
     values = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"headline": "halfchetah"}
     with pytest.raises(UserError, match="headline: no comparison 'halfchetah'; did you mean 'half"):
         config.check(values)
 
 
-def test_the_verdict_command_writes_what_the_summary_reads(made, capsys):
+def test_summary_reads_the_output_of_verdict(made, capsys):
     runs = [str(run) for run in ROOT.glob("results/published/pendulum-demo/seed_*")]
     assert main(["verdict", "--fresh", *runs, "--published", *runs, "--output", "."]) == 0
     found = Verdict.read(made / "verdict.json")
@@ -183,7 +185,7 @@ def test_the_verdict_command_writes_what_the_summary_reads(made, capsys):
     ("user", "permitted", "lacks"),
     [(0, "000001ffffffffff", False), (0, "000001fffeffffff", True), (1000, "0" * 16, False)],
 )
-def test_root_without_all_capabilities(tmp_path, monkeypatch, user, permitted, lacks):
+def test_root_lacks_capabilities(tmp_path, monkeypatch, user, permitted, lacks):
     (tmp_path / "status").write_text(f"Name:\tsh\nCapPrm:\t{permitted}\nCapEff:\t{permitted}\n")
     (tmp_path / "last").write_text("40\n")
     monkeypatch.setattr(privileges, "STATUS", tmp_path / "status")

@@ -1,4 +1,4 @@
-"""Statistics against textbook numbers, calculations by hand and SciPy's own tests."""
+"""Statistics against textbook values, hand calculations and SciPy."""
 
 import math
 
@@ -18,22 +18,22 @@ def standard(n: int, sd: float = 1.0) -> Moments:
     return Moments(0.0, sd, n)
 
 
-def test_moments_divide_by_n_minus_one():
+def test_moments_use_the_sample_standard_deviation():
     values = [2, 4, 4, 4, 5, 5, 7, 9]
     assert statistics.compute_moments(values) == Moments(5.0, math.sqrt(32 / 7), 8)
 
 
-def test_one_seed_has_no_spread():
+def test_standard_deviation_of_one_seed_is_nan():
     found = statistics.compute_moments([7.0])
     assert (found.mean, found.n) == (7.0, 1) and math.isnan(found.sd)
 
 
-def test_interquartile_mean_leaves_out_the_outer_quarters():
+def test_interquartile_mean_drops_lowest_and_highest_quarter():
     values = np.array([100.0, 1, 2, 3, 4, 5, 6, -50])
     assert statistics.interquartile_mean(values) == 3.5
 
 
-def test_bootstrap_covers_and_repeats():
+def test_bootstrap_is_deterministic_and_matches_the_normal_interval():
     values = np.random.default_rng(1).normal(10, 2, size=40)
     first, again = (statistics.bootstrap(np.mean, values) for _ in range(2))
     assert first == again
@@ -44,7 +44,7 @@ def test_bootstrap_covers_and_repeats():
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 4])
-def test_too_few_seeds_to_resample_have_a_value_without_interval(seeds):
+def test_bootstrap_of_fewer_than_five_seeds_has_no_interval(seeds):
     found = statistics.bootstrap(np.mean, np.arange(float(seeds)))
     assert found.value == (seeds - 1) / 2 and math.isnan(found.low) and math.isnan(found.high)
     enough, few = np.arange(5.0), np.arange(4.0)
@@ -52,32 +52,32 @@ def test_too_few_seeds_to_resample_have_a_value_without_interval(seeds):
     assert not math.isnan(statistics.bootstrap(statistics.improvement, enough, enough).low)
 
 
-def test_an_interval_covers_as_often_as_the_tables_say():
+def test_bootstrap_coverage_matches_the_stated_coverage():
     rng = np.random.default_rng(0)
     for seeds, stated in ((5, 0.84), (10, 0.90), (20, 0.93)):
         found = statistics.bootstrap(np.mean, rng.normal(size=(2000, seeds)), resamples=500)
         assert np.mean(found.low * found.high <= 0) == pytest.approx(stated, abs=0.02)
 
 
-def test_bootstrap_keeps_the_leading_axes():
+def test_bootstrap_keeps_leading_axes():
     found = statistics.bootstrap(np.mean, np.arange(15.0).reshape(3, 5), resamples=200)
     assert found.low.shape == found.value.shape == (3,)
     assert (found.low < found.value).all() and (found.value < found.high).all()
 
 
-def test_improvement_is_mann_and_whitneys_u():
+def test_probability_of_improvement_equals_mann_whitney_u():
     expected = stats.mannwhitneyu(A, B).statistic / (len(A) * len(B))
     assert statistics.improvement(A, B) == expected == 16 / 20
     assert statistics.improvement(A, A) == 0.5
 
 
-def test_steps_to_return():
+def test_steps_to_return_is_the_first_step_at_the_threshold():
     steps, returns = np.array([10, 20, 30, 40]), np.array([0.0, 5.0, 4.0, 6.0])
     assert statistics.steps_to_return(steps, returns, 5.0) == 20
     assert math.isnan(statistics.steps_to_return(steps, returns, 7.0))
 
 
-def test_welch_is_scipys_with_its_interval():
+def test_welch_equals_scipy():
     expected = stats.ttest_ind(A, B, equal_var=False)
     found = statistics.welch(statistics.compute_moments(A), statistics.compute_moments(B))
     assert found.t == pytest.approx(expected.statistic)
@@ -87,7 +87,7 @@ def test_welch_is_scipys_with_its_interval():
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
 
 
-def test_welch_by_hand():
+def test_welch_equals_hand_calculation():
     # Means 20 and 15, squared errors 4^2/16 = 1 and 6^2/9 = 4: t = 5 / sqrt(5), and
     # df = 5^2 / (1/15 + 16/8) = 12.0968.
     found = statistics.welch(Moments(20, 4, 16), Moments(15, 6, 9))
@@ -95,7 +95,7 @@ def test_welch_by_hand():
     assert found.df == pytest.approx(12.0968, abs=1e-4)
 
 
-def test_nothing_is_tested_with_one_seed():
+def test_tests_with_one_seed_are_nan():
     test = statistics.welch(ONE, standard(10))
     assert test.difference == 7.0
     assert np.isnan([test.low, test.high, test.t, test.df, test.p]).all()
@@ -105,24 +105,24 @@ def test_nothing_is_tested_with_one_seed():
     assert math.isnan(statistics.seeds_for_equivalence(1.0, ONE, standard(10)))
 
 
-def test_effect_size_is_in_standard_deviations():
+def test_effect_size_is_cohens_d():
     assert statistics.effect_size(Moments(8, 3, 5), Moments(4, 5, 5)) == pytest.approx(
         4 / math.sqrt(17)
     )
 
 
 @pytest.mark.parametrize(("difference", "seeds"), [(0.2, 394), (0.5, 64), (0.8, 26)])
-def test_seeds_to_detect_are_cohens(difference, seeds):
+def test_seeds_to_detect_match_cohen_1992(difference, seeds):
     # Cohen (1992), "A power primer": the t test's group sizes for power 0.8 at 0.05 (393 by his
     # rounding for the small effect).
     assert statistics.seeds_to_detect(difference, standard(10), standard(10)) == seeds
 
 
-def test_no_difference_needs_no_end_of_seeds():
+def test_seeds_to_detect_zero_difference_is_infinite():
     assert statistics.seeds_to_detect(0.0, standard(10), standard(10)) == math.inf
 
 
-def test_ten_seeds_of_the_benchmark_detect_about_2100():
+def test_minimum_detectable_difference_of_ten_benchmark_seeds():
     group = standard(10, sd=1700)
     found = statistics.detectable_difference(group, group)
     # The normal approximation, (1.960 + 0.842) sd sqrt(2 / 10), is 2,130; that the standard
@@ -132,7 +132,7 @@ def test_ten_seeds_of_the_benchmark_detect_about_2100():
     assert found == pytest.approx(1.325 * 1700, rel=1e-3)
 
 
-def test_power_is_what_repetition_finds():
+def test_power_matches_simulation():
     rng = np.random.default_rng(0)
     groups = standard(6, sd=2.0), standard(12, sd=1.0)
     difference = statistics.detectable_difference(*groups)
@@ -142,7 +142,7 @@ def test_power_is_what_repetition_finds():
     assert found.mean() == pytest.approx(0.8, abs=0.02)
 
 
-def test_equivalence_is_two_one_sided_tests():
+def test_equivalence_equals_two_one_sided_t_tests():
     margin = 4.0
     a, b = statistics.compute_moments(A), statistics.compute_moments(B)
     lower = stats.ttest_ind(A + margin, B, equal_var=False, alternative="greater").pvalue
@@ -153,7 +153,7 @@ def test_equivalence_is_two_one_sided_tests():
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
 
 
-def test_seeds_for_equivalence_are_what_repetition_finds():
+def test_seeds_for_equivalence_match_simulated_power():
     seeds = int(statistics.seeds_for_equivalence(1.0, standard(10), standard(10)))
     assert seeds == 18
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Fresh runs against published ones: bytes where they are due, an equivalence test elsewhere."""
+"""Fresh runs against published ones: equal bytes, or an equivalence test across platforms."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ SD = 75.0
 
 
 def make_runs(root: Path, finals, weights="w", origin=None, seconds=1.0, **config) -> list[Path]:
-    """One run of nine epochs per final return, from -100 up to it; `origin` as `make_record`."""
+    """One run per final return: nine epochs from return -100; `origin` is for `make_record`."""
     directories = []
     for seed, final in zip(SEEDS, finals, strict=False):
         directory = root / f"seed_{seed}"
@@ -61,7 +61,7 @@ def written_and_read(outcome: verdict.Outcome, directory: Path) -> verdict.Outco
     return verdict.Verdict.read(path).experiments["demo"]
 
 
-def test_equal_bytes_pass_though_their_clocks_differ(tmp_path):
+def test_equal_bytes_pass_with_different_wall_clock_times(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), seconds=2.0)
     found = verdict.judge_runs(fresh, published)
@@ -69,7 +69,7 @@ def test_equal_bytes_pass_though_their_clocks_differ(tmp_path):
     assert found.experiments["demo"].test == "bytes"
 
 
-def test_equal_bytes_pass_on_any_processor_and_for_some_of_the_seeds(tmp_path):
+def test_equal_bytes_pass_across_platforms_for_a_subset_of_seeds(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), origin=ELSEWHERE)
     found = judge(fresh[:2], published)
@@ -77,7 +77,7 @@ def test_equal_bytes_pass_on_any_processor_and_for_some_of_the_seeds(tmp_path):
 
 
 @pytest.mark.parametrize("difference", ["weights", "progress"])
-def test_one_differing_byte_on_the_same_processor_fails(tmp_path, difference):
+def test_one_differing_byte_on_the_same_platform_fails(tmp_path, difference):
     published = make_runs(tmp_path / "published", finals(20))
     returns = finals(20)
     if difference == "progress":
@@ -131,7 +131,7 @@ def test_bitwise_equality_required_on_another_processor(tmp_path):
         (1, 10, verdict.TOO_FEW),
     ],
 )
-def test_elsewhere_the_final_performance_decides(tmp_path, seeds, shift, result):
+def test_final_returns_decide_across_platforms(tmp_path, seeds, shift, result):
     published = make_runs(tmp_path / "published", finals(20))
     returns = finals(seeds, shift) if seeds > 1 else [360.0]
     fresh = make_runs(tmp_path / "fresh", returns, "other", ELSEWHERE)
@@ -142,7 +142,7 @@ def test_elsewhere_the_final_performance_decides(tmp_path, seeds, shift, result)
     assert written_and_read(found, tmp_path) == found
 
 
-def test_seeds_that_agree_well_get_a_margin_of_a_tenth_of_their_gain(tmp_path):
+def test_margin_is_at_least_a_tenth_of_the_gain(tmp_path):
     published = make_runs(tmp_path / "published", [350.0, 350.5, 351.0])
     fresh = make_runs(tmp_path / "fresh", [360.0, 361.0, 360.5], "other", ELSEWHERE)
     found = judge(fresh, published)
@@ -150,7 +150,7 @@ def test_seeds_that_agree_well_get_a_margin_of_a_tenth_of_their_gain(tmp_path):
     assert found.result == verdict.PASS
 
 
-def test_seeds_without_any_spread_are_still_decided(tmp_path):
+def test_seeds_with_zero_standard_deviation_are_decided(tmp_path):
     published = make_runs(tmp_path / "published", [350.0] * 3)
     near = make_runs(tmp_path / "near", [360.0] * 3, "other", ELSEWHERE)
     far = make_runs(tmp_path / "far", [460.0] * 3, "other", ELSEWHERE)
@@ -158,7 +158,7 @@ def test_seeds_without_any_spread_are_still_decided(tmp_path):
     assert judge(far, published).result == verdict.FAIL
 
 
-def test_another_configuration_is_no_reproduction(tmp_path):
+def test_different_configuration_fails(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     fresh = make_runs(tmp_path / "fresh", finals(3), batch_size=64)
     found = judge(fresh, published)
@@ -166,7 +166,7 @@ def test_another_configuration_is_no_reproduction(tmp_path):
     assert found.reason == "another configuration: batch_size"
 
 
-def test_the_whole_is_as_good_as_its_worst_part(tmp_path):
+def test_overall_result_is_the_worst_experiment(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     published += make_runs(tmp_path / "other", finals(3), exp_name="never-run")
     fresh = make_runs(tmp_path / "fresh", finals(3))
@@ -179,7 +179,7 @@ def test_the_whole_is_as_good_as_its_worst_part(tmp_path):
     assert verdict.judge_runs([*fresh, *wrong], published).result == verdict.FAIL
 
 
-def test_the_table_says_why(tmp_path):
+def test_format_verdict_gives_the_reason(tmp_path):
     published = make_runs(tmp_path / "published", finals(20))
     fresh = make_runs(tmp_path / "fresh", finals(3, 10), "other", ELSEWHERE)
     text = verdict.format_verdict(verdict.judge_runs(fresh, published))
@@ -191,7 +191,7 @@ def test_the_table_says_why(tmp_path):
     )
 
 
-def test_a_run_without_its_record_is_one_clear_line(tmp_path):
+def test_run_without_run_json_raises_user_error(tmp_path):
     published = make_runs(tmp_path / "published", finals(3))
     (published[1] / "run.json").unlink()
     with pytest.raises(UserError, match="run.json: no such file"):
@@ -213,7 +213,7 @@ OUTCOMES = {name: verdict.Outcome(name, "none", 3, 3, "why") for name in verdict
         (verdict.NO_RUNS, "no experiment has both fresh and published runs. That is not a failure"),
     ],
 )
-def test_the_sentence_for_who_reads_no_further(result, sentence):
+def test_sentence_of_each_result(result, sentence):
     assert sentence in verdict.Verdict(result, OUTCOMES).sentence()
 
 
@@ -225,7 +225,7 @@ def test_the_sentence_for_who_reads_no_further(result, sentence):
         ('{"result": "pass", "experiments": {"demo": {"result": "pass"}}}', "demo.test is missing"),
     ],
 )
-def test_a_file_that_holds_no_verdict(tmp_path, content, message):
+def test_invalid_verdict_json_raises_user_error(tmp_path, content, message):
     (tmp_path / "verdict.json").write_text(content)
     with pytest.raises(UserError, match="verdict.json: not a verdict.json .*: ") as error:
         verdict.Verdict.read(tmp_path / "verdict.json")
