@@ -13,8 +13,10 @@ import ddpg  # noqa: F401  (pins NumPy's kernels, before any test imports NumPy)
 
 IN_CI = os.environ.get("CI") == "true"
 
-# Under nohup it is ignored, and what the tests start would ignore it, too.
+# Under nohup SIGHUP is ignored, and SIGINT in a script's background. What the tests start would
+# ignore them, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Where pytest's cache keeps the names of the tests that passed.
 PASSED = "ddpg/passed"
 
