@@ -20,8 +20,6 @@ from helpers.check_outcome import check_outcome, returns_said, same_everywhere
 from helpers.checkout import Checkout, environment, training_process
 from helpers.run_files import read_results
 
-from ddpg.runs.record import RunRecord
-
 pytestmark = [pytest.mark.cluster, pytest.mark.container]
 
 PROFILE = "workflow/profiles/slurm"
@@ -162,7 +160,7 @@ def end_orphans(sif: Path) -> None:
 @pytest.fixture(scope="module")
 def sessions(slurm, sif, tmp_path_factory):
     """All slow sessions, started together."""
-    names = ("main", "memory", "gpu", "group", "refused", "local")
+    names = ("main", "memory", "gpu", "refused", "local")
     found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "smoke")
     found["memory"].edit("workflow/rules/jobs.smk", "TRAINING_MB = 1000", "TRAINING_MB = -100")
@@ -172,8 +170,6 @@ def sessions(slurm, sif, tmp_path_factory):
     found["gpu"].on_gpus()
     (found["gpu"].directory / "ddpg/__main__.py").write_text(STAND_IN)
     found["gpu"].start(*gpu, "--", *runs)
-    found["group"].on_gpus()
-    found["group"].start(*gpu, "--", *runs)
     (found["refused"].directory / "refused.yaml").write_text(REFUSED)
     found["refused"].start("--profile", PROFILE, "--configfile", "refused.yaml", "--", *runs[:2])
     found["local"].start("--cores", "2", "smoke")
@@ -289,27 +285,6 @@ def test_jobs_that_slurm_would_refuse_are_reported_first(slurm, sif, tmp_path, o
     output = session.finish(expect=1, timeout=180)
     assert len(re.findall(message, output, re.MULTILINE)) == 1, output
     assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"
-
-
-def test_retrying_a_group_does_not_retrain_finished_seeds(sessions):
-    """One seed of the group is killed; the job is retried."""
-    group = sessions["group"]
-    failing, *others = SEEDS
-    group.wait_until_said(failing, "epoch 1/")
-    slow = group.training_process(failing)
-    os.kill(slow, signal.SIGSTOP)
-    finished = [group.directory / RUNS / f"seed_{seed}/run.json" for seed in others]
-    group.wait_for(lambda: all(path.exists() for path in finished))
-    before = [path.read_bytes() for path in finished]
-    os.kill(slow, signal.SIGKILL)
-
-    output = group.finish()
-    assert output.count("Trying to restart job") == 1
-    assert [path.read_bytes() for path in finished] == before
-    for seed in others:
-        log = (group.directory / LOGS / f"seed_{seed}.log").read_text()
-        assert "already finished; train it again" in log, log
-    assert len(RunRecord.read(group.directory / RUNS / f"seed_{failing}/run.json").sessions) == 2
 
 
 def test_a_job_with_bad_input_is_not_retried(sessions):

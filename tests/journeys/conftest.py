@@ -30,9 +30,10 @@ def smoke_on_host(tmp_path_factory) -> tuple[Checkout, str]:
 
 @pytest.fixture
 def empty(tmp_path) -> Path:
-    """A directory with only a configuration of tiny experiments."""
+    """A directory with only a configuration of tiny experiments, and its claims."""
     tiny = tiny_checkout(tmp_path / "tiny")
     directory = tmp_path / "empty"
     directory.mkdir()
-    (tiny.directory / "config.yaml").rename(directory / "config.yaml")
+    for name in ("config.yaml", "claims.yaml"):
+        (tiny.directory / name).rename(directory / name)
     return directory

@@ -99,7 +99,7 @@ def test_snakemake_in_the_image(sif, identity, smoke_on_host, empty):
     output = run(*snakemake, cwd=empty, env=env)
     check(empty, output, identity, smoke_on_host)
     left = {path.name for path in empty.iterdir()}
-    assert left == {"config.yaml", "results", ".snakemake"}
+    assert left == {"config.yaml", "claims.yaml", "results", ".snakemake"}
     again = run(*snakemake, cwd=empty, env=env)
     assert re.search(r"^smoke +1\ntotal +1$", again, re.MULTILINE), "only the summary runs again"
     assert last_lines(again) == last_lines(output)
