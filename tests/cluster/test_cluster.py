@@ -20,6 +20,8 @@ from helpers.check_outcome import check_outcome, returns_said, same_everywhere
 from helpers.checkout import Checkout, environment, training_process
 from helpers.run_files import read_results
 
+from ddpg.runs.record import RunRecord
+
 pytestmark = [pytest.mark.cluster, pytest.mark.container]
 
 PROFILE = "workflow/profiles/slurm"
@@ -31,6 +33,15 @@ CANCELLED, REQUEUED, OUT_OF_TIME, WARNED = SEEDS = [0, 10, 20, 30]
 SMOKE = {"seeds": SEEDS, "epochs": 20, "steps_per_epoch": 400, "start_steps": 400}
 KEPT = {"experiments": "pendulum-demo", "comparisons": "pendulum"}
 
+CLAIMS = """
+claims:
+  - statement: "Pendulum is solved"
+    source: this test
+    comparison: pendulum
+    group: pendulum-demo
+    quantity: final_return
+    expected: {at_least: -200}
+"""
 REFUSED = "experiments: {pendulum-demo: {env: NoSuch-v1}}\n"
 
 SAVED = "stopped and saved at step"
@@ -55,8 +66,9 @@ class Session:
         (directory / "containers/ddpg.sif").symlink_to(sif)
         settings = yaml.safe_load((directory / "config.yaml").read_text())
         settings |= {part: {name: settings[part][name]} for part, name in KEPT.items()}
-        del settings["headline"], settings["claims"]
-        settings["smoke"] = SMOKE
+        del settings["headline"]
+        settings |= {"smoke": SMOKE, "claims": "claims.yaml"}
+        (directory / "claims.yaml").write_text(CLAIMS)
         (directory / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
         # The edits that docs/cluster.md asks for, and shorter waits.
         self.edit(f"{PROFILE}/config.yaml", "slurm_partition: main", "slurm_partition: short")
@@ -69,10 +81,10 @@ class Session:
         assert text.count(old) == 1, f"{name}: {old}"
         (self.directory / name).write_text(text.replace(old, new))
 
-    def on_gpus(self) -> None:
-        """Use the CPU image as the GPU image."""
+    def on_gpus(self, minutes: int = 3) -> None:
+        """Use the CPU image as the GPU image; `minutes` is the time limit of a job."""
         self.edit(f"{PROFILE}-gpu/config.yaml", "slurm_partition: gpu", "slurm_partition: short")
-        self.edit(f"{PROFILE}-gpu/config.yaml", "runtime: 360", "runtime: 3")
+        self.edit(f"{PROFILE}-gpu/config.yaml", "runtime: 360", f"runtime: {minutes}")
         self.edit(f"{PROFILE}-gpu/config.yaml", "ddpg-gpu.sif", "ddpg.sif")
 
     def start(self, *arguments: str) -> None:
@@ -160,7 +172,7 @@ def end_orphans(sif: Path) -> None:
 @pytest.fixture(scope="module")
 def sessions(slurm, sif, tmp_path_factory):
     """All slow sessions, started together."""
-    names = ("main", "memory", "gpu", "refused", "local")
+    names = ("main", "memory", "gpu", "group", "refused", "local")
     found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "smoke")
     found["memory"].edit("workflow/rules/jobs.smk", "TRAINING_MB = 1000", "TRAINING_MB = -100")
@@ -170,6 +182,9 @@ def sessions(slurm, sif, tmp_path_factory):
     found["gpu"].on_gpus()
     (found["gpu"].directory / "ddpg/__main__.py").write_text(STAND_IN)
     found["gpu"].start(*gpu, "--", *runs)
+    # SLURM must not end the job whose stopped seed waits for the others, also on a busy machine.
+    found["group"].on_gpus(minutes=10)
+    found["group"].start(*gpu, "--", *runs)
     (found["refused"].directory / "refused.yaml").write_text(REFUSED)
     found["refused"].start("--profile", PROFILE, "--configfile", "refused.yaml", "--", *runs[:2])
     found["local"].start("--cores", "2", "smoke")
@@ -285,6 +300,27 @@ def test_jobs_that_slurm_would_refuse_are_reported_first(slurm, sif, tmp_path, o
     output = session.finish(expect=1, timeout=180)
     assert len(re.findall(message, output, re.MULTILINE)) == 1, output
     assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"
+
+
+def test_retrying_a_group_does_not_retrain_finished_seeds(sessions):
+    """One seed of the group is killed; the job is retried."""
+    group = sessions["group"]
+    failing, *others = SEEDS
+    group.wait_until_said(failing, "epoch 1/")
+    slow = group.training_process(failing)
+    os.kill(slow, signal.SIGSTOP)
+    finished = [group.directory / RUNS / f"seed_{seed}/run.json" for seed in others]
+    group.wait_for(lambda: all(path.exists() for path in finished))
+    before = [path.read_bytes() for path in finished]
+    os.kill(slow, signal.SIGKILL)
+
+    output = group.finish()
+    assert output.count("Trying to restart job") == 1
+    assert [path.read_bytes() for path in finished] == before
+    for seed in others:
+        log = (group.directory / LOGS / f"seed_{seed}.log").read_text()
+        assert "already finished; train it again" in log, log
+    assert len(RunRecord.read(group.directory / RUNS / f"seed_{failing}/run.json").sessions) == 2
 
 
 def test_a_job_with_bad_input_is_not_retried(sessions):
