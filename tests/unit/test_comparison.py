@@ -59,6 +59,16 @@ def load(runs: pd.DataFrame | None = None, **changes) -> comparison.Comparison:
     return comparison.load_comparison("exercise", SPEC | changes, runs, ROOT)
 
 
+def write_statistics(given: comparison.Comparison) -> str:
+    """The text of statistics.md for one comparison without claims."""
+    return format_statistics(
+        comparison.tabulate_groups([given]),
+        comparison.tabulate_pairs([given]),
+        factorial.tabulate_effects([given]),
+        judging.judge_claims([], [given]),
+    )
+
+
 def test_groups_keep_the_declared_order_and_count_their_seeds():
     groups = load().groups
     assert [group.name for group in groups] == ["ours", "not-run", "published", "rerun", "one"]
@@ -276,12 +286,7 @@ def test_planned_and_exploratory_p_values_are_adjusted_together():
     np.testing.assert_allclose(found[raw.index], expected)
     assert found.isna().tolist() == table["welch_p"].isna().tolist()
     assert (found[raw.index] > raw).any()
-    text = format_statistics(
-        comparison.tabulate_groups([given]),
-        table,
-        factorial.tabulate_effects([given]),
-        judging.judge_claims([], [given]),
-    )
+    text = write_statistics(given)
     assert "| rerun - ours | planned | 20 and 20 | 40,000 to 50,000 |" in text
 
 
@@ -310,14 +315,8 @@ def test_power_statement_has_detectable_difference_and_seeds_to_settle():
 
 
 def test_power_statements_cover_exactly_the_tested_pairs():
-    given = [load()]
-    pairs = comparison.tabulate_pairs(given)
-    text = format_statistics(
-        comparison.tabulate_groups(given),
-        pairs,
-        factorial.tabulate_effects(given),
-        judging.judge_claims([], given),
-    )
+    pairs = comparison.tabulate_pairs([load()])
+    text = write_statistics(load())
     said = re.findall("^- exercise, (.*?) against (.*?): ", text, re.MULTILINE)
     tested = pairs.dropna(subset="welch_p")
     assert said == list(zip(tested["a"], tested["b"], strict=True))
@@ -329,14 +328,7 @@ def test_power_statement_of_zero_difference_says_more_than_a_million_seeds():
 
 
 def test_statistics_report_has_no_nan_or_inf():
-    given = [load()]
-    pairs = comparison.tabulate_pairs(given)
-    text = format_statistics(
-        comparison.tabulate_groups(given),
-        pairs,
-        factorial.tabulate_effects(given),
-        judging.judge_claims([], given),
-    )
+    text = write_statistics(load())
     assert "nan" not in text and "inf" not in text.replace("influence", "")
     assert "| exercise | this package, HalfCheetah-v5 | 20 |" in text
 

@@ -24,7 +24,7 @@ def test_weights_equal_the_trapezoidal_rule():
     steps = np.array([0.0, 10, 20, 40])
     weights = grids.compute_weights(steps, Window(10, 40))
     np.testing.assert_allclose(weights, [0, 5 / 30, 15 / 30, 10 / 30])
-    # From 15 to 30: a quarter of the way through each line.
+    # The curve is 2 at step 15, 3 at step 20 and 1 at step 30.
     values = np.array([5.0, 1, 3, -1])
     expected = np.trapezoid([2, 3, 1], [15, 20, 30]) / 15
     assert grids.compute_weights(steps, Window(15, 30)) @ values == pytest.approx(expected)
