@@ -20,6 +20,7 @@ from helpers.check_outcome import check_outcome, returns_said, same_everywhere
 from helpers.checkout import Checkout, environment, training_process
 from helpers.run_files import read_results
 
+from ddpg.errors import Interrupted
 from ddpg.runs.record import RunRecord
 
 pytestmark = [pytest.mark.cluster, pytest.mark.container]
@@ -28,6 +29,7 @@ PROFILE = "workflow/profiles/slurm"
 RUNS = "results/smoke/pendulum-demo"
 LOGS = "results/logs/train/smoke/pendulum-demo"
 CANCELLED, REQUEUED, OUT_OF_TIME, WARNED = SEEDS = [0, 10, 20, 30]
+FAILING = SEEDS[0]  # in the group of seeds on a GPU
 # The part of the project's configuration that the demo needs. The runs are long enough to be
 # interrupted and short enough for a test.
 SMOKE = {"seeds": SEEDS, "epochs": 20, "steps_per_epoch": 400, "start_steps": 400}
@@ -133,6 +135,13 @@ class Session:
         """The ID of the process that trains a seed."""
         return training_process(self.directory / RUNS / f"seed_{seed}")
 
+    def interrupt(self, seed: int, *command: str) -> None:
+        """Signal the job of a paused seed with a command, continue it, and wait until it saved."""
+        process = self.training_process(seed)
+        self.slurm.ask(*command, self.job(seed))
+        os.kill(process, signal.SIGCONT)
+        self.wait_until_said(seed, SAVED)
+
     def job(self, seed: int) -> str:
         """The SLURM job that trains a seed, from the variables of its parent processes."""
         process = self.training_process(seed)
@@ -149,6 +158,24 @@ class Session:
         """The results whose bytes must be the same wherever the workflow ran."""
         runs = [f"pendulum-demo/seed_{seed}" for seed in SEEDS]
         return same_everywhere(self.directory, "smoke", ["pendulum"], runs)
+
+
+def pause(*runs: tuple[Session, int]) -> None:
+    """Stop the processes that train these seeds, each at its first epoch.
+
+    A fast machine would otherwise finish one while a test waits for another.
+    """
+    waiting = list(runs)
+    deadline = time.monotonic() + 400
+    while waiting:
+        for session, seed in list(waiting):
+            if session.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(session.logs())
+            log = session.directory / LOGS / f"seed_{seed}.log"
+            if log.exists() and "epoch 1/" in log.read_text():
+                os.kill(session.training_process(seed), signal.SIGSTOP)
+                waiting.remove((session, seed))
+        time.sleep(0.1)
 
 
 def has_pending(process: int, number: signal.Signals) -> bool:
@@ -188,6 +215,7 @@ def sessions(slurm, sif, tmp_path_factory):
     (found["refused"].directory / "refused.yaml").write_text(REFUSED)
     found["refused"].start("--profile", PROFILE, "--configfile", "refused.yaml", "--", *runs[:2])
     found["local"].start("--cores", "2", "smoke")
+    pause(*((found["main"], seed) for seed in SEEDS), (found["group"], FAILING))
     yield found
     for session in found.values():
         session.end()
@@ -197,21 +225,10 @@ def sessions(slurm, sif, tmp_path_factory):
 def test_smoke_with_every_job_interrupted(sessions):
     """Every seed is a job in the image that is stopped once; results have a local run's bytes."""
     main = sessions["main"]
-    main.wait_until_said(OUT_OF_TIME, "epoch 1/")
-    slow = main.training_process(OUT_OF_TIME)
-    os.kill(slow, signal.SIGSTOP)  # so that it runs out of time
-
-    main.wait_until_said(CANCELLED, "epoch 5/")
-    main.slurm.ask("scancel", main.job(CANCELLED))
-    main.wait_until_said(CANCELLED, SAVED)
-
-    main.wait_until_said(REQUEUED, "epoch 5/")
-    main.slurm.ask("scontrol", "requeue", main.job(REQUEUED))  # as preemption does
-    main.wait_until_said(REQUEUED, SAVED)
-
-    main.wait_until_said(WARNED, "epoch 5/")
-    main.slurm.ask("scancel", "--signal=USR1", "--full", main.job(WARNED))  # as --signal asks for
-    main.wait_until_said(WARNED, SAVED)
+    slow = main.training_process(OUT_OF_TIME)  # stays paused until its time is over
+    main.interrupt(CANCELLED, "scancel")
+    main.interrupt(REQUEUED, "scontrol", "requeue")  # as preemption does
+    main.interrupt(WARNED, "scancel", "--signal=USR1", "--full")  # as --signal asks for
 
     status = [sys.executable, "-m", "ddpg", "status", "results/smoke"]
     shown = subprocess.check_output(status, cwd=main.directory, text=True, timeout=60)
@@ -227,6 +244,8 @@ def test_smoke_with_every_job_interrupted(sessions):
         starts = [session["from_step"] for session in record["sessions"]]
         assert record["machine"]["image"], "trained in the container"
         assert len(starts) > 1 and starts == sorted({0, *starts}), starts
+        first_try = min((main.directory / LOGS).glob(f"seed_{seed}.*.log")).read_text()
+        assert first_try.endswith(f"exit code {Interrupted.exit_code}\n"), first_try
     local = sessions["local"]
     local_output = local.finish()
     assert main.outcome() == local.outcome()
@@ -236,6 +255,25 @@ def test_smoke_with_every_job_interrupted(sessions):
         for session, text in ((main, output), (local, local_output))
     ]
     assert said[0] == said[1] and returns_said(said[0]) == {"pendulum-demo": len(SEEDS)}
+
+
+def test_retrying_a_group_does_not_retrain_finished_seeds(sessions):
+    """One seed of the group is killed; the job is retried."""
+    group = sessions["group"]
+    slow = group.training_process(FAILING)
+    others = [seed for seed in SEEDS if seed != FAILING]
+    finished = [group.directory / RUNS / f"seed_{seed}/run.json" for seed in others]
+    group.wait_for(lambda: all(path.exists() for path in finished))
+    before = [path.read_bytes() for path in finished]
+    os.kill(slow, signal.SIGKILL)
+
+    output = group.finish()
+    assert output.count("Trying to restart job") == 1
+    assert [path.read_bytes() for path in finished] == before
+    for seed in others:
+        log = (group.directory / LOGS / f"seed_{seed}.log").read_text()
+        assert "already finished; train it again" in log, log
+    assert len(RunRecord.read(group.directory / RUNS / f"seed_{FAILING}/run.json").sessions) == 2
 
 
 def test_a_job_over_its_memory_request_is_retried_with_more(sessions):
@@ -300,27 +338,6 @@ def test_jobs_that_slurm_would_refuse_are_reported_first(slurm, sif, tmp_path, o
     output = session.finish(expect=1, timeout=180)
     assert len(re.findall(message, output, re.MULTILINE)) == 1, output
     assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"
-
-
-def test_retrying_a_group_does_not_retrain_finished_seeds(sessions):
-    """One seed of the group is killed; the job is retried."""
-    group = sessions["group"]
-    failing, *others = SEEDS
-    group.wait_until_said(failing, "epoch 1/")
-    slow = group.training_process(failing)
-    os.kill(slow, signal.SIGSTOP)
-    finished = [group.directory / RUNS / f"seed_{seed}/run.json" for seed in others]
-    group.wait_for(lambda: all(path.exists() for path in finished))
-    before = [path.read_bytes() for path in finished]
-    os.kill(slow, signal.SIGKILL)
-
-    output = group.finish()
-    assert output.count("Trying to restart job") == 1
-    assert [path.read_bytes() for path in finished] == before
-    for seed in others:
-        log = (group.directory / LOGS / f"seed_{seed}.log").read_text()
-        assert "already finished; train it again" in log, log
-    assert len(RunRecord.read(group.directory / RUNS / f"seed_{failing}/run.json").sessions) == 2
 
 
 def test_a_job_with_bad_input_is_not_retried(sessions):

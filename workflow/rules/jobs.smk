@@ -72,6 +72,17 @@ def end_on_signals():
                 signal.signal(number, end)
 
 
+def ignore_warnings():
+    """Ignore a scheduler's warning signals, which only the training handles.
+
+    Without this, they would end the Snakemake in a cluster's job, and with it the job, while the
+    training saves: SLURM starts that Snakemake without the settings of begin.sh.
+    """
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def exit_code(log):
     """The exit code in the last line of a training's log; None if the job was killed."""
     try:
@@ -120,3 +131,5 @@ def say_news():
 if workflow.is_main_process:
     hold_jobs_by_memory()
     end_on_signals()
+else:
+    ignore_warnings()

@@ -34,9 +34,9 @@ rule train:
         overrides=lambda w, output: overrides(w.collection),
         time_limit=lambda w, resources: time_limit(resources),
     shell:
-        # A scheduler sends its warning signals to every process of a job; this shell must survive
-        # them until the training has saved.
-        "trap : HUP INT TERM USR1 USR2 XCPU;"
+        # A scheduler sends its signals to every process of a job. This shell must survive them until
+        # the training has saved, and so must `timeout`, which handles only the first three.
+        "trap : HUP INT TERM; trap '' USR1 USR2 XCPU;"
         # Snakemake deletes the log of the previous try. So each try has its own log file, and the
         # declared log is a link to the newest.
         " ln -sf seed_{wildcards.seed:q}.$(date +%Y%m%dT%H%M%S.%N).log {log:q};"
