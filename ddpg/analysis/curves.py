@@ -11,10 +11,10 @@ import pandas as pd
 from ddpg.errors import UserError
 from ddpg.files import read_json, sha256
 from ddpg.runs.directory import CONFIG, RunDirectory, check_distinct, is_visible
+from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
 
-# Spinning Up's column names and ours. Only the first three are in the files of every off-policy
-# algorithm of Spinning Up; a missing column is NaN in our table.
+# Spinning Up's column names and ours. A column that its file lacks is NaN in our table.
 COLUMNS = {
     "Epoch": "epoch",
     "TotalEnvInteracts": "env_interacts",
@@ -36,7 +36,6 @@ COLUMNS = {
     "LossQ": "loss_q",
     "Time": "time",
 }
-REQUIRED = ("Epoch", "TotalEnvInteracts", "AverageTestEpRet")
 RUN_COLUMNS = ["experiment", "seed", "env", *COLUMNS.values()]
 PUBLISHED_COLUMNS = [
     "environment",
@@ -55,33 +54,10 @@ def read_progress(path: Path | str) -> pd.DataFrame:
     rewards per episode, `time` is seconds since the start. Raises UserError for a file that is
     missing, empty, cut off, in another format, or whose steps do not increase.
     """
-    text = _read_text(path)
-    if not text.strip():
-        raise UserError(f"{path}: empty; the run has not finished its first epoch")
-    header, *lines = text.split("\n")
-    names = header.split("\t")
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        raise UserError(
-            f"{path}: not Spinning Up's progress.txt of an off-policy run: "
-            f"no column {', '.join(missing)} in its first line (tab separated)"
-        )
-    _check_no_column_twice(path, names)
-    if not lines or lines.pop() != "":
-        raise UserError(f"{path}: cut off: no newline after its last line; resume the run")
-    if not lines:
+    rows = parse_progress(_read_text(path), path)
+    if not rows:
         raise UserError(f"{path}: only a header; the run has not finished its first epoch")
-    for number, line in enumerate(lines, start=2):
-        cells = line.count("\t") + 1
-        if cells != len(names):
-            raise UserError(
-                f"{path}, line {number}: {cells} cells under {len(names)} column names; "
-                "the file is cut off or edited: resume or repeat the run"
-            )
-    try:
-        table = pd.read_csv(io.StringIO(text), sep="\t", dtype="float64")
-    except ValueError as error:
-        raise UserError(f"{path}: a cell is not a number: {error}") from None
+    table = pd.DataFrame(rows, dtype="float64")
     check_curve(path, table["TotalEnvInteracts"], table["AverageTestEpRet"])
     return table.reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
 
@@ -311,7 +287,7 @@ def read_csv(path: Path | str) -> pd.DataFrame:
     text = _read_text(path)
     try:
         header, *rows = list(csv.reader(io.StringIO(text), strict=True)) or [[]]
-        _check_no_column_twice(path, header)
+        check_no_column_twice(path, header)
         for number, row in enumerate(rows, start=2):
             if len(row) != len(header):
                 raise UserError(
@@ -320,12 +296,6 @@ def read_csv(path: Path | str) -> pd.DataFrame:
         return pd.read_csv(io.StringIO(text), skip_blank_lines=False)
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV table: {error}") from None
-
-
-def _check_no_column_twice(path: Path | str, names: list[str]) -> None:
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise UserError(f"{path}: the column {twice[0]!r} is there twice; remove one")
 
 
 def _check_numbers(path: Path | str, table: pd.DataFrame, columns: Iterable[str]) -> None:

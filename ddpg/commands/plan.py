@@ -173,11 +173,11 @@ def _disk(run: Path, record: RunRecord) -> int:
 
 def _steps_per_second(run: Path) -> float:
     """The speed of the run's median epoch, robust to other load on the machine."""
-    start = {"TotalEnvInteracts": "0", "Time": "0"}
+    start = {"TotalEnvInteracts": 0.0, "Time": 0.0}
     rows = [start, *RunDirectory(run).read_progress()]
 
-    def change(column: str, a: dict[str, str], b: dict[str, str]) -> float:
-        return float(b[column]) - float(a[column])
+    def change(column: str, a: dict[str, float], b: dict[str, float]) -> float:
+        return b[column] - a[column]
 
     return median(
         change("TotalEnvInteracts", a, b) / change("Time", a, b) for a, b in pairwise(rows)

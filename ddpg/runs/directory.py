@@ -18,7 +18,6 @@ Only the process that holds the lock writes, through `claim`.
 """
 
 import contextlib
-import csv
 import dataclasses
 import itertools
 import logging
@@ -33,6 +32,7 @@ from ddpg.config import Experiment
 from ddpg.errors import Diverged, EnvironmentFailed, UserError
 from ddpg.files import DISK_ERRORS, read_json, sha256, sync_directory, write_atomically
 from ddpg.runs.lock import is_locked, lock_file
+from ddpg.runs.progress_table import parse_progress
 from ddpg.runs.record import RunRecord
 
 log = logging.getLogger(__name__)
@@ -110,13 +110,18 @@ class RunDirectory:
         """The run's experiment and seed; UserError if config.json is not of this package."""
         return config.recorded(self.read_config(), str(self.config_path))
 
-    def read_progress(self) -> list[dict[str, str]]:
-        """The rows of progress.txt by column; none if it does not exist yet."""
+    def read_progress(self) -> list[dict[str, float]]:
+        """The rows of progress.txt by column; none if it does not exist yet.
+
+        UserError if it is damaged or lacks a column of this package's runs.
+        """
         try:
-            with open(self.progress_path, newline="", encoding="utf-8") as file:
-                return parse_progress(file)
+            text = self.progress_path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.progress_path}: cannot be read as text: {error}") from None
+        return parse_progress(text, self.progress_path, ["Time"])
 
     def has_checkpoint(self) -> bool:
         """Whether there is any checkpoint, good or damaged."""
@@ -216,11 +221,6 @@ class RunDirectory:
             if path.exists():
                 path.rename(aside / path.name)
         return aside
-
-
-def parse_progress(lines: Iterable[str]) -> list[dict[str, str]]:
-    """The rows of progress.txt by column, from its lines."""
-    return list(csv.DictReader(lines, delimiter="\t"))
 
 
 def list_result_files(record: RunRecord) -> list[str]:

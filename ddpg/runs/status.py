@@ -12,8 +12,8 @@ from ddpg.runs.directory import (
     RunDirectory,
     is_named_for,
     is_visible,
-    parse_progress,
 )
+from ddpg.runs.progress_table import parse_progress
 from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
@@ -86,10 +86,10 @@ def read_status(directory: Path) -> Status | None:
     if rows:
         first = rows[max(0, len(rows) - RECENT)]
         steps = epoch * settings.steps_per_epoch
-        seconds = float(rows[-1]["Time"])
+        seconds = rows[-1]["Time"]
         if len(rows) > 1:
             steps -= int(first["TotalEnvInteracts"])
-            seconds -= float(first["Time"])
+            seconds -= first["Time"]
         speed = steps / seconds if seconds > 0 else None
     state = _state(RunDirectory(directory))
     left = (settings.epochs - epoch) * settings.steps_per_epoch
@@ -100,12 +100,12 @@ def read_status(directory: Path) -> Status | None:
         epoch=epoch,
         epochs=settings.epochs,
         speed=speed,
-        test_return=float(rows[-1]["AverageTestEpRet"]) if rows else None,
+        test_return=rows[-1]["AverageTestEpRet"] if rows else None,
         seconds_left=left / speed if speed and state != FINISHED else None,
     )
 
 
-def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
+def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict[str, float]]] | None:
     """config.json and progress.txt or, if missing, their copy or what the checkpoint has."""
     run = RunDirectory(directory)
     for place in (run, run.copy):
@@ -118,7 +118,8 @@ def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict]] | None:
         return None
     identity = state.identity
     config = identity.config | {"exp_name": identity.experiment, "seed": identity.seed}
-    return from_json(_Settings, config), parse_progress(state.tables[PROGRESS])
+    table = "".join(f"{line}\n" for line in state.tables[PROGRESS])
+    return from_json(_Settings, config), parse_progress(table, run.checkpoint_path)
 
 
 def _state(run: RunDirectory) -> str:

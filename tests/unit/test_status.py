@@ -143,8 +143,8 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
         seconds = 10_000 / speed
         times = [seconds, 2 * seconds, 100 * seconds, 101 * seconds]  # one slow epoch
-        table = ["TotalEnvInteracts\tTime"]
-        table += [f"{10_000 * (i + 1)}\t{time}" for i, time in enumerate(times)]
+        table = ["Epoch\tTotalEnvInteracts\tAverageTestEpRet\tTime"]
+        table += [f"{i}\t{10_000 * i}\t-150.0\t{time}" for i, time in enumerate(times, start=1)]
         directory = tmp_path / "pendulum-demo" / f"seed_{seed}"
         directory.mkdir(parents=True)
         made = make_record(
@@ -155,7 +155,8 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
         for name in files:
             (directory / name).write_bytes(b"x" * len(record))
         (directory / "run.json").write_bytes(record)
-        (directory / "progress.txt").write_text("\n".join(table).ljust(len(record)))
+        padded = "\n".join(table).ljust(len(record) - 1) + "\n"
+        (directory / "progress.txt").write_text(padded)
         runs.append(directory)
     rows = {row["experiment"]: row for row in plan.estimate_costs(read("config.yaml"), runs, {})}
     demo = rows["pendulum-demo"]
@@ -206,3 +207,24 @@ def test_the_plan_uses_the_published_runs_beside_the_configuration(tmp_path, cap
     assert re.search(r"pendulum-demo +3 +0\.\d+ .* 1 of them published", shown)
     assert main([*command, "--published"]) == 0
     assert re.search(r"pendulum-demo +3 +unknown", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Time", "Clock", "no column Time"),
+        ("\n1\t", "\none\t", "line 2: a cell is not a number: 'one'"),
+        ("\n1\t", "\n\t", "line 2: Epoch is nan"),
+        ("\n1\t", "\n1_0\t", "line 2: a cell is not a number: '1_0'"),
+        ("\n1\t", "\n", "line 2: .* cells under"),
+    ],
+)
+def test_a_damaged_progress_table_is_named_in_one_line(tmp_path, old, new, message):
+    run = tmp_path / "pendulum-demo/seed_0"
+    shutil.copytree(ROOT / "results/published/pendulum-demo/seed_0", run)
+    table = (run / "progress.txt").read_text()
+    assert old in table
+    (run / "progress.txt").write_text(table.replace(old, new, 1))
+    found, skipped = status.survey_runs(tmp_path)
+    assert not found and len(skipped) == 1
+    assert re.search(f"^skipped: {run}/progress.txt.*{message}", skipped[0]), skipped
