@@ -166,7 +166,7 @@ def pause(*runs: tuple[Session, int]) -> None:
     A fast machine would otherwise finish one while a test waits for another.
     """
     waiting = list(runs)
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + 900
     while waiting:
         for session, seed in list(waiting):
             if session.process.poll() is not None or time.monotonic() > deadline:
