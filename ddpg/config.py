@@ -211,7 +211,7 @@ def experiment(config: dict, name: str, overrides: dict | None = None) -> Experi
     return Experiment(name=name, **values)
 
 
-def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
+def restore_experiment(settings: dict, where: str) -> tuple[Experiment, int]:
     """The experiment and the seed of `Experiment.record`, which a run's config.json holds.
 
     Raises UserError if a key is missing or violates the schema.
@@ -227,7 +227,7 @@ def recorded(settings: dict, where: str) -> tuple[Experiment, int]:
     return experiment(Settings(config, [(where, config)]), name), seed
 
 
-def with_root(path: Path, root: Path) -> str:
+def prefix_paths(path: Path, root: Path) -> str:
     """The text of the configuration file `path`; paths of references and claims are below `root`.
 
     Raises UserError as `read` does.
@@ -243,10 +243,10 @@ def with_root(path: Path, root: Path) -> str:
                 reference["table"] = str(root / reference["table"])
             if "runs" in reference:
                 reference["runs"] = [str(root / run) for run in reference["runs"]]
-    return as_yaml(content)
+    return format_yaml(content)
 
 
-def as_yaml(content: dict) -> str:
+def format_yaml(content: dict) -> str:
     """A configuration as the text of a file."""
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 

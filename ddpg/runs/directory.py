@@ -108,7 +108,7 @@ class RunDirectory:
 
     def read_experiment(self) -> tuple[Experiment, int]:
         """The run's experiment and seed; UserError if config.json is not of this package."""
-        return config.recorded(self.read_config(), str(self.config_path))
+        return config.restore_experiment(self.read_config(), str(self.config_path))
 
     def read_progress(self) -> list[dict[str, float]]:
         """The rows of progress.txt by column; none if it does not exist yet.

@@ -45,7 +45,7 @@ PUBLISHED = Path(__file__).parents[2] / "results/published"
 def test_digests_of_published_runs_are_unchanged(run):
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     settings = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    experiment, seed = config.recorded(settings, str(run))
+    experiment, seed = config.restore_experiment(settings, str(run))
     assert (experiment.digest(), seed) == (record["config_digest"], record["seed"])
 
 

@@ -292,7 +292,7 @@ def test_a_record_comes_back_as_it_was_written_or_is_refused(path, content):
 def test_a_run_s_configuration_is_checked_or_refused(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     settings_ = answer(curves.read_config, tmp_path)
-    found = settings_ and answer(config.recorded, settings_, "config.json")
+    found = settings_ and answer(config.restore_experiment, settings_, "config.json")
     if found:
         experiment, seed = found
         assert (experiment.name, seed) == (settings_["exp_name"], settings_["seed"])

@@ -51,8 +51,8 @@ def module_config_files():
     """
     directory = Path("results/config")
     files = {
-        directory / "project.yaml": ddpg.config.with_root(PROJECT / "config.yaml", DATA),
-        directory / "module.yaml": ddpg.config.as_yaml(config),
+        directory / "project.yaml": ddpg.config.prefix_paths(PROJECT / "config.yaml", DATA),
+        directory / "module.yaml": ddpg.config.format_yaml(config),
     }
     if workflow.is_main_process:
         directory.mkdir(parents=True, exist_ok=True)
