@@ -65,6 +65,16 @@ def json_bytes(value: dict) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
+def read_text(path: Path | str) -> str:
+    """Read a UTF-8 text; UserError if the file is missing or is not text."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text: {error}") from None
+
+
 def read_json(path: Path) -> dict:
     """Read a JSON object; UserError if the file is missing or holds something else."""
     try:

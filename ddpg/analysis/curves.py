@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ddpg.errors import UserError
-from ddpg.files import read_json, sha256
+from ddpg.files import read_json, read_text, sha256
 from ddpg.runs.directory import CONFIG, RunDirectory, check_distinct, is_visible
 from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
@@ -54,7 +54,7 @@ def read_progress(path: Path | str) -> pd.DataFrame:
     rewards per episode, `time` is seconds since the start. Raises UserError for a file that is
     missing, empty, cut off, in another format, or whose steps do not increase.
     """
-    rows = parse_progress(_read_text(path), path)
+    rows = parse_progress(read_text(path), path)
     if not rows:
         raise UserError(f"{path}: only a header; the run has not finished its first epoch")
     table = pd.DataFrame(rows, dtype="float64")
@@ -284,7 +284,7 @@ def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
 
 def read_csv(path: Path | str) -> pd.DataFrame:
     """Read a CSV table in UTF-8; UserError unless each row has one cell for each column."""
-    text = _read_text(path)
+    text = read_text(path)
     try:
         header, *rows = list(csv.reader(io.StringIO(text), strict=True)) or [[]]
         check_no_column_twice(path, header)
@@ -303,12 +303,3 @@ def _check_numbers(path: Path | str, table: pd.DataFrame, columns: Iterable[str]
     for column in table.columns.intersection(list(columns)) if len(table) else ():
         if not pd.api.types.is_numeric_dtype(table[column]) or table[column].dtype == bool:
             raise UserError(f"{path}: a cell of the column {column} is not a number")
-
-
-def _read_text(path: Path | str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text: {error}") from None

@@ -30,7 +30,7 @@ from typing import BinaryIO
 from ddpg import config
 from ddpg.config import Experiment
 from ddpg.errors import Diverged, EnvironmentFailed, UserError
-from ddpg.files import DISK_ERRORS, read_json, sha256, sync_directory, write_atomically
+from ddpg.files import DISK_ERRORS, read_json, read_text, sha256, sync_directory, write_atomically
 from ddpg.runs.lock import is_locked, lock_file
 from ddpg.runs.progress_table import parse_progress
 from ddpg.runs.record import RunRecord
@@ -115,13 +115,9 @@ class RunDirectory:
 
         UserError if it is damaged or lacks a column of this package's runs.
         """
-        try:
-            text = self.progress_path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if not self.progress_path.exists():
             return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{self.progress_path}: cannot be read as text: {error}") from None
-        return parse_progress(text, self.progress_path, ["Time"])
+        return parse_progress(read_text(self.progress_path), self.progress_path, ["Time"])
 
     def has_checkpoint(self) -> bool:
         """Whether there is any checkpoint, good or damaged."""
