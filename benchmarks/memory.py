@@ -18,7 +18,7 @@ def main() -> None:
     # TensorFlow imports JAX where it finds it, which is in no environment but the benchmarks'.
     sys.modules["jax"] = None
     from ddpg import environment, training
-    from ddpg.core.replay import bytes_needed
+    from ddpg.core.replay import compute_replay_bytes
     from ddpg.runs import provenance
 
     common.pin()
@@ -26,7 +26,7 @@ def main() -> None:
         common.LARGE, epochs=EPOCHS, update_after=1_000_000, num_test_episodes=1
     )
     env = environment.make(experiment.env)
-    replay_bytes = bytes_needed(
+    replay_bytes = compute_replay_bytes(
         experiment.replay_size, env.observation_space.shape[0], env.action_space.shape[0]
     )
     rows = []

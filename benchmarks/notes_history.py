@@ -127,7 +127,7 @@ def stepwise(variant: Variant):
         for _ in range(TRAJECTORY):
             run.step(run.noisy_action(policy))
         for _ in range(TRAJECTORY):
-            run.replay.sample(run.rng["replay"], batch, 1)
+            run.replay.sample(run.streams["replay"], batch, 1)
             state, metrics = train_step(
                 agent.state, Batch(*(tf.constant(array[0]) for array in batch))
             )

@@ -82,7 +82,7 @@ def measure(name: str, steps: int, segments: int, directory: Path) -> list[dict]
 def update_rate(run, updates: int) -> float:
     """Updates a second of the agent alone, sampling included."""
     start = time.process_time()
-    run.agent.update(run.replay, run.rng["replay"], updates)
+    run.agent.update(run.replay, run.streams["replay"], updates)
     return updates / (time.process_time() - start)
 
 

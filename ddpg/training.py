@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from ddpg import environment
 from ddpg.config import Experiment
 from ddpg.core.digests import digest_arrays
-from ddpg.core.replay import bytes_needed
+from ddpg.core.replay import compute_replay_bytes
 from ddpg.core.tensorflow import release_memory
 from ddpg.core.training import NonFinite, NotRestored, Training, check_weights, train_epochs
 from ddpg.errors import Diverged, Interrupted, OtherRun, UserError
@@ -81,7 +81,7 @@ def make_training(experiment: Experiment, seed: int) -> Training:
     make_env = functools.partial(environment.make, experiment.env)
     env = make_env()
     size = experiment.replay_size
-    needed = bytes_needed(size, env.observation_space.shape[0], env.action_space.shape[0])
+    needed = compute_replay_bytes(size, env.observation_space.shape[0], env.action_space.shape[0])
     refuse_beyond_memory(needed, "replay_size", f"{size:,} transitions")
     # The protocol of ddpg.core would allow to set the fields of an experiment, which is frozen.
     return Training(experiment, seed, make_env)  # type: ignore[arg-type]

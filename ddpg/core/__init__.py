@@ -1,7 +1,7 @@
-"""The arithmetic of DDPG: everything that determines the bytes of a run, and nothing else.
+"""The arithmetic of DDPG. With the kernels that `ddpg.kernels` pins, it determines a run's bytes.
 
-No module here reads or writes files, prints, locks or parses. A change here that changes bytes
-must raise ARITHMETIC_VERSION; `tests/portable` holds the golden digests that notice it.
+No module here reads or writes files, prints, locks or parses. If a change here alters bytes, raise
+ARITHMETIC_VERSION: `tests/portable` compares golden digests and fails otherwise.
 """
 
 # Two runs have equal bytes if their configuration, seed, exact packages and this number are equal.

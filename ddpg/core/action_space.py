@@ -1,4 +1,4 @@
-"""The actions of an environment: one number for the agent, the buffer and the environment."""
+"""Action bounds, scaling and rounding: agent, buffer and environment use the same values."""
 
 import gymnasium as gym
 import numpy as np
@@ -7,9 +7,9 @@ import numpy as np
 class ActionSpace:
     """A bounded box of actions (act_dim,), for a tanh policy.
 
-    The agent computes in float32, the environment may declare another type. An action is a number
-    that both hold exactly and that lies inside the box, so that the action which is stored and
-    learned from is the one that was taken.
+    The agent computes in float32, the environment may declare another type. Actions are rounded to
+    values that both types represent exactly and that lie inside the box, so the action which is
+    stored and learned from is the one that was taken.
 
     `scale` and `offset`, float32 (act_dim,), map tanh's [-1, 1] into the box, each dimension to its
     own bounds. ValueError if no number of both types lies between the bounds of a dimension.
@@ -23,7 +23,7 @@ class ActionSpace:
         self.high = _round_inward(box.high, self.exact_type, -np.inf)
         if (self.low > self.high).any():
             raise ValueError(f"no {self.exact_type.__name__} lies between the bounds {box}")
-        self.scale, self.offset = scale_and_offset(box.low, box.high)
+        self.scale, self.offset = compute_scale_and_offset(box.low, box.high)
 
     @property
     def dim(self) -> int:
@@ -45,7 +45,7 @@ class ActionSpace:
         return action.astype(self.dtype, copy=False)
 
 
-def scale_and_offset(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def compute_scale_and_offset(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(scale, offset), float32 (act_dim,), such that offset ± scale are the bounds.
 
     Where rounding would put a bound outside the box, `scale` is the next smaller float32 that does

@@ -6,14 +6,14 @@ import numpy as np
 
 from ddpg.core import adam
 from ddpg.core.action_space import ActionSpace
-from ddpg.core.networks import Params, actor, critic, init_params
+from ddpg.core.networks import Params, actor, critic, init_params, list_layer_sizes
 from ddpg.core.policy import Policy
 from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.core.tensorflow import tf
 
 
 class Hyperparameters(Protocol):
-    """What an update takes from an experiment."""
+    """The hyperparameters of an update."""
 
     hidden_sizes: tuple[int, ...]
     batch_size: int
@@ -35,11 +35,11 @@ class TrainState(NamedTuple):
 
 
 class UpdateMetrics(NamedTuple):
-    """What an update reports, computed before it changes the networks; one row per update."""
+    """Metrics of updates, each computed before the gradient step that it belongs to."""
 
-    q: np.ndarray  # (updates, B): Q(s, a) of the batch
-    loss_q: np.ndarray  # (updates,): critic's loss
-    loss_pi: np.ndarray  # (updates,): actor's loss
+    q: np.ndarray  # (updates, B): Q(s, a) of the batch, before the critic's step
+    loss_q: np.ndarray  # (updates,): the critic's loss, before its step
+    loss_pi: np.ndarray  # (updates,): the actor's loss, before its step, with the updated critic
 
 
 def td_target(next_q: tf.Tensor, batch: Batch, discount: float) -> tf.Tensor:
@@ -62,7 +62,11 @@ def critic_loss(
 
 
 def actor_loss(
-    actor_params: Params, critic_params: Params, obs: tf.Tensor, scale, offset
+    actor_params: Params,
+    critic_params: Params,
+    obs: tf.Tensor,
+    scale: np.ndarray,
+    offset: np.ndarray,
 ) -> tf.Tensor:
     """Mean of -Q(s, μ(s)) over observations (B, obs_dim), shape ()."""
     return -tf.reduce_mean(critic(critic_params, obs, actor(actor_params, obs, scale, offset)))
@@ -91,9 +95,9 @@ class DDPG:
     ):
         self.hyperparameters = hyperparameters
         self.scale, self.offset = action_space.scale, action_space.offset
-        hidden, act_dim = hyperparameters.hidden_sizes, action_space.dim
-        pi = [tf.constant(p) for p in init_params(rng, [obs_dim, *hidden, act_dim])]
-        q = [tf.constant(p) for p in init_params(rng, [obs_dim + act_dim, *hidden, 1])]
+        act_dim = action_space.dim
+        layer_sizes = list_layer_sizes(obs_dim, act_dim, hyperparameters.hidden_sizes)
+        pi, q = ([tf.constant(p) for p in init_params(rng, sizes)] for sizes in layer_sizes)
         self.state = TrainState(pi, q, pi, q, adam.init(pi), adam.init(q))
         sizes = (capacity, hyperparameters.batch_size)
         self.batches = Batch(
@@ -150,11 +154,13 @@ class DDPG:
         return UpdateMetrics(*map(np.concatenate, zip(*metrics, strict=True)))
 
     @tf.function(jit_compile=True, autograph=False)
-    def _update_loop(self, count, state: TrainState, batches: Batch):
+    def _update_loop(
+        self, count: tf.Tensor, state: TrainState, batches: Batch
+    ) -> tuple[TrainState, UpdateMetrics]:
         """Update on the first `count` of `batches`, one after another, in one compiled loop."""
         capacity = batches.reward.shape[0]
 
-        def body(i, state, metrics):
+        def body(i: tf.Tensor, state: TrainState, metrics: tuple) -> tuple:
             state, new = self.update_once(state, tf.nest.map_structure(lambda x: x[i], batches))
             written = [array.write(i, x) for array, x in zip(metrics, new, strict=True)]
             return i + 1, state, UpdateMetrics(*written)
@@ -168,7 +174,7 @@ class DDPG:
     def policy(self) -> Policy:
         """A snapshot of the actor in NumPy."""
         params = [np.asarray(p) for p in self.state.actor_params]
-        return Policy(params[::2], params[1::2], self.scale, self.offset)
+        return Policy.from_params(params, self.scale, self.offset)
 
     def arrays(self) -> list[np.ndarray]:
         """The TrainState as a flat list of arrays, always in the same order, the actor first."""

@@ -12,7 +12,7 @@ class StateDigest(NamedTuple):
 
     agent: str  # weights, targets and optimiser states
     random_streams: str
-    replay: str  # every transition added so far
+    replay: str  # the transitions in the buffer at the end of each epoch, chained over epochs
     environment: str  # the episode in progress
 
 
@@ -31,5 +31,5 @@ def digest_streams(streams: dict[str, np.random.Generator]) -> str:
 
 
 def extend_digest(digest: str, arrays: Iterable[np.ndarray]) -> str:
-    """SHA-256 of an earlier digest followed by the bytes of `arrays`, in hex."""
+    """SHA-256, in hex, of an earlier digest followed by the digest of `arrays`, both in hex."""
     return hashlib.sha256((digest + digest_arrays(arrays)).encode()).hexdigest()

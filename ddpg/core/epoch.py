@@ -29,13 +29,13 @@ class EpochResult(NamedTuple):
 class EpochStatistics:
     """Collects episodes and updates, in arrays allocated once.
 
-    `most_updates` is an upper bound of the updates in an epoch of `steps_per_epoch` steps.
+    `max_updates` is an upper bound of the updates in an epoch of `steps_per_epoch` steps.
     """
 
-    def __init__(self, steps_per_epoch: int, most_updates: int):
+    def __init__(self, steps_per_epoch: int, max_updates: int):
         self._episodes = np.empty((steps_per_epoch, 2))  # return, length
         # Mean, variance, maximum and minimum of Q; loss of critic and actor.
-        self._updates = np.empty((most_updates, 6))
+        self._updates = np.empty((max_updates, 6))
         self._num_episodes = self._num_updates = 0
 
     @property

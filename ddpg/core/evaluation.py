@@ -9,7 +9,7 @@ from ddpg.core.action_space import ActionSpace
 from ddpg.core.streams import draw_seeds
 
 
-def time_limit(env: gym.Env, max_ep_len: int) -> int:
+def get_time_limit(env: gym.Env, max_ep_len: int) -> int:
     """Steps after which an episode is cut: the smaller of `max_ep_len` and the env's own limit."""
     own = env.spec.max_episode_steps if env.spec else None
     return min(max_ep_len, own) if own else max_ep_len
@@ -28,7 +28,7 @@ def evaluate_policy(
     rewards.
     """
     actions = ActionSpace(envs[0].action_space)
-    longest = time_limit(envs[0], max_ep_len)
+    longest = get_time_limit(envs[0], max_ep_len)
     seeds = draw_seeds(rng, len(envs))
     returns = np.zeros(len(envs))
     lengths = np.zeros(len(envs), np.int64)

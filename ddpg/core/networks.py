@@ -15,6 +15,13 @@ from ddpg.core.tensorflow import tf
 Params = list[tf.Tensor]
 
 
+def list_layer_sizes(
+    obs_dim: int, act_dim: int, hidden_sizes: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """The units of each layer of (actor, critic), inputs first; the critic sees (s, a)."""
+    return [obs_dim, *hidden_sizes, act_dim], [obs_dim + act_dim, *hidden_sizes, 1]
+
+
 def init_params(rng: np.random.Generator, sizes: Sequence[int]) -> list[np.ndarray]:
     """Initial parameters, float32, of a network whose layers have `sizes` units, inputs first.
 

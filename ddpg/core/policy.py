@@ -1,10 +1,11 @@
-"""The actor in plain NumPy: it acts between updates and in evaluations, and is what is published.
+"""The actor in plain NumPy, for acting, for evaluation and for the published policy.npz.
 
 One call through TensorFlow costs about fifteen times a step of the environment; this one costs
 less than the step.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,6 +22,13 @@ class Policy:
     biases: list[np.ndarray]
     scale: np.ndarray
     offset: np.ndarray
+
+    @classmethod
+    def from_params(
+        cls, params: Sequence[np.ndarray], scale: np.ndarray, offset: np.ndarray
+    ) -> "Policy":
+        """The policy of the parameters [weight_0, bias_0, weight_1, bias_1, ...]."""
+        return cls(list(params[::2]), list(params[1::2]), scale, offset)
 
     def __call__(self, obs: np.ndarray) -> np.ndarray:
         """Actions (act_dim,) for an observation (obs_dim,), or (B, act_dim) for (B, obs_dim)."""

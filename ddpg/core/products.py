@@ -12,49 +12,50 @@ in NumPy.
 """
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 
-from ddpg.core.tensorflow import optimization_barrier, tf
+from ddpg.core.tensorflow import tf, xla_optimization_barrier
 
-LONGEST_SUM = 256
+MAX_TERMS = 256
 # oneDNN's AVX2 kernel computes blocks of 6 rows and 16 columns. A remainder must have 4 or 5 rows,
 # and 9 to 15 columns.
-ROWS, LEAST_ROWS, COLUMNS = 6, 4, 16
+ROWS, MIN_ROWS, COLUMNS = 6, 4, 16
 
 
 @tf.custom_gradient
-def matmul(x: tf.Tensor, w: tf.Tensor):
+def matmul(x: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """The product (B, outputs) of x (B, inputs) and w (inputs, outputs), with its gradient."""
 
     def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _product(dy, _transpose(w)), _product(x, dy, transpose_a=True)
+        return compute_product(dy, _transpose(w)), compute_product(x, dy, transpose_a=True)
 
-    return _product(x, w), gradient
+    return compute_product(x, w), gradient
 
 
-def pieces(terms: int) -> list[tuple[int, int]]:
+def split_sum(terms: int) -> list[tuple[int, int]]:
     """The ranges (first, end) into which a sum of `terms` terms is cut."""
-    count = -(-terms // LONGEST_SUM)
+    count = -(-terms // MAX_TERMS)
     cuts = [terms * i // count for i in range(count + 1)]
     return list(itertools.pairwise(cuts))
 
 
-def _product(a: tf.Tensor, b: tf.Tensor, transpose_a: bool = False) -> tf.Tensor:
+def compute_product(a: tf.Tensor, b: tf.Tensor, transpose_a: bool = False) -> tf.Tensor:
     """a @ b, or a.T @ b, of static shapes."""
     rows, terms = (a.shape[1], a.shape[0]) if transpose_a else (a.shape[0], a.shape[1])
     columns = b.shape[1]
     if _is_single_column(rows, columns, transpose_a):
         return tf.matmul(a, b, transpose_a=transpose_a)
-    # Zeros beside narrow remainders, which other kernels would sum in another order.
-    more_rows = max(0, LEAST_ROWS - rows % ROWS) if rows % ROWS else 0
+    # Pad narrow remainders with zeros: kernels disagree on the order of their sums.
+    more_rows = max(0, MIN_ROWS - rows % ROWS) if rows % ROWS else 0
     more_columns = -columns % COLUMNS if 1 <= columns % COLUMNS <= COLUMNS // 2 else 0
     if more_rows:
         a = tf.pad(a, [[0, 0], [0, more_rows]] if transpose_a else [[0, more_rows], [0, 0]])
     if more_columns:
         b = tf.pad(b, [[0, 0], [0, more_columns]])
     total = None
-    for y in _piece_products(a, b, transpose_a, pieces(terms)):
+    for y in _piece_products(a, b, transpose_a, split_sum(terms)):
         total = y if total is None else total + y
     return total[:rows, :columns] if more_rows or more_columns else total
 
@@ -78,8 +79,8 @@ def _piece_products(
 def _is_single_column(rows: int, columns: int, transpose_a: bool) -> bool:
     """Whether XLA's own code computes the product.
 
-    Not one number alone, nor x.T @ dy with one or two rows beyond a multiple of eight, for which
-    that code has no fixed order; they are padded to matrices.
+    False for 1x1 products, and for x.T @ dy with one or two rows beyond a multiple of eight: that
+    code has no fixed order for them, so they are padded to matrices.
     """
     return columns == 1 and rows > 1 and not (transpose_a and 1 <= rows % 8 <= 2)
 
@@ -87,10 +88,10 @@ def _is_single_column(rows: int, columns: int, transpose_a: bool) -> bool:
 def _transpose(w: tf.Tensor) -> tf.Tensor:
     """w.T as a matrix in memory.
 
-    XLA would fold the transposition into the product, which is slow in oneDNN where the rows are a
-    power of two apart: (100, 256) times (256, 256) transposed takes 110 instead of 69 microseconds.
+    XLA would fold the transposition into the product, which is slow in oneDNN if the row stride is
+    a power of two: (100, 256) times (256, 256) transposed takes 110 instead of 69 microseconds.
     """
-    return optimization_barrier([tf.transpose(w)])[0]
+    return xla_optimization_barrier([tf.transpose(w)])[0]
 
 
 def ordered_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False) -> np.ndarray:
@@ -101,7 +102,7 @@ def ordered_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False) -> 
         return _interleaved_sums(a, b[:, 0])[:, None]
     a = a.T if transpose_a else a
     total = np.zeros((rows, columns), np.float32)
-    for piece, (first, end) in enumerate([(0, len(b))] if single_column else pieces(len(b))):
+    for piece, (first, end) in enumerate([(0, len(b))] if single_column else split_sum(len(b))):
         y = np.zeros_like(total)
         for k in range(first, end):
             y = _fused_multiply_add(a[:, k : k + 1], b[k : k + 1], y)

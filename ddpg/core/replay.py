@@ -68,6 +68,6 @@ class ReplayBuffer:
         self.added = first + len(rows)
 
 
-def bytes_needed(size: int, obs_dim: int, act_dim: int) -> int:
+def compute_replay_bytes(size: int, obs_dim: int, act_dim: int) -> int:
     """The memory, in bytes, of a ReplayBuffer."""
     return 4 * size * (2 * obs_dim + act_dim + 2)

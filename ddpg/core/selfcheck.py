@@ -1,15 +1,16 @@
-"""Compare the kernels in force with the definitions of what they must compute."""
+"""Check the active kernels against reference implementations."""
 
 import itertools
 
 import numpy as np
 
 from ddpg.core.digests import digest_arrays
-from ddpg.core.products import _product, ordered_product
+from ddpg.core.networks import list_layer_sizes
+from ddpg.core.products import compute_product, ordered_product
 from ddpg.core.tensorflow import tf
 
-# Rows that are compared: of each product the first, some in the middle and the last, where kernels
-# handle what does not fill a register.
+# How many of the first, the middle and the last rows of a product to compare. Kernels handle the
+# rows that do not fill a register separately, at the end.
 FIRST, LAST = 4, 8
 
 
@@ -20,9 +21,8 @@ def find_differing_products(
 
     Tries every layer of actor and critic, forwards and backwards, on random numbers.
     """
-    actor = itertools.pairwise([obs_dim, *hidden_sizes, act_dim])
-    critic = itertools.pairwise([obs_dim + act_dim, *hidden_sizes, 1])
-    layers = sorted({*actor, *critic})
+    networks = list_layer_sizes(obs_dim, act_dim, hidden_sizes)
+    layers = sorted({layer for sizes in networks for layer in itertools.pairwise(sizes)})
     rng = np.random.default_rng(0)
 
     def draw(*shape: int) -> np.ndarray:
@@ -52,9 +52,9 @@ def _compute(operands: list[tuple[np.ndarray, np.ndarray, bool]]) -> list[np.nda
     transposes = [transpose for *_, transpose in operands]
 
     @tf.function(jit_compile=True, autograph=False)
-    def compute(pairs):
+    def compute(pairs: list[tuple[np.ndarray, np.ndarray]]) -> list[tf.Tensor]:
         return [
-            _product(a, b, transpose_a=transpose)
+            compute_product(a, b, transpose_a=transpose)
             for (a, b), transpose in zip(pairs, transposes, strict=True)
         ]
 
@@ -71,7 +71,7 @@ FUNCTIONS = {
 
 
 def find_differing_functions() -> list[str]:
-    """Of FUNCTIONS, those that this process computes differently."""
+    """The names of FUNCTIONS whose digests differ in this process."""
     found = compute_functions()
     return [name for name, digest in FUNCTIONS.items() if digest != found[name]]
 
@@ -83,7 +83,7 @@ def compute_functions() -> dict[str, str]:
     w = rng.standard_normal((300, 17)).astype(np.float32)
 
     @tf.function(jit_compile=True, autograph=False)
-    def compute(x):
+    def compute(x: np.ndarray) -> tuple[tf.Tensor, ...]:
         return tf.tanh(x), tf.reduce_sum(x, axis=0), tf.reduce_mean(x[:, 0] ** 2)
 
     tanh, *sums = (array.numpy() for array in compute(x))

@@ -1,4 +1,4 @@
-"""What a run needs to continue with the same bytes."""
+"""The state of a run in memory, except for the replay buffer's transitions."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclasses.dataclass
 class Snapshot:
-    """The state of a run except for the replay buffer's transitions."""
+    """What `Training.restore` needs, besides the replay buffer, to continue with the same bytes."""
 
     steps: int
     streams: dict[str, dict]  # state of each random generator
@@ -21,5 +21,5 @@ class Snapshot:
     statistics_updates: np.ndarray
     replay_digest: str
     replay_digested: int
-    # (seed, steps) of the episode before; None before the second and in earlier checkpoints.
+    # (seed, steps) of the previous episode; None during the first, and in older checkpoints.
     previous_episode: tuple[int, int] | None = None

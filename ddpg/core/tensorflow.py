@@ -10,6 +10,7 @@ import ctypes
 import faulthandler
 import os
 import sys
+from collections.abc import Iterator
 
 from ddpg import kernels
 
@@ -17,17 +18,18 @@ kernels.require_pinned()
 kernels.check_xla_flags()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # While oneDNN computes a product, the stack pointer of its thread points into the heap. If a signal
-# arrives then, its frame is written over other data there, unless its handler has a stack of its
-# own. Python's handlers use one where there is one; faulthandler makes it.
+# arrives then, the kernel of the operating system writes the signal frame over heap data, unless
+# the handler runs on an alternate signal stack (sigaltstack). faulthandler installs one, and
+# Python's handlers then use it.
 if not faulthandler.is_enabled():
     faulthandler.enable(file=2)
-# Keras is not used and costs 80 MB and 2 s. TensorFlow imports none if the legacy one is asked for
-# and is not installed.
+# Keras is not used and costs 80 MB and 2 s. TensorFlow skips it if legacy Keras is requested but
+# not installed.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 
 @contextlib.contextmanager
-def _silence_stderr():
+def _silence_stderr() -> Iterator[None]:
     """Discard what C++ code writes to stderr: TensorFlow logs before its log level takes effect."""
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -42,14 +44,12 @@ def _silence_stderr():
 
 with _silence_stderr():
     import tensorflow as tf
-    from tensorflow.compiler.tf2xla.ops.gen_xla_ops import (
-        xla_optimization_barrier as optimization_barrier,
-    )
+    from tensorflow.compiler.tf2xla.ops.gen_xla_ops import xla_optimization_barrier
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.list_logical_devices()  # initialises the runtime, which also logs
-# Several runs in one process make the self-check's functions again; TensorFlow warns of that.
+# Several runs in one process retrace the self-check's functions, of which TensorFlow warns.
 tf.get_logger().setLevel("ERROR")
 
 
@@ -59,4 +59,4 @@ def release_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-__all__ = ["optimization_barrier", "release_memory", "tf"]
+__all__ = ["release_memory", "tf", "xla_optimization_barrier"]

@@ -11,18 +11,18 @@ from ddpg.core.action_space import ActionSpace
 from ddpg.core.agent import DDPG, Hyperparameters, UpdateMetrics
 from ddpg.core.digests import StateDigest, digest_arrays, digest_streams, extend_digest
 from ddpg.core.epoch import EpochResult, EpochStatistics
-from ddpg.core.evaluation import evaluate_policy, time_limit
+from ddpg.core.evaluation import evaluate_policy, get_time_limit
 from ddpg.core.policy import Policy
 from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.core.snapshot import Snapshot
 from ddpg.core.streams import draw_seeds, spawn_streams
 
 # The most updates in one compiled call. Longer episodes take several calls, shorter ones pad.
-MOST_UPDATES_PER_CALL = 1000
+MAX_UPDATES_PER_CALL = 1000
 
 
 class Experiment(Hyperparameters, Protocol):
-    """What training takes from an experiment of config.yaml."""
+    """The hyperparameters of training."""
 
     epochs: int
     steps_per_epoch: int
@@ -45,7 +45,7 @@ class NotRestored(Exception):
 
 @dataclasses.dataclass
 class Episode:
-    """The episode in progress: what it takes to play it again, and what must come out."""
+    """The episode in progress: seed and actions to replay it, rewards to check the replay."""
 
     seed: int
     total: float = 0.0
@@ -62,13 +62,13 @@ class Training:
 
     def __init__(self, experiment: Experiment, seed: int, make_env: Callable[[], gym.Env]):
         self.experiment = experiment
-        self.rng = spawn_streams(seed)
+        self.streams = spawn_streams(seed)
         self.env = make_env()
         self.evaluation_envs = [make_env() for _ in range(experiment.num_test_episodes)]
         self.action_space = ActionSpace(self.env.action_space)
         obs_dim = self.env.observation_space.shape[0]
         # The environment's own time limit counts, not only max_ep_len.
-        self.longest_episode = time_limit(self.env, experiment.max_ep_len)
+        self.longest_episode = get_time_limit(self.env, experiment.max_ep_len)
         per_episode = experiment.update_every == "episode"
         burst = self.longest_episode if per_episode else experiment.update_every
         burst = min(burst, experiment.epochs * experiment.steps_per_epoch)
@@ -77,11 +77,11 @@ class Training:
             experiment,
             obs_dim,
             self.action_space,
-            capacity=min(burst, MOST_UPDATES_PER_CALL),
-            rng=self.rng["initial_weights"],
+            capacity=min(burst, MAX_UPDATES_PER_CALL),
+            rng=self.streams["initial_weights"],
         )
         self.statistics = EpochStatistics(
-            experiment.steps_per_epoch, most_updates=experiment.steps_per_epoch + burst
+            experiment.steps_per_epoch, max_updates=experiment.steps_per_epoch + burst
         )
         self.steps = 0
         self.replay_digest, self.replay_digested = "", 0
@@ -92,20 +92,20 @@ class Training:
         """Reset the environment with a new seed."""
         before = self.episode
         self.previous_episode = (before.seed, len(before.actions)) if before else None
-        (seed,) = draw_seeds(self.rng["environment"], 1)
+        (seed,) = draw_seeds(self.streams["environment"], 1)
         self.episode = Episode(seed)
-        self.obs = self.env.reset(seed=seed)[0].astype(np.float32)
+        self.obs = self._reset_env(seed)
 
     def random_action(self) -> np.ndarray:
         """An action drawn uniformly from the action space, float32 (act_dim,)."""
-        return self.action_space.sample(self.rng["random_actions"])
+        return self.action_space.sample(self.streams["random_actions"])
 
     def noisy_action(self, policy: Policy) -> np.ndarray:
         """μ(s) + ε, ε ~ N(0, act_noise²), clipped into the action space; float32 (act_dim,).
 
         Noise is drawn in float64: NumPy's float32 normals depend on the C library's log1pf.
         """
-        noise = self.rng["exploration"].standard_normal(self.action_space.dim)
+        noise = self.streams["exploration"].standard_normal(self.action_space.dim)
         return self.action_space.clip(policy(self.obs) + self.experiment.act_noise * noise)
 
     def step(self, action: np.ndarray) -> bool:
@@ -113,9 +113,7 @@ class Training:
 
         Only `terminated` is stored. A time limit ends the episode, but is not a terminal state.
         """
-        result = self.env.step(self.action_space.for_env(action))
-        next_obs, reward, terminated, truncated, _ = result
-        next_obs, reward = next_obs.astype(np.float32), float(reward)
+        next_obs, reward, terminated, truncated = self._step_env(action)
         self.replay.add(self.obs, action, reward, next_obs, terminated)
         self.obs = next_obs
         self.episode.total += reward
@@ -124,7 +122,7 @@ class Training:
         self.steps += 1
         return terminated or truncated or len(self.episode.actions) == self.longest_episode
 
-    def updates_due(self, episode_over: bool) -> int:
+    def count_due_updates(self, episode_over: bool) -> int:
         """How many updates follow the step just taken."""
         if self.steps < self.experiment.update_after:
             return 0
@@ -133,7 +131,9 @@ class Training:
         return self.experiment.update_every if self.steps % self.experiment.update_every == 0 else 0
 
     def digest(self) -> StateDigest:
-        """A digest of the state at the end of an epoch, where alone it may be called."""
+        """Digest the state. Call it exactly once per epoch, at its end: the replay digest is
+        chained over calls.
+        """
         new = min(self.replay.added - self.replay_digested, len(self.replay))
         self.replay_digest = extend_digest(self.replay_digest, self.replay.last(new))
         self.replay_digested = self.replay.added
@@ -141,7 +141,7 @@ class Training:
         total = np.array([episode.seed, len(episode.actions), episode.total])
         return StateDigest(
             agent=digest_arrays(self.agent.arrays()),
-            random_streams=digest_streams(self.rng),
+            random_streams=digest_streams(self.streams),
             replay=self.replay_digest,
             environment=digest_arrays([self.obs, total]),
         )
@@ -151,7 +151,7 @@ class Training:
         episode = self.episode
         return Snapshot(
             steps=self.steps,
-            streams={name: rng.bit_generator.state for name, rng in self.rng.items()},
+            streams={name: rng.bit_generator.state for name, rng in self.streams.items()},
             agent=self.agent.arrays(),
             episode_seed=episode.seed,
             episode_return=episode.total,
@@ -171,10 +171,11 @@ class Training:
         """Restore the state from a snapshot; the replay buffer has been restored already.
 
         The state of an environment cannot be copied in general. So the episode in progress is
-        played again from its seed with its actions, and so is the episode before it, which may
-        show state that no seed sets. NotRestored if an observation, a reward or an end differs.
+        replayed from its seed with its actions. The previous episode is replayed first, to detect
+        state that `reset(seed=...)` does not reset. NotRestored if an observation, a reward or the
+        end of an episode differs.
         """
-        for name, rng in self.rng.items():
+        for name, rng in self.streams.items():
             rng.bit_generator.state = snapshot.streams[name]
         self.steps = snapshot.steps
         self.agent.restore(snapshot.agent)
@@ -190,76 +191,85 @@ class Training:
         self.previous_episode = snapshot.previous_episode
         if self.previous_episode:
             self._check_episode(*self.previous_episode)
-        self.obs = self.env.reset(seed=self.episode.seed)[0].astype(np.float32)
+        self.obs = self._reset_env(self.episode.seed)
         for i, action in enumerate(self.episode.actions):
-            result = self.env.step(self.action_space.for_env(action))
-            obs, reward, terminated, truncated, _ = result
-            if float(reward) != self.episode.rewards[i]:
+            self.obs, reward, terminated, truncated = self._step_env(action)
+            if reward != self.episode.rewards[i]:
                 raise NotRestored(
-                    f"the reward of step {i + 1} of the episode is {float(reward)!r} instead of "
+                    f"the reward of step {i + 1} of the episode is {reward!r} instead of "
                     f"{self.episode.rewards[i]!r}"
                 )
             if terminated or truncated:
-                raise NotRestored(f"the episode ends at its step {i + 1}, and did not before")
-            self.obs = obs.astype(np.float32)
+                raise NotRestored(f"the episode ends at step {i + 1}; it did not end there before")
         if self.obs.tobytes() != snapshot.obs.tobytes():
             raise NotRestored("the observation is not the one that was saved")
 
     def _check_episode(self, seed: int, steps: int) -> None:
-        """Play the episode before the one in progress again; NotRestored unless it is the same.
+        """Replay the previous episode and compare it with its transitions in the replay buffer.
 
-        What it must be is in the replay buffer, unless that is too small.
+        NotRestored if they differ. Skipped if the buffer no longer holds the whole episode.
         """
         newer = len(self.episode.actions)
         if steps + newer > len(self.replay):
             return
         stored = Batch(*(array[:steps] for array in self.replay.last(steps + newer)))
-        obs = self.env.reset(seed=seed)[0].astype(np.float32)
+        obs = self._reset_env(seed)
         for i in range(steps):
-            result = self.env.step(self.action_space.for_env(stored.action[i]))
-            next_obs, reward, terminated, truncated, _ = result
-            next_obs = next_obs.astype(np.float32)
+            next_obs, reward, terminated, truncated = self._step_env(stored.action[i])
             here = Batch(obs, stored.action[i], np.float32(reward), next_obs, terminated)
             for name, played, before in zip(Batch._fields, here, stored, strict=True):
                 if not np.array_equal(played, before[i], equal_nan=True):
-                    raise NotRestored(f"{name} of step {i + 1} of the episode before differs")
+                    raise NotRestored(f"{name} of step {i + 1} of the previous episode differs")
             over = terminated or truncated or i + 1 == self.longest_episode
             if over != (i + 1 == steps):
-                raise NotRestored(f"the episode before has another end than its step {steps}")
+                raise NotRestored(f"the previous episode does not end at step {steps}")
             obs = next_obs
+
+    def _reset_env(self, seed: int) -> np.ndarray:
+        """Reset the environment; returns the observation, float32 (obs_dim,)."""
+        return self.env.reset(seed=seed)[0].astype(np.float32)
+
+    def _step_env(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool]:
+        """Step the environment; returns (next_obs, reward, terminated, truncated)."""
+        result = self.env.step(self.action_space.for_env(action))
+        next_obs, reward, terminated, truncated, _ = result
+        return next_obs.astype(np.float32), float(reward), terminated, truncated
 
 
 def train_epochs(
-    run: Training, epochs: int, should_stop: Callable[[], bool] = lambda: False
+    training: Training, epochs: int, should_stop: Callable[[], bool] = lambda: False
 ) -> Iterator[EpochResult]:
     """Train until the end of epoch `epochs`, or until `should_stop()`; yields after each epoch.
 
     NonFinite if a loss or a weight of the actor is no longer finite.
     """
-    experiment = run.experiment
-    policy = run.agent.policy()
-    while run.steps < epochs * experiment.steps_per_epoch and not should_stop():
-        explore = run.steps < experiment.start_steps
-        action = run.random_action() if explore else run.noisy_action(policy)
-        episode_over = run.step(action)
+    experiment = training.experiment
+    policy = training.agent.policy()
+    while training.steps < epochs * experiment.steps_per_epoch and not should_stop():
+        explore = training.steps < experiment.start_steps
+        action = training.random_action() if explore else training.noisy_action(policy)
+        episode_over = training.step(action)
 
-        if updates := run.updates_due(episode_over):
-            metrics = run.agent.update(run.replay, run.rng["replay"], updates)
-            policy = run.agent.policy()
+        if updates := training.count_due_updates(episode_over):
+            metrics = training.agent.update(training.replay, training.streams["replay"], updates)
+            policy = training.agent.policy()
             _check_finite(metrics, policy)
-            run.statistics.add_updates(metrics)
+            training.statistics.add_updates(metrics)
 
         if episode_over:
-            run.statistics.add_episode(run.episode.total, len(run.episode.actions))
-            run.begin_episode()
+            training.statistics.add_episode(training.episode.total, len(training.episode.actions))
+            training.begin_episode()
 
-        if run.steps % experiment.steps_per_epoch == 0:
-            epoch = run.steps // experiment.steps_per_epoch
+        if training.steps % experiment.steps_per_epoch == 0:
+            epoch = training.steps // experiment.steps_per_epoch
             returns, lengths = evaluate_policy(
-                policy, run.evaluation_envs, experiment.max_ep_len, run.rng["evaluation"]
+                policy,
+                training.evaluation_envs,
+                experiment.max_ep_len,
+                training.streams["evaluation"],
             )
-            row = run.statistics.finish(epoch, run.steps, returns, lengths)
-            yield EpochResult(row, returns, lengths, run.digest())
+            row = training.statistics.finish(epoch, training.steps, returns, lengths)
+            yield EpochResult(row, returns, lengths, training.digest())
 
 
 def _check_finite(metrics: UpdateMetrics, policy: Policy) -> None:

@@ -25,8 +25,8 @@ experiment = config.experiment(config.read("config.yaml"), "pendulum-demo", {})
 training = Training(experiment, 0, functools.partial(environment.make, experiment.env))
 while training.steps < 200:
     training.step(training.random_action())
-training.agent.update(training.replay, training.rng["replay"], 1)
-initial, rng = training.agent.arrays(), training.rng["replay"]
+training.agent.update(training.replay, training.streams["replay"], 1)
+initial, rng = training.agent.arrays(), training.streams["replay"]
 stream = rng.bit_generator.state
 
 def digest_updates():

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 from ddpg import environment
-from ddpg.core.evaluation import evaluate_policy, time_limit
+from ddpg.core.evaluation import evaluate_policy, get_time_limit
 from ddpg.core.streams import draw_seeds
 from ddpg.errors import EnvironmentFailed, UserError
 
@@ -59,8 +59,8 @@ def test_an_unknown_environment_is_refused_with_a_hint():
 
 def test_the_environments_own_time_limit_counts():
     env = environment.make("Pendulum-v1")
-    assert time_limit(env, 1000) == 200
-    assert time_limit(env, 150) == 150
+    assert get_time_limit(env, 1000) == 200
+    assert get_time_limit(env, 150) == 150
 
 
 def test_mujoco_prints_no_warning(tmp_path, monkeypatch, capfd):

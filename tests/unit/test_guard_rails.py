@@ -465,10 +465,10 @@ class Late(gym.Env):
 @pytest.mark.parametrize(
     ("shows", "message"),
     [
-        ("reward", "reward of step 10 of the episode before differs"),
-        ("next_obs", "next_obs of step 10 of the episode before differs"),
-        ("terminated", "terminated of step 10 of the episode before differs"),
-        ("truncated", "the episode before has another end than its step 9"),
+        ("reward", "reward of step 10 of the previous episode differs"),
+        ("next_obs", "next_obs of step 10 of the previous episode differs"),
+        ("terminated", "terminated of step 10 of the previous episode differs"),
+        ("truncated", "the previous episode does not end at step 9"),
     ],
 )
 def test_state_that_a_seed_does_not_set_is_seen_in_the_episode_before(

@@ -104,7 +104,7 @@ def test_products_have_the_gradients_of_matrix_products():
 
 
 def test_wrong_product_is_detected(monkeypatch):
-    monkeypatch.setattr("ddpg.core.selfcheck._product", lambda a, b, transpose_a=False: (
+    monkeypatch.setattr("ddpg.core.selfcheck.compute_product", lambda a, b, transpose_a=False: (
         tf.matmul(a, b, transpose_a=transpose_a) * (1 + 2**-22)
     ))  # fmt: skip
     assert (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ddpg.core.replay import Batch, ReplayBuffer, bytes_needed
+from ddpg.core.replay import Batch, ReplayBuffer, compute_replay_bytes
 
 OBS_DIM, ACT_DIM = 3, 2
 
@@ -113,5 +113,5 @@ def test_last_returns_copies():
 def test_buffer_uses_the_stated_memory():
     buffer = ReplayBuffer(100, OBS_DIM, ACT_DIM)
 
-    assert sum(array.nbytes for array in buffer.data) == bytes_needed(100, OBS_DIM, ACT_DIM)
+    assert sum(array.nbytes for array in buffer.data) == compute_replay_bytes(100, OBS_DIM, ACT_DIM)
     assert {array.dtype for array in buffer.data} == {np.dtype(np.float32)}
