@@ -44,7 +44,7 @@ def native_environment() -> dict[str, str]:
     chosen = {*kernels.VARIABLES, *kernels.UNSET, kernels.CAP_VARIABLE}
     native = {name: value for name, value in os.environ.items() if name not in chosen}
     native.pop("XLA_FLAGS", None)
-    if flags := kernels.user_xla_flags():
+    if flags := kernels.list_user_xla_flags():
         native["XLA_FLAGS"] = " ".join(flags)
     return native
 

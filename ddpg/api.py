@@ -73,11 +73,11 @@ def read_table(path: Path | str) -> pd.DataFrame:
 
 
 def summarize(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Final performance of each group of seeds, one row per group.
+    """Final returns of each group of seeds, one row per group.
 
-    `groups` holds a table of one of the functions that read, by the group's name.
-    Final performance is the mean of a seed's curve over its last 100,000 steps, of a short run over
-    its last third; the curve is the straight lines between its evaluations.
+    `groups` maps the name of each group to its table from a `read_*` function.
+    The final return of a seed is the mean of its curve over its last 100,000 steps, or the last
+    third of a shorter run; evaluations are interpolated linearly.
     `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high`
     their 95 % bootstrap intervals. Raises UserError for any other table.
     """
@@ -88,10 +88,11 @@ def summarize(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def compare(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Each pair of groups: a minus b, one row per pair.
 
-    `difference` is of the final performances (see `summarize`) over the last steps that both cover,
-    with its 95 % interval and p of Welch's test, alone and adjusted for the number of pairs.
-    `detectable_difference` is what these numbers of seeds detect with power 0.8; `seeds_to_settle`
-    is the number of seeds per group that would detect the observed difference. Raises UserError as
+    `difference` is of the final returns (see `summarize`) over the last steps that both cover, with
+    its 95 % interval and p of Welch's test, unadjusted and adjusted for the number of pairs.
+    `detectable_difference` is the minimum detectable effect (80 % power) with these numbers of
+    seeds; `seeds_to_settle` is the number of seeds per group at which the observed difference would
+    be the minimum detectable effect. Raises UserError as
     `summarize` does, and for fewer than two groups.
     """
     if len(groups) < 2:
@@ -103,8 +104,8 @@ def compare(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def draw(groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1) -> "Figure":
     """The learning curves of groups of seeds in one figure: means and standard deviations.
 
-    `smooth` is the width in epochs (odd) of the moving average over each seed's curve; of groups
-    with different epochs, the longest count. Raises UserError as `summarize` does.
+    `smooth` is the width in epochs (odd) of the moving average over each seed's curve. If groups
+    have epochs of different lengths, the longest is used. Raises UserError as `summarize` does.
     """
     if smooth < 1 or smooth % 2 == 0:
         raise UserError(f"smooth={smooth}: give an odd number of epochs, as 11")
@@ -137,7 +138,8 @@ def film(
     width: int | None = None,
     seconds: float = 60,
 ) -> float:
-    """Film one episode of a run's policy as `output` (.gif or .mp4); the return of what is shown.
+    """Film one episode of a run's policy as `output` (.gif or .mp4); returns the sum of rewards
+    over the frames shown.
 
     Frames are scaled to `width` pixels, if given; the film is at most `seconds` long.
     Raises UserError for another suffix, and if there is no renderer.
@@ -171,9 +173,11 @@ def _group(name: str, table: pd.DataFrame) -> SeedGroup:
     for column in ("experiment", "env"):
         if column in table and table[column].nunique() > 1:
             several = ", ".join(map(str, table[column].unique()))
-            raise UserError(f"{name!r}: several of {column} ({several}); make a group of each")
+            raise UserError(
+                f"{name!r}: more than one {column} ({several}); make one group for each"
+            )
     if table.duplicated(["seed", "env_interacts"]).any():
-        raise UserError(f"{name!r}: a seed appears twice; read its runs with one read_runs")
+        raise UserError(f"{name!r}: a seed appears twice; read all runs in one call of read_runs")
     curves.check_same_steps(
         (f"seed {seed} of {name!r}", own) for seed, own in table.groupby("seed")
     )

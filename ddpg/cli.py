@@ -62,9 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 or what `ddpg.errors` says."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("ddpg").setLevel(logging.INFO)
-    _let_print_anything()
+    _configure_output_encoding()
     try:
-        options = parser().parse_args(arguments)
+        options = build_parser().parse_args(arguments)
         check_image()
         options.command(options)
         return 0
@@ -74,18 +74,18 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ddpg: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output, `head` say, has left
+    except BrokenPipeError:  # the reader of stdout, such as `head`, has exited
         sys.stderr.close()
         return 0
     except OSError as error:
         if error.filename is None:
             raise
-        advice = "see to its permissions and its disk, or give another path"
+        advice = "check its permissions and the disk, or give another path"
         print(f"ddpg: {error.filename}: {error.strerror}; {advice}", file=sys.stderr)
         return UserError.exit_code
 
 
-def _let_print_anything() -> None:
+def _configure_output_encoding() -> None:
     """Print UTF-8, as in all files, whatever the locale and the names of files contain.
 
     Only a terminal of another encoding gets that encoding, and \\x escapes for what it lacks.
@@ -99,7 +99,7 @@ def _let_print_anything() -> None:
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-def parser(prog: str = "python -m ddpg") -> Parser:
+def build_parser(prog: str = "python -m ddpg") -> Parser:
     """The parser of every command, each with `command` set to its `run`."""
     top = Parser(prog=prog, description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")

@@ -63,8 +63,8 @@ class Experiment:
         canonical = json.dumps(self.hyperparameters(), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def record(self, seed: int) -> dict:
-        """A run's config.json; `exp_name` is what Spinning Up's plotting looks for."""
+    def to_config(self, seed: int) -> dict:
+        """The content of a run's config.json; Spinning Up's plotting looks for `exp_name`."""
         return dict(sorted({"exp_name": self.name, "seed": seed, **self.hyperparameters()}.items()))
 
 
@@ -86,8 +86,8 @@ class Settings(dict):
     def file_of(self, path: Sequence[str | int]) -> str:
         """The file that the value at `path` comes from.
 
-        A mapping is of the first file that has it, anything else of the last. Of a path that no
-        file has it is the file of the longest part of it.
+        For a mapping, the first file that defines it; for any other value, the last. If no file
+        defines the path, the file of its longest defined prefix.
         """
         for length in range(len(path), 0, -1):
             part = path[:length]
@@ -161,7 +161,7 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
             known_here = value["experiments"]
             refuse("factorial", "cells", f"no experiment {name!r} here{_hint(name, known_here)}")
         if cells.count(name) > 1:
-            refuse("factorial", "cells", f"{name!r} is there twice; give four experiments")
+            refuse("factorial", "cells", f"{name!r} appears twice; give four different experiments")
     groups = [*value["experiments"], *value.get("references", {})]
     for kind, pairs in value.get("pairs", {}).items():
         for name in itertools.chain.from_iterable(pairs):
@@ -212,7 +212,7 @@ def experiment(config: dict, name: str, overrides: dict | None = None) -> Experi
 
 
 def restore_experiment(settings: dict, where: str) -> tuple[Experiment, int]:
-    """The experiment and the seed of `Experiment.record`, which a run's config.json holds.
+    """The experiment and the seed of `Experiment.to_config`, which a run's config.json holds.
 
     Raises UserError if a key is missing or violates the schema.
     """
@@ -220,7 +220,7 @@ def restore_experiment(settings: dict, where: str) -> tuple[Experiment, int]:
     name, seed = own.pop("exp_name", None), own.pop("seed", None)
     if not isinstance(name, str) or type(seed) is not int:
         raise UserError(f"{where}: not a config.json of this package (no exp_name or no seed)")
-    # The name becomes a directory's, so it may not lead out of where results go.
+    # The name becomes a directory's, so it must not contain path separators.
     names = {"propertyNames": _schema()["properties"]["experiments"]["propertyNames"]}
     _validate({name: {}}, names, lambda path: where, prefix=("exp_name",))
     config = {"defaults": {}, "experiments": {name: {**own, "seeds": [seed]}}}
@@ -428,7 +428,7 @@ def _explain_number(value: Any) -> str | None:
     decimal = str(int(number)) if number.is_integer() else repr(number)
     if "." not in decimal:
         decimal = decimal.replace("e", ".0e")  # 1e-10 would again be text
-    return f"{value!r} is text to YAML; write it as a decimal, {decimal}"
+    return f"{value!r} is text in YAML; write it as a decimal, {decimal}"
 
 
 def _hint(word: str, known: Iterable[str]) -> str:

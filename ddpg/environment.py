@@ -22,7 +22,8 @@ def make(name: str, **options: Any) -> gym.Env:
 
     Raises UserError unless it exists, its observation space is a numeric Box of shape (n,), and its
     action space is a floating-point Box of shape (n,) with finite bounds. EnvironmentFailed, a
-    UserError, for any exception of its own code, here or later in `reset` and `step`.
+    UserError, for any exception of its own code and for results outside its spaces, here or later
+    in `reset`, `step` and `close`.
     """
     _import_mujoco()
     try:
@@ -50,7 +51,7 @@ LARGEST = float(np.finfo(np.float32).max)
 class OneLineErrors(gym.Wrapper):
     """Raises EnvironmentFailed, which names the environment, for any exception of its code.
 
-    It does so as well for whatever it returns that is not what its spaces promise.
+    Also for observations and rewards that do not match the spaces or are not finite.
     """
 
     def __init__(self, env: gym.Env, name: str):
@@ -73,7 +74,7 @@ class OneLineErrors(gym.Wrapper):
             obs, reward, terminated, truncated, info = self.env.step(action)
             number = float(reward)
             if not abs(number) <= LARGEST:  # nor NaN
-                raise _WrongResult(f"a reward of {number}, which is no finite float32 number")
+                raise _WrongResult(f"a reward of {number}, which is not a finite float32 number")
             return self._checked_obs(obs), number, bool(terminated), bool(truncated), info
         except (Exception, SystemExit) as error:
             raise _failure(self.name, "failed in step", error) from error
@@ -94,7 +95,7 @@ class OneLineErrors(gym.Wrapper):
 
 
 class _WrongResult(Exception):
-    """What an environment returned, and that is not what its spaces promise."""
+    """An environment returned a value outside its spaces."""
 
 
 def _short(value: Any) -> str:
@@ -126,8 +127,8 @@ def _check_actions(name: str, space: gym.Space) -> None:
     _check_box(name, "action", space)
     if not np.issubdtype(space.dtype, np.floating):
         raise UserError(
-            f"environment {name!r}: its actions are whole numbers ({space.dtype}); DDPG's are "
-            "continuous. Choose an environment whose action space is a Box of float32"
+            f"environment {name!r}: its actions are integers ({space.dtype}); DDPG needs "
+            "continuous ones. Choose an environment whose action space is a Box of float32"
         )
     if not space.is_bounded():
         raise UserError(
@@ -147,8 +148,8 @@ def _check_box(name: str, kind: str, space: gym.Space) -> None:
     if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1 or space.shape[0] == 0:
         shape = f" of shape {space.shape}" if isinstance(space, gym.spaces.Box) else ""
         raise UserError(
-            f"environment {name!r}: its {kind} space is {type(space).__name__}{shape}; DDPG here "
-            "needs a Box of one dimension, as Pendulum-v1 and HalfCheetah-v5 have"
+            f"environment {name!r}: its {kind} space is {type(space).__name__}{shape}; DDPG "
+            "needs a Box of shape (n,), as Pendulum-v1 and HalfCheetah-v5 have"
         )
 
 

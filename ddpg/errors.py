@@ -8,7 +8,7 @@ class UserError(Exception):
 
 
 class EnvironmentFailed(UserError):
-    """An environment's own code raised an exception, which is the cause."""
+    """An environment raised an exception (`__cause__`), or returned a value outside its spaces."""
 
 
 class OtherRun(UserError):
@@ -33,6 +33,6 @@ class Mismatch(Exception):
     exit_code = 1
 
 
-# Exit codes of failures that repeat if the same command is given again. Python itself exits with 1
-# if it crashes.
+# Exit codes of permanent failures: the same command would fail again. Python itself exits with 1 if
+# it crashes.
 FINAL = {UserError.exit_code, Diverged.exit_code}

@@ -29,7 +29,7 @@ class Trained(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class _Settings:
-    """The keys that are read of a run's config.json, if there is one."""
+    """The keys of a run's config.json that this module reads, if there is one."""
 
     env: str | None = None
     hidden_sizes: tuple[int, ...] = ()
@@ -48,18 +48,22 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
         settings = read_record(_Settings, run.config_path)
     name = settings.env if env is None else env
     if name is None:
-        raise UserError(f"{source}: no config.json beside it names the environment; give --env")
-    space = environment.make(name).action_space
+        raise UserError(
+            f"{source}: no environment is known, because there is no config.json next to it; give "
+            "--env"
+        )
+    env_of_policy = environment.make(name)
+    space = env_of_policy.action_space
     if source.is_dir() and not run.policy_path.exists():
         policy = _read_policy_of_checkpoint(run, len(settings.hidden_sizes), space)
     else:
         policy = load_policy(run.policy_path if source.is_dir() else source)
-    obs_dim = environment.make(name).observation_space.shape[0]
+    obs_dim = env_of_policy.observation_space.shape[0]
     needed = (len(policy.weights[0]), len(policy.scale))
     if needed != (obs_dim, space.shape[0]):
         raise UserError(
-            f"{source}: the policy observes {needed[0]} and acts in {needed[1]} dimensions, "
-            f"{name} has {obs_dim} and {space.shape[0]}; give its own environment with --env"
+            f"{source}: the policy has {needed[0]} observations and {needed[1]} actions, {name} "
+            f"has {obs_dim} and {space.shape[0]}; give the policy's environment with --env"
         )
     return Trained(policy, name, settings.max_ep_len)
 
@@ -149,7 +153,7 @@ def _read_policy_of_checkpoint(
     state = read_newest_state(run.checkpoint_path)
     if state is None:
         raise UserError(f"{run}: neither policy.npz nor a checkpoint is there")
-    # The agent's state begins with the actor's weights and biases, layer by layer.
+    # The agent's state begins with the actor's parameters: a weight and a bias for each layer.
     params = state.snapshot.agent[: 2 * (hidden_layers + 1)]
     actions = ActionSpace(space)
-    return Policy(params[::2], params[1::2], actions.scale, actions.offset)
+    return Policy.from_params(params, actions.scale, actions.offset)

@@ -44,7 +44,7 @@ UNSET = (
 CAP_VARIABLE, CAP = "ONEDNN_MAX_CPU_ISA", "AVX2"
 NEEDED = {"avx2", "fma"}
 
-_imported_before: list[str] = []  # what had chosen its kernels before they could be pinned
+_imported_before: list[str] = []  # packages imported before `pin` ran
 
 
 def pin(environ: MutableMapping[str, str] = os.environ) -> None:
@@ -52,7 +52,7 @@ def pin(environ: MutableMapping[str, str] = os.environ) -> None:
     if not is_portable():
         return
     wanted: dict[str, str | None] = {**VARIABLES, **dict.fromkeys(UNSET)}
-    wanted["XLA_FLAGS"] = " ".join([*user_xla_flags(environ), *XLA_FLAGS])
+    wanted["XLA_FLAGS"] = " ".join([*list_user_xla_flags(environ), *XLA_FLAGS])
     if environ.get(CAP_VARIABLE) != CAP:
         wanted[CAP_VARIABLE] = None
     changed = {name: value for name, value in wanted.items() if environ.get(name) != value}
@@ -73,7 +73,7 @@ def require_pinned() -> None:
         )
 
 
-def user_xla_flags(environ: MutableMapping[str, str] = os.environ) -> list[str]:
+def list_user_xla_flags(environ: MutableMapping[str, str] = os.environ) -> list[str]:
     """The flags of XLA_FLAGS that this package does not set; XLA_FLAGS may also name a file."""
     text = environ.get("XLA_FLAGS", "").strip()
     if text and not text.startswith("-"):
@@ -91,9 +91,9 @@ def user_xla_flags(environ: MutableMapping[str, str] = os.environ) -> list[str]:
 def check_xla_flags() -> None:
     """UserError if XLA does not know a flag of the user's, which would abort the process.
 
-    Asks another process, which takes seconds, and only if there is such a flag.
+    Tests them in a subprocess, which takes seconds, and only if the user has set any.
     """
-    flags = user_xla_flags()
+    flags = list_user_xla_flags()
     if not flags:
         return
     compile_nothing = (
@@ -114,11 +114,11 @@ def check_xla_flags() -> None:
 
 
 def is_portable() -> bool:
-    """Whether this processor has AVX2 and FMA, so that its bytes can be those of all others."""
-    return processor_flags() >= NEEDED
+    """Whether this processor has AVX2 and FMA, as bitwise equality across processors requires."""
+    return read_processor_flags() >= NEEDED
 
 
-def processor_flags() -> set[str]:
+def read_processor_flags() -> set[str]:
     """The instruction sets that the system lets programs use (Linux on x86-64; else none)."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -130,12 +130,12 @@ def processor_flags() -> set[str]:
 
 
 def is_capped() -> bool:
-    """Whether oneDNN is held to its AVX2 kernels."""
+    """Whether oneDNN is limited to its AVX2 kernels."""
     return os.environ.get(CAP_VARIABLE) == CAP
 
 
 def restart_capped() -> None:
-    """Replace this process by the same command with oneDNN held to AVX2. Does not return."""
+    """Replace this process by the same command with oneDNN limited to AVX2. Does not return."""
     os.environ[CAP_VARIABLE] = CAP
     sys.stdout.flush()
     sys.stderr.flush()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ddpg.config import Experiment
-from ddpg.stopping import leave_closed_terminal
+from ddpg.stopping import discard_closed_terminals
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
             steps_before = max(0, steps - experiment.steps_per_epoch)
         speed = (steps - steps_before) / (time.perf_counter() - started)
         left = (experiment.total_steps - steps) / speed
-        return f"{row['AverageTestEpRet']:.1f}", f"{speed:,.0f}", duration(left)
+        return f"{row['AverageTestEpRet']:.1f}", f"{speed:,.0f}", format_duration(left)
 
     if not sys.stderr.isatty():
 
@@ -58,19 +58,19 @@ def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
         task = bar.add_task(title, total=experiment.epochs, speed="-", ret="-", left="-")
 
         def report(steps: int, row: dict[str, float]) -> None:
-            leave_closed_terminal()  # under nohup the training outlives its terminal
+            discard_closed_terminals()  # under nohup, training continues after the terminal closes
             test_return, speed, left = describe(steps, row)
             bar.update(task, completed=row["Epoch"], speed=speed, ret=test_return, left=left)
 
         yield report
 
 
-def console() -> Console:
+def make_console() -> Console:
     """A console for tables: as wide as the terminal; 130 columns without one."""
     return Console(width=None if sys.stdout.isatty() else 130)
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as 1 h 02 min, 3 min 04 s or 5 s."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -35,7 +35,7 @@ class Stop:
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[Stop]:
+def catch_stop_signals() -> Iterator[Stop]:
     """Yields a `Stop` that each of SIGNALS sets, instead of ending the process.
 
     A second Ctrl-C ends the process at once, without saving; the run then resumes from its last
@@ -47,7 +47,7 @@ def stop_signals() -> Iterator[Stop]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked_at
-        leave_closed_terminal()
+        discard_closed_terminals()
         now = time.monotonic()
         if not stop.asked:
             stop.asked, asked_at = True, now
@@ -65,7 +65,7 @@ def stop_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def leave_closed_terminal() -> None:
+def discard_closed_terminals() -> None:
     """Discard output once its terminal is closed: writing there would raise an error."""
     for descriptor in [d for d in _terminals if not os.isatty(d)]:
         _terminals.remove(descriptor)

@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
-# More values than any configuration has. Aliases of aliases can make more than a computer can hold.
-MOST_VALUES = 1_000_000
+# More values than any configuration has. Nested aliases grow exponentially ("billion laughs").
+MAX_VALUES = 1_000_000
 
-# Brackets within brackets; PyYAML's time grows with the square of their number.
-DEEPEST = 100
+# Maximum nesting of [...] and {...}: PyYAML's parsing time is quadratic in it.
+MAX_NESTING = 100
 
 MERGE, TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
@@ -22,17 +22,17 @@ MERGE, TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 def load(text: str) -> Any:
     """The value of a YAML text.
 
-    Raises yaml.YAMLError if the text is not YAML, a key appears twice in a mapping, an integer is
-    octal (010) or sexagesimal (1:30), an alias refers to an anchor that contains it, or aliases
-    repeat more than MOST_VALUES values.
+    Raises yaml.YAMLError if the text is not YAML, a key appears twice in a mapping or is not a
+    scalar, an integer is octal (010) or sexagesimal (1:30), an alias refers to an anchor that
+    contains it, aliases repeat more than MAX_VALUES values, or collections are nested too deeply.
     """
     try:
         value = yaml.load(text, Loader=_Loader)
-        if _count(value, {}) > MOST_VALUES:
-            raise yaml.YAMLError(f"its aliases (*name) repeat more than {MOST_VALUES:,} values")
+        if _count(value, {}) > MAX_VALUES:
+            raise yaml.YAMLError(f"its aliases (*name) repeat more than {MAX_VALUES:,} values")
         return value
     except RecursionError:
-        raise yaml.YAMLError("nested too deep") from None
+        raise yaml.YAMLError("nested too deeply") from None
 
 
 def _count(value: Any, known: dict[int, int]) -> int:
@@ -51,8 +51,8 @@ class _Loader(yaml.SafeLoader):
         self.unfinished: list[str | None] = []  # anchors whose value is being read
 
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803  (named by PyYAML)
-        if self.flow_level >= DEEPEST:
-            raise yaml.YAMLError("nested too deep")
+        if self.flow_level >= MAX_NESTING:
+            raise yaml.YAMLError("nested too deeply")
         super().fetch_flow_collection_start(TokenClass)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
@@ -89,10 +89,10 @@ class _Loader(yaml.SafeLoader):
         """An int or a float; refuses octal and sexagesimal numbers of YAML 1.1."""
         written = node.value.lstrip("+-").replace("_", "")
         if ":" in written:
-            problem = "counts in sixties to YAML; write a decimal, or a text in quotes"
+            problem = "is a base-60 number in YAML; write a decimal number, or put it in quotes"
             raise _error(f"{node.value} {problem}", node)
         if written.isdigit() and written.startswith("0") and written != "0":
-            raise _error(f"{node.value} is octal to YAML; write it without the leading 0", node)
+            raise _error(f"{node.value} is octal in YAML; write it without the leading 0", node)
         construct = super().construct_yaml_int
         if node.tag.endswith(":float"):
             construct = super().construct_yaml_float

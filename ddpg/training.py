@@ -17,19 +17,26 @@ from ddpg.core.training import NonFinite, NotRestored, Training, check_weights, 
 from ddpg.errors import Diverged, Interrupted, OtherRun, UserError
 from ddpg.files import DISK_ERRORS, json_bytes, write_atomically
 from ddpg.memory import refuse_beyond_memory
-from ddpg.portability import determine_platform
+from ddpg.portability import Platform, determine_platform
 from ddpg.probe import describe_hidden_state
 from ddpg.progress import Report
 from ddpg.runs import provenance
 from ddpg.runs.checkpoint import Checkpoints, Damaged
-from ddpg.runs.directory import CONFIG, POLICY, RunDirectory, explain_restart
+from ddpg.runs.directory import (
+    ALREADY_FINISHED,
+    CONFIG,
+    MOVED_TO,
+    POLICY,
+    RunDirectory,
+    explain_restart,
+)
 from ddpg.runs.logger import Logger
 from ddpg.runs.policy_file import policy_to_bytes
 from ddpg.runs.record import Identity, RunRecord, Session
 from ddpg.runs.results import restore_results, write_results
 from ddpg.runs.run_state import RunState
 from ddpg.runs.typed_json import to_json
-from ddpg.stopping import Stop, stop_signals
+from ddpg.stopping import Stop, catch_stop_signals
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +59,15 @@ def train(
     Returns the record of the finished run. Raises UserError, Diverged, or Interrupted.
     """
     try:
-        with stop_signals() as stop, threadpool_limits(1):
-            training = make_training(
-                experiment, seed
-            )  # raises on bad input before anything is written
-            platform, kernels = determine_platform(training)
+        with catch_stop_signals() as stop, threadpool_limits(1):
+            # Raises on bad input before anything is written.
+            training = make_training(experiment, seed)
             own = RunDirectory(directory)
-            run = _Run(experiment, seed, own, training, platform, kernels)
+            run = _Run(experiment, seed, own, training, determine_platform(training))
             with own.claim():
                 restore_results(own)
                 if restart and (aside := own.set_aside()):
-                    log.info("what was in %s is now in %s", directory, aside)
+                    log.info("moved the earlier run in %s to %s", directory, aside)
                 with own.record_failure():
                     if record := run.find_finished_or_resume(restart_edited):
                         return record
@@ -71,7 +76,7 @@ def train(
         if error.errno not in DISK_ERRORS:
             raise
         raise Interrupted(
-            f"{directory}: {error.strerror}; the last checkpoint is kept: see to the disk and give "
+            f"{directory}: {error.strerror}; the last checkpoint is kept: check the disk and run "
             "the same command again"
         ) from None
 
@@ -110,12 +115,11 @@ class _Run:
         seed: int,
         directory: RunDirectory,
         training: Training,
-        platform: str,
-        kernels: str,
+        platform: Platform,
     ):
         self.experiment, self.seed, self.directory = experiment, seed, directory
-        self.training, self.kernels = training, kernels
-        self.identity = provenance.make_identity(experiment, seed, platform)
+        self.training, self.kernels = training, platform.kernels
+        self.identity = provenance.make_identity(experiment, seed, platform.name)
         self.logger = Logger(directory.path, experiment.name, seed)
         self.checkpoints = Checkpoints(directory.checkpoint_path)
         self.sessions: tuple[Session, ...] = ()
@@ -142,7 +146,7 @@ class _Run:
         except Damaged as error:
             reason = error
         aside = self.directory.set_aside()
-        log.warning("%s; that is now in %s, and the run starts from its beginning", reason, aside)
+        log.warning("%s%s%s; starting from step 0", reason, MOVED_TO, aside)
         self._resume_or_begin()
         return None
 
@@ -167,7 +171,7 @@ class _Run:
             return None
         self.checkpoints.remove()  # the run may have been killed just before this last step
         again = explain_restart(self.directory.path)
-        log.info("%s: already finished; train it again %s", self.directory, again)
+        log.info("%s%strain it again %s", self.directory, ALREADY_FINISHED, again)
         return record
 
     def _resume_or_begin(self) -> None:
@@ -175,13 +179,13 @@ class _Run:
         if self.checkpoints.exist():
             self._resume()
         else:
-            _refuse_other_files(self.directory, self.experiment.record(self.seed))
+            _refuse_other_files(self.directory, self.experiment.to_config(self.seed))
             self._warn_of_hidden_state()
 
     def train(self, stop: Stop, checkpoint_every: int, report: Report) -> RunRecord:
         """Train to the end, and write the results."""
         self.sessions += (_session(self.training.steps),)
-        settings = json_bytes(self.experiment.record(self.seed))
+        settings = json_bytes(self.experiment.to_config(self.seed))
         write_atomically(self.directory.config_path, settings)
 
         self.clock = Clock(self.clock.seconds)
@@ -268,7 +272,7 @@ class _Run:
         check_weights(agent)
         contents = {
             **self.logger.contents(),
-            CONFIG: json_bytes(self.experiment.record(self.seed)),
+            CONFIG: json_bytes(self.experiment.to_config(self.seed)),
             POLICY: policy_to_bytes(training.agent.policy()),
         }
         record = RunRecord(

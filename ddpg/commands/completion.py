@@ -42,9 +42,9 @@ def make_script(shell: str) -> str:
         raise UserError(
             "the package shtab is not installed; use the environment that `make` sets up"
         ) from None
-    from ddpg.cli import parser
+    from ddpg.cli import build_parser
 
-    top = parser(NAME)
+    top = build_parser(NAME)
     _complete_paths(top, shtab)
     function = _FUNCTIONS[shell].format(name=NAME, python=shlex.quote(sys.executable))
     return f"{shtab.complete(top, shell)}\n{function}"

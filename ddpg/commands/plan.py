@@ -191,7 +191,7 @@ def print_plan(
     from rich import box
     from rich.table import Table
 
-    from ddpg.progress import console
+    from ddpg.progress import make_console
 
     table = Table(
         box=box.SIMPLE, title="What training every experiment costs", title_justify="left"
@@ -216,7 +216,7 @@ def print_plan(
             _format(row["disk"], 1e6, ".2f", " MB"),
             _describe_speed(row),
         )
-    out = console()
+    out = make_console()
     out.print(table)
     total = sum(row["core_hours"] or 0 for row in rows)
     unknown = [row["experiment"] for row in rows if row["core_hours"] is None]

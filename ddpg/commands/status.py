@@ -32,7 +32,7 @@ def make_table(root: Path) -> "Table":
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
-    from ddpg.progress import duration
+    from ddpg.progress import format_duration
     from ddpg.runs.status import FAILED, FINISHED, INTERRUPTED, RUNNING, survey_runs
 
     styles = {RUNNING: "cyan", FINISHED: "green", INTERRUPTED: "yellow", FAILED: "red"}
@@ -57,7 +57,7 @@ def make_table(root: Path) -> "Table":
             ProgressBar(total=s.epochs, completed=s.epoch, width=12),
             "-" if s.speed is None else f"{s.speed:,.0f}",
             "-" if s.test_return is None else f"{s.test_return:,.1f}",
-            "-" if s.seconds_left is None else duration(s.seconds_left),
+            "-" if s.seconds_left is None else format_duration(s.seconds_left),
             f"[{styles[s.state]}]{s.state}",
         )
     if skipped:
@@ -69,15 +69,15 @@ def print_statuses(root: Path, watch: bool = False, every: float = 2.0) -> None:
     """Print the table; with `watch`, again every `every` seconds until Ctrl-C."""
     from rich.live import Live
 
-    from ddpg.progress import console
+    from ddpg.progress import make_console
 
     if not watch:
-        console().print(make_table(root))
+        make_console().print(make_table(root))
         return
     while not root.is_dir():  # the first run may not have begun
         time.sleep(every)
     try:
-        with Live(make_table(root), console=console(), auto_refresh=False) as live:
+        with Live(make_table(root), console=make_console(), auto_refresh=False) as live:
             while True:
                 time.sleep(every)
                 live.update(make_table(root), refresh=True)

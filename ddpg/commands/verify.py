@@ -10,7 +10,7 @@ from ddpg.commands.arguments import positive_number
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import Mismatch
-from ddpg.progress import duration
+from ddpg.progress import format_duration
 from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.record import RunRecord
@@ -84,7 +84,7 @@ def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:
         "gpu": ", ".join(machine.gpu) or "none",
         "variables": ", ".join(f"{k}={v}" for k, v in machine.variables.items()) or "none",
         "when": f"{started:%Y-%m-%d %H:%M} to {finished:%Y-%m-%d %H:%M %Z}, {how_often}",
-        "how long": f"{duration(record.seconds)} at {record.steps_per_second:,} steps/s",
+        "how long": f"{format_duration(record.seconds)} at {record.steps_per_second:,} steps/s",
         "weights": record.weights_sha256,
     }
     state = f"{len(problems)} problem(s)" if problems else "every file is what the run wrote"

@@ -224,6 +224,11 @@ def list_result_files(record: RunRecord) -> list[str]:
     return [name for name in RESULT_FILES if name not in _ADDED_LATER or name in record.files]
 
 
+# Parts of log messages of a training, which Snakemake repeats (workflow/rules/jobs.smk).
+MOVED_TO = "; moved it to "
+ALREADY_FINISHED = ": already finished; "
+
+
 def explain_restart(directory: Path) -> str:
     """How to start a run from its beginning, in words, by hand and through Snakemake."""
     return f"with --restart, or in Snakemake by moving {directory} away"

@@ -116,7 +116,7 @@ def describe_machine() -> Machine:
 def read_kernel_variables() -> dict[str, str]:
     """Environment variables of the user that can change bytes, including XLA flags."""
     found = {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
-    if flags := kernels.user_xla_flags():
+    if flags := kernels.list_user_xla_flags():
         found["XLA_FLAGS"] = " ".join(flags)
     return found
 

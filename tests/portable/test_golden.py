@@ -24,6 +24,6 @@ def test_bytes_change_only_with_the_version():
 
 @pytest.mark.parametrize("isa", ["AVX2", "SSE41"])
 def test_the_environment_does_not_choose_kernels(isa):
-    """With oneDNN held to AVX2, and with variables that ask for what would change bytes."""
+    """With oneDNN limited to AVX2, and with variables that ask for what would change bytes."""
     prefixes = ("noise", "updates", "run HalfCheetah")
     assert compute(prefixes, **(HOSTILE | {"ONEDNN_MAX_CPU_ISA": isa})) == expected(prefixes)

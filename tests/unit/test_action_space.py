@@ -51,8 +51,8 @@ class Spaces(gym.Env):
 @pytest.mark.parametrize(
     ("box", "message"),
     [
-        (gym.spaces.Box(0, 10, (1,), np.int64), "its actions are whole numbers (int64)"),
-        (gym.spaces.Box(0, 255, (1,), np.uint8), "its actions are whole numbers (uint8)"),
+        (gym.spaces.Box(0, 10, (1,), np.int64), "its actions are integers (int64)"),
+        (gym.spaces.Box(0, 255, (1,), np.uint8), "its actions are integers (uint8)"),
         (gym.spaces.Box(-np.inf, np.inf, (1,)), "its action bounds are infinite"),
         (gym.spaces.Box(-1e300, 1e300, (1,), np.float64), "beyond float32"),
         (gym.spaces.Box(0.1, 0.1 + 1e-12, (1,), np.float64), "no float32 lies between"),

@@ -102,7 +102,7 @@ def test_evaluate_is_deterministic():
         (lambda t: api.summarize({"a": t.iloc[:-1]}), "seed 20 of 'a' has 49"),
         (
             lambda t: api.summarize({"a": t.assign(env=["x"] + ["y"] * (len(t) - 1))}),
-            r"several of env \(x, y\)",
+            r"more than one env \(x, y\)",
         ),
         (lambda t: api.draw({"a": t}, smooth=2), "smooth=2: give an odd number"),
         (lambda t: api.evaluate(SEED, episodes=0), "episodes=0: give 1 or more"),

@@ -165,7 +165,7 @@ def test_read_claims_applies_slack_and_defaults(tmp_path):
         ),
         ({"expected": {"slack": 0.1}}, "0.expected: give `at_least`, `at_most` or both"),
         ({"expected": {"at_least": 2, "at_most": 1}}, "at_least 2 is above at_most 1"),
-        ({"expected": {"at_least": "1"}}, "claims.0.expected.at_least: '1' is text to YAML"),
+        ({"expected": {"at_least": "1"}}, "claims.0.expected.at_least: '1' is text in YAML"),
         ({"expected": {"at_leest": 1}}, "unknown key 'at_leest'; did you mean 'at_least'"),
         ({"statement": "a\nb"}, "claims.0.statement: 'a\\nb' is not allowed (Text on one line)"),
     ],

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ddpg import config, environment, evaluation
-from ddpg.cli import main, parser
+from ddpg.cli import build_parser, main
 from ddpg.core.policy import Policy
 from ddpg.runs.policy_file import policy_to_bytes
 
@@ -68,14 +68,16 @@ def test_no_part_of_a_command_line_is_ignored(capfd, arguments, message):
 
 
 def test_repeated_list_options_are_concatenated():
-    options = parser().parse_args(
+    options = build_parser().parse_args(
         [*TRAIN, "--output", "x", "--set", "a=1", "b=2", "--config", "one", "--set", "c=3",
          "--config", "two", "three"]
     )  # fmt: skip
     assert (options.set, options.config) == (["a=1", "b=2", "c=3"], ["one", "two", "three"])
-    options = parser().parse_args(["verdict", "--fresh", "a", "--fresh", "b", "--output", "x"])
+    options = build_parser().parse_args(
+        ["verdict", "--fresh", "a", "--fresh", "b", "--output", "x"]
+    )
     assert (options.fresh, options.published) == ([Path("a"), Path("b")], [])
-    assert parser().parse_args(["plan"]).config == ["config.yaml"]
+    assert build_parser().parse_args(["plan"]).config == ["config.yaml"]
 
 
 def test_unknown_seed_names_the_file_of_the_seeds(tmp_path, capfd):
@@ -110,7 +112,10 @@ def test_unwritable_directory_is_one_line(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evaluate", "nowhere"], "nowhere: no config.json beside it"),
+        (
+            ["evaluate", "nowhere"],
+            "nowhere: no environment is known, because there is no config.json",
+        ),
         (["evaluate", "nowhere", "--env", "Pendulum-v1"], "nowhere: no such policy"),
         (["evaluate", "README.md", "--env", "Pendulum-v1"], "not a policy of this package"),
         (["record", "results", "--output", "film.avi"], "config.json"),
@@ -172,7 +177,7 @@ def test_evaluate_refuses_another_environment(tmp_path, capfd):
     directory = make_run(tmp_path / "run")
     code, _, err = run(capfd, "evaluate", directory, "--env", "HalfCheetah-v5")
     assert code == 2
-    assert "observes 3 and acts in 1 dimensions, HalfCheetah-v5 has 17 and 6" in err
+    assert "the policy has 3 observations and 1 actions, HalfCheetah-v5 has 17 and 6" in err
 
 
 @pytest.mark.parametrize("suffix", ["gif", "mp4"])

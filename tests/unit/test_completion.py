@@ -5,9 +5,9 @@ import subprocess
 import pytest
 from helpers.checkout import ROOT
 
-from ddpg.cli import main, parser
+from ddpg.cli import build_parser, main
 
-COMMANDS = next(a.choices for a in parser()._actions if a.dest == "==SUPPRESS==" or a.choices)
+COMMANDS = next(a.choices for a in build_parser()._actions if a.dest == "==SUPPRESS==" or a.choices)
 
 
 def script(shell, capfd):

@@ -147,8 +147,14 @@ def play(env):
         (lambda: (np.array(["a", "b", "c"]), *GOOD[1:]), "Error: "),
         (lambda: (ZERO, None, False, False, {}), "TypeError: float"),
         (lambda: (ZERO, np.zeros(2), False, False, {}), "TypeError: only "),
-        (lambda: (ZERO, math.nan, False, False, {}), "a reward of nan, which is no finite float32"),
-        (lambda: (ZERO, 1e39, False, False, {}), r"a reward of 1e\+39, which is no finite float32"),
+        (
+            lambda: (ZERO, math.nan, False, False, {}),
+            "a reward of nan, which is not a finite float32",
+        ),
+        (
+            lambda: (ZERO, 1e39, False, False, {}),
+            r"a reward of 1e\+39, which is not a finite float32",
+        ),
         (lambda: (ZERO, 0.0, np.zeros(2), False, {}), "ValueError: "),
     ],
 )

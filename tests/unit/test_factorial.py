@@ -200,7 +200,10 @@ def test_factorial_figure_of_partial_data_lists_missing_seeds(tmp_path, monkeypa
     ("cells", "message"),
     [
         ([[CELLS[0], CELLS[1]], [CELLS[2], "halfcheetah"]], "no experiment 'halfcheetah' here"),
-        ([[CELLS[0], CELLS[1]], [CELLS[2], CELLS[0]]], f"{CELLS[0]!r} is there twice"),
+        (
+            [[CELLS[0], CELLS[1]], [CELLS[2], CELLS[0]]],
+            f"{CELLS[0]!r} appears twice; give four different",
+        ),
         ([[CELLS[0], CELLS[1]]], "is too short"),
     ],
 )

@@ -241,7 +241,7 @@ def test_run_with_only_damaged_checkpoints_starts_over(tmp_path, expected, caplo
     left = contents(run).values()
     train(experiment(), 0, run)
     assert (
-        f"{run / 'checkpoint'}: no checkpoint there is undamaged; that is now in "
+        f"{run / 'checkpoint'}: no checkpoint there is undamaged; moved it to "
         f"{run / 'set_aside_1'}, and the run starts from its beginning" in caplog.messages
     )
     shutil.move(run / "set_aside_1", tmp_path / "aside")
@@ -265,7 +265,7 @@ def test_a_run_of_another_configuration_is_set_aside(tmp_path, expected, caplog,
         train(experiment(), 0, run)
     left = contents(run)
     train(experiment(), 0, run, restart_edited=True)
-    assert f"; that is now in {run / 'set_aside_1'}, and the run starts" in caplog.text
+    assert f"; moved it to {run / 'set_aside_1'}, and the run starts" in caplog.text
     aside = shutil.move(run / "set_aside_1", tmp_path / "aside")
     assert results(run) == expected
     assert {*left.values()} <= {*contents(aside).values()}
@@ -280,7 +280,7 @@ def test_a_run_of_another_configuration_is_set_aside(tmp_path, expected, caplog,
 def test_results_of_another_program_are_not_overwritten(tmp_path):
     (tmp_path / "progress.txt").write_text("Epoch\tAverageEpRet\n1\t0.0\n")
     refused(tmp_path, "holds a run that is not this package's")
-    settings = experiment(pi_lr=0.5).record(0)
+    settings = experiment(pi_lr=0.5).to_config(0)
     (tmp_path / "config.json").write_text(json.dumps(settings))
     refused(tmp_path, "of another configuration (pi_lr: 0.5 -> 0.001)")
 

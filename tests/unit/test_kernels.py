@@ -44,9 +44,10 @@ def test_onednn_may_be_limited_to_avx2():
 
 def test_xla_flags_may_come_from_a_file(tmp_path):
     (tmp_path / "flags").write_text("--xla_dump_to=x\n--xla_cpu_max_isa=AVX\n")
-    assert kernels.user_xla_flags({"XLA_FLAGS": str(tmp_path / "flags")}) == ["--xla_dump_to=x"]
+    flags = kernels.list_user_xla_flags({"XLA_FLAGS": str(tmp_path / "flags")})
+    assert flags == ["--xla_dump_to=x"]
     with pytest.raises(UserError, match="neither flags nor a file of flags"):
-        kernels.user_xla_flags({"XLA_FLAGS": str(tmp_path / "missing")})
+        kernels.list_user_xla_flags({"XLA_FLAGS": str(tmp_path / "missing")})
 
 
 def test_nothing_is_pinned_without_avx2(monkeypatch):
@@ -135,5 +136,5 @@ def test_differing_kernels_restart_the_command_capped(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("restarting with oneDNN limited to AVX2") == 1
     record = (tmp_path / "run/run.json").read_text()
-    assert '"kernels": "pinned, oneDNN held to AVX2"' in record
+    assert '"kernels": "pinned, oneDNN limited to AVX2"' in record
     assert '"platform": "x86-64-v3"' in record

@@ -109,24 +109,24 @@ NO_LIMIT_V1 = 2**63 - 4096
 )
 def test_available_memory(monkeypatch, expected, files):
     everything = MACHINE | files
-    monkeypatch.setattr(memory, "_text", lambda path: everything.get(str(path), ""))
-    assert memory.available_memory() == expected
+    monkeypatch.setattr(memory, "_read_system_file", lambda path: everything.get(str(path), ""))
+    assert memory.measure_available_memory() == expected
 
 
 def test_a_mount_point_with_a_space(monkeypatch):
     mount = r"30 24 0:26 / /sys/fs/my\040groups rw - cgroup2 cgroup2 rw" + "\n"
     files = MACHINE | {"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": mount}
     files |= {"/sys/fs/my groups/memory.max": "1000\n", "/sys/fs/my groups/memory.current": "400\n"}
-    monkeypatch.setattr(memory, "_text", lambda path: files.get(str(path), ""))
-    assert memory.available_memory() == 600
+    monkeypatch.setattr(memory, "_read_system_file", lambda path: files.get(str(path), ""))
+    assert memory.measure_available_memory() == 600
 
 
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
 def test_a_limit_of_the_process(limit):
     """With a limit as `ulimit` sets it, half of the reported memory can be allocated, twice not."""
     program = (
-        "import mmap, resource; from ddpg.memory import available_memory\n"
-        f"resource.setrlimit(resource.{limit}, ({G}, {G})); rest = available_memory()\n"
+        "import mmap, resource; from ddpg.memory import measure_available_memory\n"
+        f"resource.setrlimit(resource.{limit}, ({G}, {G})); rest = measure_available_memory()\n"
         f"assert 0 < rest < {G}, rest\n"
         "part = mmap.mmap(-1, rest // 2, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS); part.close()\n"
         "mmap.mmap(-1, 2 * rest, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)"
@@ -138,20 +138,22 @@ def test_a_limit_of_the_process(limit):
     assert "line 5" in done.stderr
 
 
-@pytest.mark.skipif(memory.available_memory() is None, reason="the system does not report it")
+@pytest.mark.skipif(
+    memory.measure_available_memory() is None, reason="the system does not report it"
+)
 def test_this_machine():
-    assert 0 < memory.available_memory() <= psutil.virtual_memory().total
+    assert 0 < memory.measure_available_memory() <= psutil.virtual_memory().total
 
 
 def test_sufficient_memory_is_accepted(monkeypatch):
-    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
+    monkeypatch.setattr(memory, "measure_available_memory", lambda: 1000)
     memory.refuse_beyond_memory(1000, "replay_size", "7 transitions")
-    monkeypatch.setattr(memory, "available_memory", lambda: None)
+    monkeypatch.setattr(memory, "measure_available_memory", lambda: None)
     memory.refuse_beyond_memory(10**15, "replay_size", "7 transitions")
 
 
 def test_one_byte_beyond_available_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(memory, "available_memory", lambda: 2 * 10**9 - 1)
+    monkeypatch.setattr(memory, "measure_available_memory", lambda: 2 * 10**9 - 1)
     with pytest.raises(UserError) as error:
         memory.refuse_beyond_memory(2 * 10**9, "replay_size", "7 transitions")
     assert str(error.value) == (

@@ -11,7 +11,7 @@ import pytest
 from helpers.checkout import ROOT
 
 from ddpg import stopping
-from ddpg.stopping import SIGNALS, stop_signals
+from ddpg.stopping import SIGNALS, catch_stop_signals
 
 pytestmark = pytest.mark.usefixtures("sighup_ends")
 
@@ -23,7 +23,7 @@ SMALL = (
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_stop_signals_are_recorded(number):
-    with stop_signals() as stop:
+    with catch_stop_signals() as stop:
         assert not stop.asked
         os.kill(os.getpid(), number)
         assert stop.asked
@@ -32,7 +32,7 @@ def test_stop_signals_are_recorded(number):
 
 def test_signal_handlers_are_restored():
     before = [signal.getsignal(number) for number in SIGNALS]
-    with stop_signals():
+    with catch_stop_signals():
         assert not {*map(signal.getsignal, SIGNALS)} & {*before}
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
@@ -41,7 +41,7 @@ def test_signal_handlers_are_restored():
 def test_only_an_ignored_sighup_stays_ignored(number):
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with stop_signals() as stop:
+        with catch_stop_signals() as stop:
             os.kill(os.getpid(), number)
             assert stop.asked == (number != signal.SIGHUP)
     finally:
@@ -50,7 +50,7 @@ def test_only_an_ignored_sighup_stays_ignored(number):
 
 def test_second_ctrl_c_ends_the_process_at_once(monkeypatch):
     monkeypatch.setattr(stopping, "SECONDS_OF_ONE_CTRL_C", 0)
-    with pytest.raises(KeyboardInterrupt), stop_signals():
+    with pytest.raises(KeyboardInterrupt), catch_stop_signals():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -16,9 +16,13 @@ from ddpg import strict_yaml
         ("? [a]\n: 1", 1, "a key must be a name"),
         ("x: &x [*x]", 1, "*x refers to an anchor that contains it"),
         ("x: &x {<<: *x}", 1, "*x refers to an anchor that contains it"),
-        ("a: 010", 1, "010 is octal to YAML; write it without the leading 0"),
-        ("a: [-00]", 1, "-00 is octal to YAML; write it without the leading 0"),
-        ("a: 1:30", 1, "1:30 counts in sixties to YAML; write a decimal, or a text in quotes"),
+        ("a: 010", 1, "010 is octal in YAML; write it without the leading 0"),
+        ("a: [-00]", 1, "-00 is octal in YAML; write it without the leading 0"),
+        (
+            "a: 1:30",
+            1,
+            "1:30 is a base-60 number in YAML; write a decimal number, or put it in quotes",
+        ),
         ("a: 0x_", 1, "0x_ cannot be read as a number"),
         ("a: " + "9" * 5000, 1, "9" * 40 + " cannot be read as a number"),
     ],
@@ -59,5 +63,5 @@ def test_keys_and_dates_stay_text():
 
 
 def test_infinite_nesting_is_refused():
-    with pytest.raises(yaml.YAMLError, match="nested too deep"):
+    with pytest.raises(yaml.YAMLError, match="nested too deeply"):
         strict_yaml.load("[" * 5000)

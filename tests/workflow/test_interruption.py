@@ -123,7 +123,7 @@ def test_editing_a_value_of_an_interrupted_run_sets_it_aside(checkout):
 
     edit(epochs=2, pi_lr=0.0005)
     output = checkout.snakemake(*command)
-    said = f"config.pi_lr: 0.001 -> 0.0005; that is now in {RUN}/set_aside_1, and the run starts"
+    said = f"config.pi_lr: 0.001 -> 0.0005; moved it to {RUN}/set_aside_1; starting from step 0"
     assert said in log.read_text() and output.count(said) == 1
     assert max(path.name for path in run.glob("set_aside_1/checkpoint/state_*")) == saved
     first = RunRecord.read(run / "run.json")
@@ -132,7 +132,7 @@ def test_editing_a_value_of_an_interrupted_run_sets_it_aside(checkout):
     # Snakemake deletes a finished run's results before it trains with yet another value.
     edit(epochs=1)
     checkout.snakemake(*command)
-    assert f"that is now in {RUN}/set_aside_2, and the run starts" in log.read_text()
+    assert f"moved it to {RUN}/set_aside_2; starting from step 0" in log.read_text()
     assert RunRecord.read(run / "set_aside_2/run.json") == first
     assert RunRecord.read(run / "run.json").steps == 400
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ddpg.memory import available_memory
+from ddpg.memory import measure_available_memory
 
 SEEDS = (0, 10, 20, 30, 40)
 RUNS = [f"results/runs/pendulum-demo/seed_{seed}/run.json" for seed in SEEDS]
@@ -92,7 +92,9 @@ def most_at_once(directory):
     return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
 
 
-@pytest.mark.skipif(available_memory() is None, reason="the system does not report free memory")
+@pytest.mark.skipif(
+    measure_available_memory() is None, reason="the system does not report free memory"
+)
 @pytest.mark.parametrize(
     ("share", "options", "alone"),
     [
@@ -105,6 +107,6 @@ def most_at_once(directory):
     ],
 )
 def test_jobs_are_limited_by_memory(stand_in, share, options, alone):
-    needed = f"train:mem_mb={int(share * available_memory() / 10**6)}"
+    needed = f"train:mem_mb={int(share * measure_available_memory() / 10**6)}"
     stand_in([["0"]] * 5, "--cores", "4", "--set-resources", needed, *options)
     assert (most_at_once(stand_in.directory) == 1) == alone

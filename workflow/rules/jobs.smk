@@ -7,7 +7,8 @@ import time
 import psutil
 
 from ddpg.errors import FINAL
-from ddpg.memory import available_memory
+from ddpg.memory import measure_available_memory
+from ddpg.runs.directory import ALREADY_FINISHED, MOVED_TO
 from ddpg.stopping import SIGNALS
 
 # On a cluster, jobs wait for the memory of their nodes, and `--jobs` limits how many there are.
@@ -15,7 +16,7 @@ RUNS_HERE = workflow.resource_settings.nodes is None
 
 # Messages of a training job that Snakemake prints as well: that an earlier run was set aside, and
 # that a run was already finished.
-NEWS = ("; that is now in ", ": already finished; ")
+NEWS = (MOVED_TO, ALREADY_FINISHED)
 BEGAN = time.time()
 
 # The measured memory of a training job in megabytes, without its replay buffer, is 800 to 900; on a
@@ -44,7 +45,7 @@ def hold_jobs_by_memory():
 
     A job that needs more than the limit runs alone.
     """
-    memory = available_memory()
+    memory = measure_available_memory()
     if RUNS_HERE and memory is not None:
         if "mem_mb" not in workflow.global_resources:
             workflow.register_resource("mem_mb", max(1, memory // 10**6))
