@@ -2,14 +2,13 @@
 
 import copy
 import dataclasses
-import difflib
 import functools
 import hashlib
 import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +16,8 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from ddpg import strict_yaml
-from ddpg.errors import UserError
+from ddpg.errors import UserError, get_first_line, suggest_spelling
+from ddpg.files import read_text
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def check(config: dict) -> None:
     if comparisons and headline is not None and headline not in comparisons:
         raise UserError(
             f"{settings.file_of(('headline',))}: headline: no comparison {headline!r}"
-            + _hint(headline, comparisons)
+            + suggest_spelling(headline, comparisons)
         )
     for comparison, value in config.get("comparisons", {}).items():
         _check_comparison(settings, comparison, value)
@@ -149,7 +149,7 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
     known = settings["experiments"]
     for name in value["experiments"]:
         if name not in known:
-            refuse("experiments", name, f"no experiment {name!r}{_hint(name, known)}")
+            refuse("experiments", name, f"no experiment {name!r}{suggest_spelling(name, known)}")
     for name, reference in value.get("references", {}).items():
         if name in value["experiments"]:
             refuse("references", name, "an experiment here has the same name; rename this")
@@ -158,15 +158,15 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
     cells = list(itertools.chain.from_iterable(value.get("factorial", {}).get("cells", ())))
     for name in cells:
         if name not in value["experiments"]:
-            known_here = value["experiments"]
-            refuse("factorial", "cells", f"no experiment {name!r} here{_hint(name, known_here)}")
+            hint = suggest_spelling(name, value["experiments"])
+            refuse("factorial", "cells", f"no experiment {name!r} here{hint}")
         if cells.count(name) > 1:
             refuse("factorial", "cells", f"{name!r} appears twice; give four different experiments")
     groups = [*value["experiments"], *value.get("references", {})]
     for kind, pairs in value.get("pairs", {}).items():
         for name in itertools.chain.from_iterable(pairs):
             if name not in groups:
-                refuse("pairs", kind, f"no group {name!r} here{_hint(name, groups)}")
+                refuse("pairs", kind, f"no group {name!r} here{suggest_spelling(name, groups)}")
         if same := [a for a, b in pairs if a == b]:
             refuse("pairs", kind, f"{same[0]!r} cannot be compared with itself")
 
@@ -197,8 +197,8 @@ def experiment(config: dict, name: str, overrides: dict | None = None) -> Experi
     if name not in config["experiments"]:
         known = ", ".join(config["experiments"])
         raise UserError(
-            f"{settings.files}: no experiment {name!r}{_hint(name, config['experiments'])}; "
-            f"there are: {known}"
+            f"{settings.files}: no experiment {name!r}"
+            f"{suggest_spelling(name, config['experiments'])}; there are: {known}"
         )
     overrides = _whole_numbers(overrides or {})
     _validate(overrides, _definition("hyperparameters"), lambda path: "--set")
@@ -342,19 +342,14 @@ _Validator = validators.extend(
 
 
 def _load_yaml(path: Path | str, kind: str = _CONFIGURATION) -> dict:
+    if kind == _CONFIGURATION and not Path(path).exists():
+        raise UserError(f"{path}: no such file; give the configuration with --config")
     try:
-        loaded = strict_yaml.load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        advice = "; give the configuration with --config" if kind == _CONFIGURATION else ""
-        raise UserError(f"{path}: no such file{advice}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not in UTF-8 ({error.reason}); save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        loaded = strict_yaml.load(read_text(path))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or (str(error).splitlines() or [_NOT_YAML])[0]
+        problem = getattr(error, "problem", None) or get_first_line(error)
         raise UserError(f"{path}{line}: {problem}") from None
     if not isinstance(loaded, dict):
         raise UserError(f"{path}: not {kind}")
@@ -382,7 +377,7 @@ def _explain(error: ValidationError) -> str:
     value, kind, wanted = error.instance, error.validator, error.validator_value
     if kind == "additionalProperties":
         (unknown,) = _wrong_key(error)
-        return f"unknown key {unknown!r}{_hint(unknown, error.schema['properties'])}"
+        return f"unknown key {unknown!r}{suggest_spelling(unknown, error.schema['properties'])}"
     if kind == "required":
         missing = next(key for key in wanted if key not in value)
         if missing == "defaults":  # the file of an experiment alone
@@ -429,8 +424,3 @@ def _explain_number(value: Any) -> str | None:
     if "." not in decimal:
         decimal = decimal.replace("e", ".0e")  # 1e-10 would again be text
     return f"{value!r} is text in YAML; write it as a decimal, {decimal}"
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,6 +1,5 @@
 """Make environments, check that DDPG can learn on them, and report their errors in one line."""
 
-import difflib
 import os
 import traceback
 import warnings
@@ -10,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from ddpg.core.action_space import ActionSpace
-from ddpg.errors import EnvironmentFailed, UserError
+from ddpg.errors import EnvironmentFailed, UserError, get_first_line, suggest_spelling
 
 # HalfCheetah's model file in Gymnasium uses an attribute that MuJoCo 4 deprecates. Users of this
 # package cannot change that file, and MuJoCo would also leave a MUJOCO_LOG.TXT behind.
@@ -29,14 +28,13 @@ def make(name: str, **options: Any) -> gym.Env:
     try:
         env = gym.make(name, disable_env_checker=True, **options)
     except gym.error.DependencyNotInstalled as error:
-        reason = _first_line(error)
+        reason = get_first_line(error)
         raise UserError(f"environment {name!r} needs a package that is missing: {reason}") from None
     except (gym.error.Error, ModuleNotFoundError) as error:
         if name in gym.registry:
             raise _failure(name, "cannot be made", error) from error
-        close = difflib.get_close_matches(name, gym.registry, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        reason = _first_line(error).rstrip(".")
+        reason = get_first_line(error).rstrip(".")
+        hint = suggest_spelling(name, gym.registry)
         raise UserError(f"no environment {name!r} ({reason}){hint}") from None
     except (Exception, SystemExit) as error:
         raise _failure(name, "cannot be made", error) from error
@@ -108,13 +106,9 @@ def _failure(name: str, what: str, error: BaseException) -> EnvironmentFailed:
         return EnvironmentFailed(f"environment {name!r} {what}: it returned {error}")
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return EnvironmentFailed(
-        f"environment {name!r} {what}: {type(error).__name__}: {_first_line(error)} "
+        f"environment {name!r} {what}: {type(error).__name__}: {get_first_line(error)} "
         f"({os.path.basename(frame.filename)}, line {frame.lineno})"  # noqa: PTH119
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]
 
 
 def _check_observations(name: str, space: gym.Space) -> None:

@@ -1,4 +1,7 @@
-"""Expected failures of commands and their exit codes."""
+"""Expected failures of commands, their exit codes, and parts of their messages."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -36,3 +39,14 @@ class Mismatch(Exception):
 # Exit codes of permanent failures: the same command would fail again. Python itself exits with 1 if
 # it crashes.
 FINAL = {UserError.exit_code, Diverged.exit_code}
+
+
+def suggest_spelling(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, for the message about an unknown word; empty if none is similar."""
+    close = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def get_first_line(error: BaseException) -> str:
+    """The first line of an exception's message."""
+    return (str(error).strip().splitlines() or ["no message"])[0]

@@ -10,9 +10,9 @@ import numpy as np
 
 from ddpg import environment
 from ddpg.core.action_space import ActionSpace
-from ddpg.core.evaluation import evaluate_policy
+from ddpg.core.evaluation import evaluate_policy, get_time_limit
 from ddpg.core.policy import Policy
-from ddpg.errors import EnvironmentFailed, UserError
+from ddpg.errors import EnvironmentFailed, UserError, get_first_line
 from ddpg.files import write_atomically
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.policy_file import load_policy
@@ -103,13 +103,14 @@ def film_episode(
         raise _no_renderer(trained.env, error) from None
     actions = ActionSpace(env.action_space)
     rate = env.metadata.get("render_fps", 30)
+    longest = get_time_limit(env, trained.max_ep_len)
     frames, total, over = [first], 0.0, False
     while not over and len(frames) < seconds * rate:
         action = actions.clip(trained.policy(obs.astype(np.float32)))
         obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
         total += float(reward)
-        over = terminated or truncated
-        frames.append(env.render())
+        frames.append(env.render())  # the first frame is of the reset
+        over = terminated or truncated or len(frames) > longest
     env.close()
     if width:
         size = (width, round(width * first.shape[0] / first.shape[1]) // 2 * 2)
@@ -125,10 +126,9 @@ def film_episode(
 
 
 def _no_renderer(env: str, error: Exception) -> UserError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
     return UserError(
-        f"no off-screen renderer for {env} ({reason}); set MUJOCO_GL=egl (Debian: libegl1 "
-        "libgl1) or MUJOCO_GL=osmesa (libosmesa6)"
+        f"no off-screen renderer for {env} ({get_first_line(error)}); set MUJOCO_GL=egl "
+        "(Debian: libegl1 libgl1) or MUJOCO_GL=osmesa (libosmesa6)"
     )
 
 

@@ -66,13 +66,15 @@ def json_bytes(value: dict) -> bytes:
 
 
 def read_text(path: Path | str) -> str:
-    """Read a UTF-8 text; UserError if the file is missing or is not text."""
+    """Read a UTF-8 text; UserError if the file is missing, unreadable or not in UTF-8."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not in UTF-8 ({error.reason}); save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def read_json(path: Path) -> dict:

@@ -5,14 +5,13 @@ argparse silently keeps the last of two equal options, and prints a page of usag
 """
 
 import argparse
-import difflib
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ddpg.errors import UserError
+from ddpg.errors import UserError, suggest_spelling
 
 
 class Parser(ArgumentParser):
@@ -27,9 +26,8 @@ class Parser(ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         choices = list(map(str, action.choices))
-        near = difflib.get_close_matches(str(value), choices, n=1)
-        known = f"did you mean {near[0]!r}?" if near else f"give {', '.join(choices)}"
-        raise argparse.ArgumentError(action, f"invalid choice: {value!r}; {known}")
+        hint = suggest_spelling(str(value), choices) or f"; give {', '.join(choices)}"
+        raise argparse.ArgumentError(action, f"invalid choice: {value!r}{hint}")
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")

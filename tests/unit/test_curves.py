@@ -73,7 +73,7 @@ def test_missing_or_binary_progress_file_raises_user_error(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         curves.read_progress(tmp_path / "progress.txt")
     (tmp_path / "weights").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="cannot be read as text"):
+    with pytest.raises(UserError, match="not in UTF-8"):
         curves.read_progress(tmp_path / "weights")
 
 

@@ -17,6 +17,7 @@ from helpers.run_files import read_results
 from ddpg import config, training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.portability import Platform
 from ddpg.runs import provenance
 from ddpg.runs.directory import RESULT_FILES, RunDirectory
 from ddpg.runs.record import Processor, RunRecord
@@ -134,7 +135,8 @@ def test_another_arithmetic_is_refused(tmp_path, monkeypatch):
 
 def test_another_platform_is_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
-    monkeypatch.setattr(training, "determine_platform", lambda run: ("GPU H100", "its own"))
+    gpu = Platform("GPU H100", "its own")
+    monkeypatch.setattr(training, "determine_platform", lambda _: gpu)
     refused(run, "platform: x86-64-v3 -> GPU H100")
 
 
@@ -242,7 +244,7 @@ def test_run_with_only_damaged_checkpoints_starts_over(tmp_path, expected, caplo
     train(experiment(), 0, run)
     assert (
         f"{run / 'checkpoint'}: no checkpoint there is undamaged; moved it to "
-        f"{run / 'set_aside_1'}, and the run starts from its beginning" in caplog.messages
+        f"{run / 'set_aside_1'}; starting from step 0" in caplog.messages
     )
     shutil.move(run / "set_aside_1", tmp_path / "aside")
     assert sorted(contents(tmp_path / "aside").values()) == sorted(left)
@@ -265,7 +267,7 @@ def test_a_run_of_another_configuration_is_set_aside(tmp_path, expected, caplog,
         train(experiment(), 0, run)
     left = contents(run)
     train(experiment(), 0, run, restart_edited=True)
-    assert f"; moved it to {run / 'set_aside_1'}, and the run starts" in caplog.text
+    assert f"; moved it to {run / 'set_aside_1'}; starting from step 0" in caplog.text
     aside = shutil.move(run / "set_aside_1", tmp_path / "aside")
     assert results(run) == expected
     assert {*left.values()} <= {*contents(aside).values()}

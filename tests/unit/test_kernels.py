@@ -51,7 +51,7 @@ def test_xla_flags_may_come_from_a_file(tmp_path):
 
 
 def test_nothing_is_pinned_without_avx2(monkeypatch):
-    monkeypatch.setattr(kernels, "processor_flags", lambda: {"sse4_2", "avx"})
+    monkeypatch.setattr(kernels, "read_processor_flags", lambda: {"sse4_2", "avx"})
     environ = {"OPENBLAS_CORETYPE": "Nehalem"}
     kernels.pin(environ)
     assert environ == {"OPENBLAS_CORETYPE": "Nehalem"}
@@ -127,7 +127,7 @@ def test_differing_kernels_restart_the_command_capped(tmp_path):
         "from ddpg import kernels, portability\n"
         "portability.find_differing_products = (\n"
         "    lambda *sizes: [] if kernels.is_capped() else ['(1, 2) x (2, 3)'])\n"
-        "kernels.processor_flags = lambda: {'avx2', 'fma', 'avx512f'}\n"
+        "kernels.read_processor_flags = lambda: {'avx2', 'fma', 'avx512f'}\n"
     )
     command = [sys.executable, "-m", "ddpg", "train", "pendulum-demo", "--seed", "0"]
     command += ["--output", str(tmp_path / "run"), "--set", *SETTINGS]
