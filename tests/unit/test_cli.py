@@ -195,6 +195,16 @@ def test_record_films_an_episode(tmp_path, capfd, suffix):
     assert not np.array_equal(frames[0], frames[-1])
 
 
+def test_film_ends_at_the_time_limit_of_the_run(tmp_path, capfd):
+    import imageio.v3 as iio
+
+    directory = make_run(tmp_path / "run", max_ep_len=20)
+    film = tmp_path / "film.gif"
+    code, _, err = run(capfd, "record", directory, "--output", film, "--width", "32")
+    assert code == 0, err
+    assert len(iio.imread(film)) == 21, "the state after the reset, and after each step"
+
+
 @pytest.mark.parametrize(("name", "camera"), [("HalfCheetah-v5", "track"), ("Reacher-v5", None)])
 def test_camera_follows_the_body(name, camera):
     env = environment.make(name, render_mode="rgb_array")
