@@ -56,7 +56,7 @@ def main() -> None:
     ]
     longer = [i["other_seconds"] - h["other_seconds"] for h, i in zip(host, image, strict=True)]
     print(f"  the image trains slower by {common.median_and_range([100 * s for s in slower], 1)} %")
-    print(f"  and starts later by {common.median_and_range(longer, 1)} s a job")
+    print(f"  and adds {common.median_and_range(longer, 1)} s of start-up and shutdown per job")
 
 
 def job(python: list[str]) -> dict:

@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks import common
 
-TRAJECTORY, EPOCH = 1000, 5000
+TRAJECTORY, EPOCH = 1000, 5000  # in steps
+PER_EPOCH = EPOCH // TRAJECTORY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,22 +56,20 @@ def main() -> None:
         workers = {name: common.Worker(stepwise, v) for name, v in VARIANTS.items()}
         workers[OURS] = common.Worker(ours, directory)
         seconds = {name: [] for name in workers}
-        for _, name, measured in common.take_turns(workers, rounds=EPOCH // TRAJECTORY):
+        for _, name, measured in common.take_turns(workers, rounds=PER_EPOCH):
             seconds[name].append(measured)
         for worker in workers.values():
             worker.close()
     rows = [{"variant": name, "notes_seconds": NOTES.get(name, "")} for name in [*NOTES, OURS]]
-    print(f"seconds for {EPOCH:,} steps: 5 times a trajectory, median (lowest to highest)")
+    print(f"seconds for {EPOCH:,} steps: {PER_EPOCH} x the median trajectory (lowest to highest)")
     for row in rows:
-        values = seconds.get(row["variant"])
+        values = [PER_EPOCH * value for value in seconds.get(row["variant"], [])]
         row |= {
-            "seconds": 5 * common.median(values) if values else "",
-            "lowest": 5 * min(values) if values else "",
-            "highest": 5 * max(values) if values else "",
+            "seconds": common.median(values) if values else "",
+            "lowest": min(values) if values else "",
+            "highest": max(values) if values else "",
         }
-        text = (
-            f"{sum(values):.1f} ({5 * min(values):.1f} to {5 * max(values):.1f})" if values else ""
-        )
+        text = common.median_and_range(values, 1) if values else ""
         print(f"  {row['variant']:42s}{text:24s} the notes: {row['notes_seconds']}")
     common.write("notes_history", rows)
 

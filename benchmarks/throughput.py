@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import bound, common
 
-# Steps of a segment and how many there are: about 5 s, and about 0.5 s, each.
+# Steps per segment and number of segments (about 3.4 s and 0.3 s per segment).
 SEGMENTS = {common.LARGE: (1000, 16), common.SMALL: (1050, 40)}
 
 
