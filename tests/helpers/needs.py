@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from helpers.browser import PROGRAMS, browser
 
+from ddpg.memory import measure_available_memory
+
 # Beside the Python that runs the tests, whether its environment is activated or not.
 UV = Path(sys.executable).parent / "uv"
 SLURM = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
@@ -93,6 +95,11 @@ def any_browser() -> str:
     return "" if browser() else PROGRAMS[0]
 
 
+def free_memory() -> str:
+    """The line of /proc/meminfo, if the system reports no free memory."""
+    return "MemAvailable in /proc/meminfo" if measure_available_memory() is None else ""
+
+
 NEEDS = {
     "container": Need("Apptainer (docs/containers.md)", lambda: programs("apptainer")),
     "buildah": Need("Buildah (docs/containers.md)", lambda: programs("buildah")),
@@ -101,6 +108,7 @@ NEEDS = {
     "mount": Need("root's right to mount", mount),
     "index": Need("an index of Python packages", index),
     "qemu": Need("QEMU's user-mode emulation (Debian: qemu-user)", lambda: programs("qemu-x86_64")),
+    "free_memory": Need("a system that reports free memory", free_memory),
     "latin_1": Need("the sources of locales (Debian: locales)", latin_1_locale),
     "debian": Need("root, debootstrap and a Debian mirror", debian),
 }

@@ -138,9 +138,7 @@ def test_a_limit_of_the_process(limit):
     assert "line 5" in done.stderr
 
 
-@pytest.mark.skipif(
-    memory.measure_available_memory() is None, reason="the system does not report it"
-)
+@pytest.mark.free_memory
 def test_this_machine():
     assert 0 < memory.measure_available_memory() <= psutil.virtual_memory().total
 

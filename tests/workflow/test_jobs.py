@@ -92,9 +92,7 @@ def most_at_once(directory):
     return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
 
 
-@pytest.mark.skipif(
-    measure_available_memory() is None, reason="the system does not report free memory"
-)
+@pytest.mark.free_memory
 @pytest.mark.parametrize(
     ("share", "options", "alone"),
     [
