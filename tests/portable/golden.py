@@ -1,4 +1,4 @@
-"""Compute golden digests: `python tests/portable/golden.py PREFIX...` prints them as JSON.
+"""Compute golden digests: `python -m tests.portable.golden PREFIX...` prints them as JSON.
 
 The digests in golden.json must be the same on every x86-64 processor with AVX2 and FMA, and change
 only with ARITHMETIC_VERSION. A process of its own computes them, so that a test can choose its
@@ -113,7 +113,7 @@ def main(prefixes: list[str]) -> None:
     warnings.simplefilter("ignore")
     wanted = {name: f for name, f in DIGESTS.items() if name.startswith(tuple(prefixes))}
     found = {name: digest() for name, digest in wanted.items()}
-    print(json.dumps({"arithmetic version": ARITHMETIC_VERSION} | found))
+    print(json.dumps({"arithmetic version": ARITHMETIC_VERSION} | found, indent=2))
 
 
 if __name__ == "__main__":

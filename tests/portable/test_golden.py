@@ -18,7 +18,10 @@ HOSTILE = {
 
 
 def test_bytes_change_only_with_the_version():
-    """If this fails, either the change must not change bytes, or the version must be raised."""
+    """If this fails, undo the change, or raise ARITHMETIC_VERSION and renew the digests:
+
+    python -m tests.portable.golden noise steps updates run > tests/portable/golden.json
+    """
     assert compute(EVERYTHING) == expected(EVERYTHING)
 
 
