@@ -49,17 +49,19 @@ class Checkout:
         assert process.returncode == expect, output
         return output
 
-    def make(self, target: str, expect: int = 0) -> str:
-        """Run `make` as the README says, with this environment as its .venv; its output."""
-        environment_of_make = self.directory / ".venv"
-        if not environment_of_make.exists():
-            environment_of_make.mkdir()
-            (environment_of_make / "bin").symlink_to(Path(sys.executable).parent)
+    def run(self, command: str, expect: int = 0) -> str:
+        """Run a command as the README lists it, with this environment as .venv; its output."""
+        venv = self.directory / ".venv"
+        if not venv.exists():
+            venv.mkdir()
+            (venv / "bin").symlink_to(Path(sys.executable).parent)
             for lock in ("cpu", "dev"):
-                (environment_of_make / lock).touch()
+                (venv / lock).touch()
+        path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
-            ["make", target, "CORES=2"], cwd=self.directory, text=True, timeout=900,
-            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command.split(), cwd=self.directory, text=True, timeout=900,
+            env=environment() | {"PATH": path, "CORES": "2"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert done.returncode == expect, done.stdout
         return done.stdout

@@ -27,6 +27,9 @@ from ddpg.analysis.verdict import Verdict
 from ddpg.runs import published
 
 SEEDS = {"halfcheetah-benchmark": 1, "pendulum-demo": 2}
+# As the README lists them.
+DEMO, REPORT = "make demo", "make report"
+FIGURES, ALL = "snakemake figures --cores all", "snakemake all --cores all"
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +46,14 @@ def checkout(smoke_on_host, tmp_path_factory) -> Checkout:
 
 @pytest.fixture(scope="module")
 def demo(checkout) -> str:
-    """The output of `make demo`."""
-    return checkout.make("demo")
+    """The output of the demo."""
+    return checkout.run(DEMO)
 
 
 @pytest.fixture(scope="module")
 def trained(checkout, demo) -> str:
-    """The output of `make all`, after the demo."""
-    return checkout.make("all")
+    """The output of training everything, after the demo."""
+    return checkout.run(ALL)
 
 
 def trained_by(output: str) -> list[str]:
@@ -69,7 +72,7 @@ def test_smoke(smoke_on_host):
 
 
 def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
-    output = checkout.make("figures")
+    output = checkout.run(FIGURES)
     said = check_outcome(checkout.directory, output, "figures", "published", COMPARISONS, RUNS)
     assert returns_said(said) == SEEDS
     assert trained_by(output) == []
@@ -84,7 +87,7 @@ def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
 
 
 def test_report_contains_every_figure_and_table(checkout):
-    output = checkout.make("report")
+    output = checkout.run(REPORT)
     assert "report       results/summary/figures.html\n" in output
     report = (checkout.directory / "results/report.html").read_text()
     assert len(report) > 10**6
@@ -112,7 +115,7 @@ def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
 
 
 def test_repeated_all_trains_nothing_and_prints_the_same(checkout, trained):
-    again = checkout.snakemake("all")
+    again = checkout.run(ALL)
     assert trained_by(again) == []
     assert last_lines(again) == last_lines(trained)
 
@@ -145,17 +148,17 @@ def test_all_fails_if_a_published_run_differs(checkout, trained):
     page = (checkout.directory / "results/summary/all.html").read_text()
     assert "<h2>Verdict: fail</h2>" in page
     assert Verdict.read(checkout.directory / "results/verdict.json").result == "fail"
-    assert checkout.make("all", expect=2)
+    assert checkout.run("make all", expect=2)
 
 
 def test_all_without_published_runs_succeeds_and_reports_it(checkout, trained):
     shutil.rmtree(checkout.directory / "results/published")
-    said = last_lines(checkout.snakemake("all"))
+    said = last_lines(checkout.run(ALL))
     assert said[0] == "Verdict: no runs"
     assert verdict_said(said) == dict.fromkeys(SEEDS, "no runs")
 
 
 def test_readme_lists_these_commands():
     readme = (ROOT / "README.md").read_text()
-    for command in ("make demo", "make report", "snakemake figures", "snakemake all"):
+    for command in (DEMO, REPORT, FIGURES, ALL):
         assert command in readme

@@ -14,7 +14,7 @@ EXPERIMENTS, SEEDS = sorted(CONFIG["experiments"]), CONFIG["smoke"]["seeds"]
 def finished(tmp_path_factory) -> tuple[Checkout, str]:
     """A checkout in which `make smoke` has run once, and its output."""
     checkout = Checkout(tmp_path_factory.mktemp("smoke"))
-    return checkout, checkout.make("smoke")
+    return checkout, checkout.run("make smoke")
 
 
 def test_every_experiment_is_trained_and_compared(finished):
