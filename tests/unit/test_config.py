@@ -41,6 +41,14 @@ def test_digest_depends_on_values_only(settings):
 PUBLISHED = Path(__file__).parents[2] / "results/published"
 
 
+def test_config_yaml_gives_the_digests_of_the_published_runs(settings):
+    runs = sorted(PUBLISHED.glob("*/seed_*"))
+    assert runs
+    for run in runs:
+        recorded = json.loads((run / "run.json").read_text(encoding="utf-8"))["config_digest"]
+        assert config.experiment(settings, run.parent.name).digest() == recorded, run
+
+
 @pytest.mark.parametrize("run", sorted(PUBLISHED.glob("*/seed_*")), ids=str)
 def test_digests_of_published_runs_are_unchanged(run):
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))

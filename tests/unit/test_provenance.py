@@ -38,7 +38,7 @@ def repository(directory: Path, tracked: bool = True) -> Path:
 
 @pytest.fixture
 def recorded(monkeypatch):
-    def record(root: Path) -> dict | None:
+    def record(root: Path) -> Revision | None:
         monkeypatch.setattr(provenance, "PACKAGE", root / "ddpg")
         return provenance.read_revision()
 

@@ -60,7 +60,7 @@ def test_ignored_options_are_refused(checkout, options, message):
     assert sum(message in line for line in output.splitlines()) == 1
 
 
-def test_only_the_container_can_be_set_on_the_command_line(checkout):
+def test_container_can_be_set_on_the_command_line(checkout):
     checkout.snakemake("-n", "demo", "--config", "container=other.sif")
 
 
