@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from ddpg import config
-from ddpg.analysis import claims, comparison, curves, judging
+from ddpg.analysis import claims, curves, judging
 from ddpg.analysis.claims import Claim
+from ddpg.analysis.comparison import Comparison, load_comparison
 from ddpg.analysis.statistics import Estimate
 from ddpg.cli import main
 from ddpg.errors import UserError
@@ -28,8 +29,8 @@ def our_runs(offset: float) -> pd.DataFrame:
     return runs.assign(experiment=OURS, env="HalfCheetah-v5")
 
 
-def load(runs: pd.DataFrame, name: str = "exercise-2-2") -> comparison.Comparison:
-    return comparison.load_comparison(name, SETTINGS["comparisons"][name], runs, ROOT)
+def load(runs: pd.DataFrame, name: str = "exercise-2-2") -> Comparison:
+    return load_comparison(name, SETTINGS["comparisons"][name], runs, ROOT)
 
 
 def judge(runs: pd.DataFrame, name: str = "exercise-2-2") -> pd.DataFrame:
@@ -106,12 +107,12 @@ def test_each_quantity_of_the_schema_is_measured():
     schema = yaml.safe_load(text)["$defs"]["claim"]["properties"]
     assert schema["quantity"]["enum"] == [*claims.OF_ONE_GROUP, *claims.OF_TWO_GROUPS]
     runs = our_runs(offset=200).assign(time=lambda table: table["env_interacts"] / 100)
-    given = load(runs)
-    other, base = "spinup-pytorch", {"statement": "", "source": "", "comparison": given.name}
+    comparison = load(runs)
+    other, base = "spinup-pytorch", {"statement": "", "source": "", "comparison": comparison.name}
 
     def measure(quantity: str, against: str | None = None) -> float:
         claim = Claim(**base, group=OURS, quantity=quantity, low=0, high=1, against=against)
-        return judging.judge_claims([claim], [given]).loc[0, "measured"]
+        return judging.judge_claims([claim], [comparison]).loc[0, "measured"]
 
     mean, low, high = (measure(f"final_return{edge}") for edge in ("", "_minus_sd", "_plus_sd"))
     assert (low + high) / 2 == pytest.approx(mean)

@@ -12,7 +12,14 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from ddpg.analysis import comparison, curves, factorial, grids, judging, statistics, tables
+from ddpg.analysis import curves, factorial, grids, judging, statistics, tables
+from ddpg.analysis.comparison import (
+    NO_COMMON_STEPS,
+    Comparison,
+    load_comparison,
+    tabulate_groups,
+    tabulate_pairs,
+)
 from ddpg.analysis.grids import Window
 from ddpg.analysis.groups import FinalSteps, SeedGroup, measure_final
 from ddpg.analysis.statistics_report import format_statistics, state_power
@@ -54,18 +61,18 @@ def our_runs(offset: float = 0.0, experiment: str = "ours") -> pd.DataFrame:
     return runs.assign(experiment=experiment, env="HalfCheetah-v5")
 
 
-def load(runs: pd.DataFrame | None = None, **changes) -> comparison.Comparison:
+def load(runs: pd.DataFrame | None = None, **changes) -> Comparison:
     runs = our_runs() if runs is None else runs
-    return comparison.load_comparison("exercise", SPEC | changes, runs, ROOT)
+    return load_comparison("exercise", SPEC | changes, runs, ROOT)
 
 
-def write_statistics(given: comparison.Comparison) -> str:
+def write_statistics(comparison: Comparison) -> str:
     """The text of statistics.md for one comparison without claims."""
     return format_statistics(
-        comparison.tabulate_groups([given]),
-        comparison.tabulate_pairs([given]),
-        factorial.tabulate_effects([given]),
-        judging.judge_claims([], [given]),
+        tabulate_groups([comparison]),
+        tabulate_pairs([comparison]),
+        factorial.tabulate_effects([comparison]),
+        judging.judge_claims([], [comparison]),
     )
 
 
@@ -94,7 +101,7 @@ def test_labels_are_single_line_and_distinct():
     groups = load(**label, references=references, title="a\nb").groups
     labels = [group.label for group in groups]
     assert labels == ["_mine too", "2019 (not-run)", "2019 (one) (one)", "2019 (one) (two)", "none"]
-    table = comparison.tabulate_groups([load(**label, references=references)])
+    table = tabulate_groups([load(**label, references=references)])
     assert table["label"].tolist() == labels
 
 
@@ -121,7 +128,7 @@ def test_markdown_tables_escape_labels():
 
 
 def test_tables_without_comparisons_are_empty():
-    groups, pairs = comparison.tabulate_groups([]), comparison.tabulate_pairs([])
+    groups, pairs = tabulate_groups([]), tabulate_pairs([])
     effects = factorial.tabulate_effects([])
     text = format_statistics(groups, pairs, effects, judging.judge_claims([], []))
     assert (len(groups), len(pairs)) == (0, 0)
@@ -131,14 +138,14 @@ def test_tables_without_comparisons_are_empty():
 
 def test_experiments_of_different_length_are_compared_over_common_steps():
     shorter = our_runs(offset=50, experiment="not-run").query("env_interacts <= 30000")
-    given = load(pd.concat([our_runs(), shorter]))
-    row = comparison.tabulate_pairs([given]).set_index(["a", "b"]).loc[("ours", "not-run")]
+    comparison = load(pd.concat([our_runs(), shorter]))
+    row = tabulate_pairs([comparison]).set_index(["a", "b"]).loc[("ours", "not-run")]
     assert (row["from_step"], row["to_step"]) == (20000, 30000)
     assert row["difference"] == pytest.approx(-50)
     assert row["note"] == (
         "not-run ends at step 30,000, ours at step 50,000: compared up to the former"
     )
-    groups = comparison.tabulate_groups([given]).set_index("group")
+    groups = tabulate_groups([comparison]).set_index("group")
     assert groups["to_step"][["ours", "not-run"]].tolist() == [50000, 30000]
 
 
@@ -165,10 +172,10 @@ def test_smoothed_published_curve_is_not_smoothed_twice(smoothed, width):
     if smoothed:
         references["published"]["curve"]["smoothed"] = {"steps": smoothed}
     reach = {"return": 300, "smooth": {"steps": 15000}}
-    given = load(references=references, reach=reach, smooth={"steps": 25000})
-    group = given.find_group("published")
+    comparison = load(references=references, reach=reach, smooth={"steps": 25000})
+    group = comparison.find_group("published")
     mean = grids.smooth_curve(group.steps, group.compute_band()[0], width)
-    row = comparison.tabulate_groups([given]).set_index("group").loc["published"]
+    row = tabulate_groups([comparison]).set_index("group").loc["published"]
     assert row["steps_of_mean"] == statistics.steps_to_return(group.steps, mean, 300)
     assert ("smoothed over 15,000 steps" in row["note"]) == (smoothed > 0)
     assert "25,000 steps" not in row["note"]
@@ -206,9 +213,9 @@ def test_seeds_with_steps_offset_by_one_form_one_group(tmp_path):
     table.loc[table["seed"] < 50, "env_interacts"] -= 1
     table.to_csv(tmp_path / "apart.csv", index=False)
     spec = {"label": "apart", "env": "HalfCheetah-v5", "table": str(tmp_path / "apart.csv")}
-    given = load(references={"apart": spec})
-    assert (given.groups[-1].seeds, given.groups[-1].note) == (20, "")
-    row = comparison.tabulate_pairs([given]).set_index(["a", "b"]).loc[("ours", "apart")]
+    comparison = load(references={"apart": spec})
+    assert (comparison.groups[-1].seeds, comparison.groups[-1].note) == (20, "")
+    row = tabulate_pairs([comparison]).set_index(["a", "b"]).loc[("ours", "apart")]
     assert (row["to_step"], row["note"]) == (49999, "")
     assert row["difference"] == pytest.approx(0, abs=0.01)
 
@@ -218,7 +225,7 @@ def test_group_ends_with_its_shortest_seed_and_the_note_says_so(tmp_path):
     table = table[(table["seed"] > 0) | (table["env_interacts"] <= 30000)]
     table.to_csv(tmp_path / "short.csv", index=False)
     spec = {"label": "short", "env": "HalfCheetah-v5", "table": str(tmp_path / "short.csv")}
-    groups = comparison.tabulate_groups([load(references={"short": spec})]).set_index("group")
+    groups = tabulate_groups([load(references={"short": spec})]).set_index("group")
     assert groups.loc["short", "to_step"] == 30000
     assert groups.loc["short", "note"] == (
         "short: seeds end between steps 30,000 and 50,000, used up to the first"
@@ -233,7 +240,7 @@ def test_seeds_without_common_steps_raise_user_error(tmp_path):
 
 
 def test_group_table_values():
-    table = comparison.tabulate_groups([load()]).set_index("group")
+    table = tabulate_groups([load()]).set_index("group")
     ours = table.loc["ours"]
     finals = measure_final(load().groups[0], LAST).values
     assert ours["mean"] == pytest.approx(finals.mean())
@@ -250,7 +257,7 @@ def test_group_table_values():
 
 
 def test_pair_table_values():
-    table = comparison.tabulate_pairs([load(our_runs(offset=200))])
+    table = tabulate_pairs([load(our_runs(offset=200))])
     assert table["a"].tolist() == ["ours"] * 4 + ["not-run"] * 3
     rows = table[table["a"] == "ours"].set_index("b")
     rerun = rows.loc["rerun"]
@@ -269,8 +276,8 @@ def test_pair_table_values():
 def test_planned_and_exploratory_p_values_are_adjusted_together():
     pairs = {"planned": [["rerun", "ours"]], "exploratory": [["rerun", "published"]]}
     others = our_runs(offset=60, experiment="not-run")
-    given = load(pd.concat([our_runs(offset=200), others]), pairs=pairs)
-    table = comparison.tabulate_pairs([given])
+    comparison = load(pd.concat([our_runs(offset=200), others]), pairs=pairs)
+    table = tabulate_pairs([comparison])
     named = list(zip(table["a"], table["b"], table["planned"], strict=True))
     assert named[:3] == [
         ("rerun", "ours", "planned"),
@@ -286,15 +293,15 @@ def test_planned_and_exploratory_p_values_are_adjusted_together():
     np.testing.assert_allclose(found[raw.index], expected)
     assert found.isna().tolist() == table["welch_p"].isna().tolist()
     assert (found[raw.index] > raw).any()
-    text = write_statistics(given)
+    text = write_statistics(comparison)
     assert "| rerun - ours | planned | 20 and 20 | 40,000 to 50,000 |" in text
 
 
 def test_duplicate_tests_count_once_in_the_adjustment():
-    given = load(pd.concat([our_runs(offset=200), our_runs(offset=60, experiment="not-run")]))
-    once = comparison.tabulate_pairs([given])
-    again = dataclasses.replace(given, name="again")
-    twice = comparison.tabulate_pairs([given, again])["welch_p_adjusted"].to_numpy()
+    comparison = load(pd.concat([our_runs(offset=200), our_runs(offset=60, experiment="not-run")]))
+    once = tabulate_pairs([comparison])
+    again = dataclasses.replace(comparison, name="again")
+    twice = tabulate_pairs([comparison, again])["welch_p_adjusted"].to_numpy()
     expected = once["welch_p_adjusted"].to_numpy()
     assert np.isfinite(expected).any()
     np.testing.assert_array_equal(twice, np.concatenate([expected, expected]))
@@ -303,19 +310,19 @@ def test_duplicate_tests_count_once_in_the_adjustment():
 def test_groups_without_common_steps_have_no_difference():
     early = our_runs()
     early["env_interacts"] /= 100  # they end before the other begins
-    row = comparison.tabulate_pairs([load(early)]).set_index(["a", "b"]).loc[("ours", "one")]
-    assert row["note"] == comparison.NO_COMMON_STEPS and math.isnan(row["difference"])
+    row = tabulate_pairs([load(early)]).set_index(["a", "b"]).loc[("ours", "one")]
+    assert row["note"] == NO_COMMON_STEPS and math.isnan(row["difference"])
 
 
 def test_power_statement_has_detectable_difference_and_seeds_to_settle():
-    row = comparison.tabulate_pairs([load(our_runs(offset=200))]).iloc[2].to_dict()
+    row = tabulate_pairs([load(our_runs(offset=200))]).iloc[2].to_dict()
     sentence = state_power(row)
     assert f"detect a true difference of {row['detectable_difference']:,.0f}" in sentence
     assert f"{row['seeds_to_settle']:.0f} seeds per group" in sentence
 
 
 def test_power_statements_cover_exactly_the_tested_pairs():
-    pairs = comparison.tabulate_pairs([load()])
+    pairs = tabulate_pairs([load()])
     text = write_statistics(load())
     said = re.findall("^- exercise, (.*?) against (.*?): ", text, re.MULTILINE)
     tested = pairs.dropna(subset="welch_p")
@@ -323,7 +330,7 @@ def test_power_statements_cover_exactly_the_tested_pairs():
 
 
 def test_power_statement_of_zero_difference_says_more_than_a_million_seeds():
-    row = comparison.tabulate_pairs([load()]).iloc[2].to_dict()
+    row = tabulate_pairs([load()]).iloc[2].to_dict()
     assert "more than a million seeds" in state_power(row)
 
 
@@ -335,7 +342,7 @@ def test_statistics_report_has_no_nan_or_inf():
 
 def test_written_tables_are_deterministic_and_leave_no_temporary_file(tmp_path):
     for name in ("a.csv", "new/b.csv"):
-        tables.write_csv(tmp_path / name, comparison.tabulate_groups([load()]))
+        tables.write_csv(tmp_path / name, tabulate_groups([load()]))
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "new" / "b.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "new"]
     with pytest.raises(ValueError, match="Out of range"):

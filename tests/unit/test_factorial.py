@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ddpg import config
-from ddpg.analysis import comparison, factorial, figures, statistics
+from ddpg.analysis import factorial, figures, statistics
+from ddpg.analysis.comparison import Comparison, load_comparison
 from ddpg.analysis.statistics import Moments
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +36,8 @@ def make_runs(means: dict[str, float], sd: float = 500, seeds: dict | None = Non
     return pd.concat(tables) if tables else pd.DataFrame(columns=["experiment", "seed"])
 
 
-def load(runs: pd.DataFrame) -> comparison.Comparison:
-    return comparison.load_comparison(NAME, SPEC, runs, ROOT, config.count_seeds(SETTINGS))
+def load(runs: pd.DataFrame) -> Comparison:
+    return load_comparison(NAME, SPEC, runs, ROOT, config.count_seeds(SETTINGS))
 
 
 def tabulate(runs: pd.DataFrame) -> pd.DataFrame:
@@ -150,15 +151,15 @@ def test_short_runs_are_measured_over_their_last_third():
 
 def test_factorial_figure_shows_every_seed_and_effect():
     means = dict(zip(CELLS, (5000.0, 5500.0, 8000.0, 8500.0), strict=True))
-    given = load(make_runs(means))
-    figure = figures.draw_factorial(given)
+    comparison = load(make_runs(means))
+    figure = figures.draw_factorial(comparison)
     left, right = figure.axes
     shown = np.concatenate(
         [line.get_ydata() for line in left.lines if len(line.get_ydata()) in SEEDS.values()]
     )
-    finals = [cell.values for cell in factorial.measure_cells(given, given.factorial)]
+    finals = [cell.values for cell in factorial.measure_cells(comparison, comparison.factorial)]
     np.testing.assert_allclose(np.sort(shown), np.sort(np.concatenate(finals)))
-    table = factorial.tabulate_effects([given])
+    table = factorial.tabulate_effects([comparison])
     drawn = [float(line.get_xdata()[0]) for line in right.lines if line.get_marker() == "D"]
     np.testing.assert_allclose(drawn, table["estimate"])
     assert figure.legends[0].get_title().get_text() == ""

@@ -40,7 +40,7 @@ def published() -> PublishedGroup:
     return PublishedGroup("published", "published", "HalfCheetah-v2", 3, curve)
 
 
-def given(**changes) -> Comparison:
+def make_comparison(**changes) -> Comparison:
     groups = (group(), group("not-run", 0), published(), group("one", 1, ours=False))
     return Comparison(**{"name": "demo", "title": "Demo", "groups": groups} | changes)
 
@@ -50,8 +50,12 @@ def legend(figure) -> list[str]:
 
 
 def test_save_figure_is_deterministic_in_all_formats(tmp_path):
-    first = figures.save_figure(figures.draw_comparison(given()), tmp_path / "a" / "figure")
-    again = figures.save_figure(figures.draw_comparison(given()), tmp_path / "b" / "figure")
+    first = figures.save_figure(
+        figures.draw_comparison(make_comparison()), tmp_path / "a" / "figure"
+    )
+    again = figures.save_figure(
+        figures.draw_comparison(make_comparison()), tmp_path / "b" / "figure"
+    )
     assert [path.name for path in first] == ["figure.svg", "figure.pdf", "figure.png"]
     for one, other in zip(first, again, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -64,12 +68,12 @@ def test_drawing_leaves_rcparams_unchanged():
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    figures.draw_comparison(given())
+    figures.draw_comparison(make_comparison())
     assert dict(mpl.rcParams) == before
 
 
 def test_legend_lists_every_group_with_its_number_of_seeds():
-    assert legend(figures.draw_comparison(given())) == [
+    assert legend(figures.draw_comparison(make_comparison())) == [
         "ours, Pendulum-v1 (4 seeds)",
         "not-run, not trained yet",
         "published, HalfCheetah-v2 (3 seeds)",
@@ -80,7 +84,7 @@ def test_legend_lists_every_group_with_its_number_of_seeds():
 def test_groups_differ_in_colour_line_and_marker():
     lines = [
         line
-        for line in figures.draw_comparison(given()).axes[0].lines
+        for line in figures.draw_comparison(make_comparison()).axes[0].lines
         if not line.get_label().startswith("_")
     ]
     for properties in (
@@ -96,7 +100,9 @@ def named(*labels: str) -> Comparison:
     seeds = itertools.cycle((1, 2, 5))
     groups = [group(f"g{i}", next(seeds)) for i in range(len(labels))]
     labelled = zip(groups, labels, strict=True)
-    return given(groups=tuple(dataclasses.replace(g, label=label) for g, label in labelled))
+    return make_comparison(
+        groups=tuple(dataclasses.replace(g, label=label) for g, label in labelled)
+    )
 
 
 def test_legend_shows_labels_with_special_characters():
@@ -128,7 +134,7 @@ def test_many_groups_have_distinct_styles_and_leave_room_for_the_axes():
 @pytest.mark.parametrize("draw", figures.COMPARISON_FIGURES.values())
 def test_long_labels_stay_within_the_figure(draw):
     long = "W" * 200
-    figure = draw(given(title=long, groups=named(long, "_b").groups))
+    figure = draw(make_comparison(title=long, groups=named(long, "_b").groups))
     figure.draw_without_rendering()
     texts = [
         *figure.legends[0].get_texts(),
@@ -144,7 +150,7 @@ def test_long_labels_stay_within_the_figure(draw):
 def test_characters_without_a_glyph_are_drawn_as_code_points_and_logged(tmp_path, caplog):
     caplog.set_level("WARNING")
     title = "größe \u2013 \u03b1: \u6f22, \U0001f9ea"
-    comparison_of_two = given(title=title, groups=named("\u5b57", "\u6f22").groups)
+    comparison_of_two = make_comparison(title=title, groups=named("\u5b57", "\u6f22").groups)
     figures.draw_figures([comparison_of_two], tmp_path)
     figure = figures.draw_comparison(comparison_of_two)
     assert figure.axes[0].get_title() == "größe \u2013 \u03b1: <U+6F22>, <U+1F9EA>"
@@ -156,7 +162,7 @@ def test_characters_without_a_glyph_are_drawn_as_code_points_and_logged(tmp_path
 
 
 def test_comparison_figure_draws_mean_and_standard_deviation():
-    axes = figures.draw_comparison(given()).axes[0]
+    axes = figures.draw_comparison(make_comparison()).axes[0]
     mean, sd = group().compute_band()
     np.testing.assert_allclose(axes.lines[0].get_ydata(), mean)
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
@@ -167,7 +173,7 @@ def test_comparison_figure_draws_mean_and_standard_deviation():
 
 
 def test_smoothing_applies_to_seeds_but_not_to_published_curves():
-    figure = figures.draw_comparison(given(smooth=5000))
+    figure = figures.draw_comparison(make_comparison(smooth=5000))
     mean, _ = group().compute_band(smooth=5000)
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), mean)
     assert "smoothed over 5,000 steps" in figure.legends[0].get_title().get_text()
@@ -176,15 +182,18 @@ def test_smoothing_applies_to_seeds_but_not_to_published_curves():
 
 
 def test_step_axis_is_in_thousands_or_millions():
-    assert figures.draw_comparison(given()).axes[0].get_xlabel() == "environment steps (thousands)"
+    assert (
+        figures.draw_comparison(make_comparison()).axes[0].get_xlabel()
+        == "environment steps (thousands)"
+    )
     long = group(epochs=3000)
-    figure = figures.draw_comparison(given(groups=(long,)))
+    figure = figures.draw_comparison(make_comparison(groups=(long,)))
     assert figure.axes[0].get_xlabel() == "environment steps (millions)"
     assert figure.axes[0].lines[0].get_xdata()[-1] == 3.0
 
 
 def test_training_values_figure_leaves_out_groups_without_them():
-    figure = figures.draw_training_values(given())
+    figure = figures.draw_training_values(make_comparison())
     assert "published, HalfCheetah-v2 (3 seeds)" not in legend(figure)
     q_value, q_loss, _ = figure.axes
     np.testing.assert_allclose(q_loss.lines[0].get_ydata(), group().compute_band("loss_q")[0])
@@ -217,7 +226,7 @@ def test_seeds_figure_has_one_panel_per_seed():
 
 
 def test_final_returns_figure_shows_the_value_of_each_seed():
-    axes = figures.draw_final_returns(given()).axes[0]
+    axes = figures.draw_final_returns(make_comparison()).axes[0]
     points = next(line for line in axes.lines if line.get_label() == "one seed")
     expected = measure_final(group(), DEFAULT_FINAL).values
     np.testing.assert_allclose(points.get_xdata(), expected)
@@ -230,14 +239,14 @@ def test_final_returns_figure_shows_the_value_of_each_seed():
 
 
 def test_final_returns_figure_states_a_common_window_once():
-    axes = figures.draw_final_returns(given(groups=(group(), group("b", 5)))).axes[0]
+    axes = figures.draw_final_returns(make_comparison(groups=(group(), group("b", 5)))).axes[0]
     assert [text.get_text().count("\n") for text in axes.get_yticklabels()] == [1, 1]
     assert "mean over the last 4,000 steps" in axes.get_xlabel()
 
 
 def test_draw_figures_writes_every_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FORMATS", ("svg",))
-    paths = figures.draw_figures([given()], tmp_path)
+    paths = figures.draw_figures([make_comparison()], tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in paths} == {
         "demo/comparison.svg",
         "demo/values_and_losses.svg",
@@ -248,5 +257,7 @@ def test_draw_figures_writes_every_figure(tmp_path, monkeypatch):
         "demo/not-run_seeds.svg",
     }
     assert all(path.stat().st_size > 1000 for path in paths)
-    without = figures.draw_figures([given(experiment_figures=False)], tmp_path / "without")
+    without = figures.draw_figures(
+        [make_comparison(experiment_figures=False)], tmp_path / "without"
+    )
     assert {path.stem for path in without} == {"comparison", "values_and_losses", "final_returns"}
