@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers.check_outcome import check_outcome, returns_said, same_everywhere
-from helpers.checkout import Checkout, environment, training_process
+from helpers.check_outcome import check_outcome, parse_seed_counts, read_portable_outputs
+from helpers.checkout import Checkout, clean_environment, find_training_process
 from helpers.run_files import read_results
 
 from ddpg.errors import Interrupted
@@ -60,7 +60,7 @@ for name in names.split():
 """
 
 
-class Session:
+class ClusterCheckout:
     """A cluster user's checkout, and Snakemake running in it."""
 
     def __init__(self, directory: Path, slurm, sif: Path):
@@ -94,7 +94,7 @@ class Session:
         with open(self.directory / "said", "w") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *arguments], cwd=self.directory,
-                env=environment() | self.slurm.environment, start_new_session=True,
+                env=clean_environment() | self.slurm.environment, start_new_session=True,
                 stdout=said, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -131,20 +131,20 @@ class Session:
         log = self.directory / LOGS / f"seed_{seed}.log"
         self.wait_for(lambda: log.exists() and text in log.read_text())
 
-    def training_process(self, seed: int) -> int:
+    def find_training_process(self, seed: int) -> int:
         """The ID of the process that trains a seed."""
-        return training_process(self.directory / RUNS / f"seed_{seed}")
+        return find_training_process(self.directory / RUNS / f"seed_{seed}")
 
     def interrupt(self, seed: int, *command: str) -> None:
         """Signal the job of a paused seed with a command, continue it, and wait until it saved."""
-        process = self.training_process(seed)
+        process = self.find_training_process(seed)
         self.slurm.ask(*command, self.job(seed))
         os.kill(process, signal.SIGCONT)
         self.wait_until_said(seed, SAVED)
 
     def job(self, seed: int) -> str:
         """The SLURM job that trains a seed, from the variables of its parent processes."""
-        process = self.training_process(seed)
+        process = self.find_training_process(seed)
         while process > 1:
             variables = Path(f"/proc/{process}/environ").read_text(errors="replace").split("\0")
             found = dict(variable.partition("=")[::2] for variable in variables)
@@ -157,10 +157,10 @@ class Session:
     def outcome(self) -> dict:
         """The results whose bytes must be the same wherever the workflow ran."""
         runs = [f"pendulum-demo/seed_{seed}" for seed in SEEDS]
-        return same_everywhere(self.directory, "smoke", ["pendulum"], runs)
+        return read_portable_outputs(self.directory, "smoke", ["pendulum"], runs)
 
 
-def pause(*runs: tuple[Session, int]) -> None:
+def pause(*runs: tuple[ClusterCheckout, int]) -> None:
     """Stop the processes that train these seeds, each at its first epoch.
 
     A fast machine would otherwise finish one while a test waits for another.
@@ -168,13 +168,13 @@ def pause(*runs: tuple[Session, int]) -> None:
     waiting = list(runs)
     deadline = time.monotonic() + 900
     while waiting:
-        for session, seed in list(waiting):
-            if session.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(session.logs())
-            log = session.directory / LOGS / f"seed_{seed}.log"
+        for checkout, seed in list(waiting):
+            if checkout.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(checkout.logs())
+            log = checkout.directory / LOGS / f"seed_{seed}.log"
             if log.exists() and "epoch 1/" in log.read_text():
-                os.kill(session.training_process(seed), signal.SIGSTOP)
-                waiting.remove((session, seed))
+                os.kill(checkout.find_training_process(seed), signal.SIGSTOP)
+                waiting.remove((checkout, seed))
         time.sleep(0.1)
 
 
@@ -197,10 +197,10 @@ def end_orphans(sif: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def sessions(slurm, sif, tmp_path_factory):
-    """All slow sessions, started together."""
+def checkouts(slurm, sif, tmp_path_factory):
+    """All slow checkouts, started together."""
     names = ("main", "memory", "gpu", "group", "refused", "local")
-    found = {name: Session(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
+    found = {name: ClusterCheckout(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "smoke")
     found["memory"].edit("workflow/rules/jobs.smk", "TRAINING_MB = 1000", "TRAINING_MB = -100")
     found["memory"].start("--profile", PROFILE, "--", f"{RUNS}/seed_0/run.json")
@@ -217,15 +217,15 @@ def sessions(slurm, sif, tmp_path_factory):
     found["local"].start("--cores", "2", "smoke")
     pause(*((found["main"], seed) for seed in SEEDS), (found["group"], FAILING))
     yield found
-    for session in found.values():
-        session.end()
+    for checkout in found.values():
+        checkout.end()
     end_orphans(sif)
 
 
-def test_smoke_with_every_job_interrupted(sessions):
+def test_smoke_with_every_job_interrupted(checkouts):
     """Every seed is a job in the image that is stopped once; results have a local run's bytes."""
-    main = sessions["main"]
-    slow = main.training_process(OUT_OF_TIME)  # stays paused until its time is over
+    main = checkouts["main"]
+    slow = main.find_training_process(OUT_OF_TIME)  # stays paused until its time is over
     main.interrupt(CANCELLED, "scancel")
     main.interrupt(REQUEUED, "scontrol", "requeue")  # as preemption does
     main.interrupt(WARNED, "scancel", "--signal=USR1", "--full")  # as --signal asks for
@@ -246,21 +246,21 @@ def test_smoke_with_every_job_interrupted(sessions):
         assert len(starts) > 1 and starts == sorted({0, *starts}), starts
         first_try = min((main.directory / LOGS).glob(f"seed_{seed}.*.log")).read_text()
         assert first_try.endswith(f"exit code {Interrupted.exit_code}\n"), first_try
-    local = sessions["local"]
+    local = checkouts["local"]
     local_output = local.finish()
     assert main.outcome() == local.outcome()
     runs = [f"pendulum-demo/seed_{seed}" for seed in SEEDS]
     said = [
-        check_outcome(session.directory, text, "smoke", "smoke", ["pendulum"], runs)
-        for session, text in ((main, output), (local, local_output))
+        check_outcome(checkout.directory, text, "smoke", "smoke", ["pendulum"], runs)
+        for checkout, text in ((main, output), (local, local_output))
     ]
-    assert said[0] == said[1] and returns_said(said[0]) == {"pendulum-demo": len(SEEDS)}
+    assert said[0] == said[1] and parse_seed_counts(said[0]) == {"pendulum-demo": len(SEEDS)}
 
 
-def test_retrying_a_group_does_not_retrain_finished_seeds(sessions):
+def test_retrying_a_group_does_not_retrain_finished_seeds(checkouts):
     """One seed of the group is killed; the job is retried."""
-    group = sessions["group"]
-    slow = group.training_process(FAILING)
+    group = checkouts["group"]
+    slow = group.find_training_process(FAILING)
     others = [seed for seed in SEEDS if seed != FAILING]
     finished = [group.directory / RUNS / f"seed_{seed}/run.json" for seed in others]
     group.wait_for(lambda: all(path.exists() for path in finished))
@@ -276,20 +276,22 @@ def test_retrying_a_group_does_not_retrain_finished_seeds(sessions):
     assert len(RunRecord.read(group.directory / RUNS / f"seed_{FAILING}/run.json").sessions) == 2
 
 
-def test_a_job_over_its_memory_request_is_retried_with_more(sessions):
-    memory = sessions["memory"]
+def test_a_job_over_its_memory_request_is_retried_with_more(checkouts):
+    memory = checkouts["memory"]
     output = memory.finish()
     asked = [int(mb) for mb in re.findall(r"^    resources:.* mem_mb=(\d+)", output, re.MULTILINE)]
     assert len(asked) > 1, output
     assert asked == [468 * (1 + attempt) // 2 for attempt in range(1, len(asked) + 1)]
     assert re.search("exceeded (job )?memory limit", memory.logs()), memory.logs()
-    sessions["local"].finish()
+    checkouts["local"].finish()
     name = f"{RUNS}/seed_0"
-    assert read_results(memory.directory / name) == read_results(sessions["local"].directory / name)
+    assert read_results(memory.directory / name) == read_results(
+        checkouts["local"].directory / name
+    )
 
 
-def test_seeds_share_a_gpu(sessions):
-    gpu = sessions["gpu"]
+def test_seeds_share_a_gpu(checkouts):
+    gpu = checkouts["gpu"]
     (job,) = re.findall(r"submitted with SLURM jobid (\d+)", gpu.finish())
     given = gpu.slurm.ask("scontrol", "show", "job", job)
     assert "TRES=cpu=4,mem=6272M," in given and "TresPerNode=gres:gpu:1\n" in given, given
@@ -333,15 +335,15 @@ def test_seeds_share_a_gpu(sessions):
     ],
 )
 def test_jobs_that_slurm_would_refuse_are_reported_first(slurm, sif, tmp_path, options, message):
-    session = Session(tmp_path, slurm, sif)
-    session.start("--profile", PROFILE, *options, "--", "smoke")
-    output = session.finish(expect=1, timeout=180)
+    checkout = ClusterCheckout(tmp_path, slurm, sif)
+    checkout.start("--profile", PROFILE, *options, "--", "smoke")
+    output = checkout.finish(expect=1, timeout=180)
     assert len(re.findall(message, output, re.MULTILINE)) == 1, output
     assert not list(tmp_path.glob("results/logs/train/**/*.log")), "nothing was started"
 
 
-def test_a_job_with_bad_input_is_not_retried(sessions):
-    refused = sessions["refused"]
+def test_a_job_with_bad_input_is_not_retried(checkouts):
+    refused = checkouts["refused"]
     output = refused.finish(expect=1)
     assert "Trying to restart job" not in output
     for seed in (0, 10):

@@ -42,20 +42,21 @@ class Seen:
     console: list[str]
 
 
-def browser() -> str | None:
+def find_browser() -> str | None:
     """The path of the browser there is."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
-def look_at(page: Path) -> Seen:
+def inspect_page(page: Path) -> Seen:
     """Open a page in the browser's window of WIDTH x HEIGHT pixels."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory, "page.html")
         copy.write_text(page.read_text() + LOOK)
         done = subprocess.run(
             [
-                browser(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND",  # nor its own requests
+                find_browser(), "--headless", "--no-sandbox", "--disable-gpu",
+                "--disable-dev-shm-usage", "--no-first-run",
+                "--host-resolver-rules=MAP * ~NOTFOUND",  # nor its own requests
                 f"--user-data-dir={directory}/profile", f"--window-size={WIDTH},{HEIGHT}",
                 "--enable-logging=stderr", "--virtual-time-budget=10000", "--dump-dom",
                 copy.as_uri(),

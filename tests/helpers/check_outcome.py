@@ -35,7 +35,7 @@ def check_outcome(
     for run in runs:
         RunRecord.read(directory / "results" / collection / run / "run.json")
     check_nothing_went_wrong(directory, output)
-    said = last_lines(output)
+    said = extract_outcome(output)
     assert said[-3:] == [
         f"main figure  results/figures/{collection}/{comparisons[0]}/comparison.png",
         f"all figures  results/figures/{collection}",
@@ -68,7 +68,7 @@ def check_nothing_went_wrong(directory: Path, output: str) -> None:
     assert not list(directory.rglob("MUJOCO_LOG.TXT"))
 
 
-def last_lines(output: str) -> list[str]:
+def extract_outcome(output: str) -> list[str]:
     """The lines printed after Snakemake's own output."""
     said = re.search(r"^(?:Verdict|Final returns): .*", output, re.MULTILINE | re.DOTALL)
     assert said, output
@@ -77,19 +77,19 @@ def last_lines(output: str) -> list[str]:
     return said[0].rstrip("\n").splitlines()
 
 
-def returns_said(said: list[str]) -> dict[str, int]:
+def parse_seed_counts(said: list[str]) -> dict[str, int]:
     """The number of seeds by experiment, of the table of final returns; each mean is a number."""
     rows = [re.match(r" (\S+) +(\d+) +(-?[\d,.]+) +(-?[\d,.]+) +(-?[\d,.]+) *$", s) for s in said]
     return {row[1]: int(row[2]) for row in rows if row}
 
 
-def verdict_said(said: list[str]) -> dict[str, str]:
+def parse_verdict(said: list[str]) -> dict[str, str]:
     """The result by experiment, of the table of a verdict."""
     rows = [re.match(r" (\S+) +(pass|fail|too few seeds to tell|no runs) +\S", s) for s in said]
     return {row[1]: row[2] for row in rows if row}
 
 
-def same_everywhere(
+def read_portable_outputs(
     directory: Path, collection: str, comparisons: list[str], runs: list[str]
 ) -> dict:
     """All that must be the same bytes wherever the workflow ran."""
@@ -102,7 +102,7 @@ def same_everywhere(
     return made
 
 
-def images_of(directory: Path, collection: str, runs: list[str]) -> list[Image | None]:
+def read_images(directory: Path, collection: str, runs: list[str]) -> list[Image | None]:
     """What each run says of the image that made it."""
     paths = [directory / "results" / collection / run / "run.json" for run in runs]
     return [RunRecord.read(path).machine.image for path in paths]

@@ -39,7 +39,7 @@ class Checkout:
         """Start Snakemake in a new process group, as a terminal does."""
         return subprocess.Popen(
             self.command(*arguments), cwd=self.directory, text=True, start_new_session=True,
-            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
     def snakemake(self, *arguments: str, expect: int = 0) -> str:
@@ -60,26 +60,26 @@ class Checkout:
         path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             command.split(), cwd=self.directory, text=True, timeout=900,
-            env=environment() | {"PATH": path, "CORES": "2"},
+            env=clean_environment() | {"PATH": path, "CORES": "2"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert done.returncode == expect, done.stdout
         return done.stdout
 
-    def planned(self, *arguments: str) -> list[tuple[str, str, str]]:
+    def plan_training(self, *arguments: str) -> list[tuple[str, str, str]]:
         """(collection, experiment, seed) of each training job that a dry run plans, sorted."""
         output = self.snakemake("--dry-run", *arguments)
         jobs = re.findall(r"^rule train:(?:\n .*)*?wildcards: (.*)", output, re.MULTILINE)
         return sorted(tuple(re.findall(r"=([^,]+)", wildcards)) for wildcards in jobs)
 
 
-def environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """This process's variables without what a test run adds."""
     added = ("PYTEST", "MAKE", "MFLAGS", "APPTAINER_USERNS")
     return {k: v for k, v in os.environ.items() if not k.startswith(added)}
 
 
-def training_process(run: Path) -> int:
+def find_training_process(run: Path) -> int:
     """The process that trains in the directory `run`, in a container or not.
 
     It is the one that holds the run's lock open; a container may call that file by another name.

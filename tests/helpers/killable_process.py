@@ -27,7 +27,7 @@ class AtCall:
     target: str
     number: int = 1
 
-    def arm(self, number: int) -> None:
+    def arm(self, kill_signal: signal.Signals) -> None:
         """Make this process send itself the signal at that moment."""
         module, _, name = self.target.partition(":")
         owner = importlib.import_module(module)
@@ -40,7 +40,7 @@ class AtCall:
             nonlocal calls
             calls += 1
             if calls == self.number:
-                os.kill(os.getpid(), number)
+                os.kill(os.getpid(), kill_signal)
             return function(*arguments, **options)
 
         setattr(owner, name, counted)
@@ -53,7 +53,7 @@ class AfterStep:
     step: int
     delay: float
 
-    def arm(self, number: int) -> None:
+    def arm(self, kill_signal: signal.Signals) -> None:
         """Make this process send itself the signal at that moment."""
         from ddpg.core.training import Training
 
@@ -61,7 +61,7 @@ class AfterStep:
 
         def wait() -> None:
             time.sleep(self.delay)
-            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), kill_signal)
 
         def counted(run, action):
             nonlocal armed

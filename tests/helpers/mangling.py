@@ -9,7 +9,7 @@ TELLING = (
 )  # fmt: skip
 
 
-def mangled(content: bytes, most_edits: int = 3) -> st.SearchStrategy[bytes]:
+def mangle(content: bytes, most_edits: int = 3) -> st.SearchStrategy[bytes]:
     """`content` with a few edits: bytes replaced, removed, put in, doubled, or the rest cut off."""
     place = st.integers(0, len(content))
     new = st.one_of(st.sampled_from(TELLING), st.binary(max_size=4))

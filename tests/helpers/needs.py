@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from helpers.browser import PROGRAMS, browser
+from helpers.browser import PROGRAMS, find_browser
 
 from ddpg.memory import measure_available_memory
 
@@ -33,22 +33,22 @@ class Need:
     missing: Callable[[], str]
 
 
-def programs(*names: str) -> str:
+def find_missing_programs(*names: str) -> str:
     """The programs that are not there."""
     return " ".join(name for name in names if not shutil.which(name))
 
 
 @functools.cache
-def mount() -> str:
+def find_missing_mount() -> str:
     """The right to mount a file system, where it is missing; a container's root may lack it."""
-    if missing := programs("unshare", "mount"):
+    if missing := find_missing_programs("unshare", "mount"):
         return missing
     tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True)
     return "the right to mount" if tried.returncode else ""
 
 
 @functools.cache
-def debian_release() -> tuple[str, bytes]:
+def find_debian_release() -> tuple[str, bytes]:
     """The mirror that Debian 13 can be installed from here, and its signed list of the release.
 
     It is the one that DEBIAN_MIRROR names, or one that apt uses; if none answers: ("", b"").
@@ -71,46 +71,49 @@ def debian_release() -> tuple[str, bytes]:
 
 
 @functools.cache
-def index() -> str:
+def find_missing_index() -> str:
     """An index of Python packages, where none answers."""
     ask = [UV, "pip", "install", "--dry-run", "--refresh", "--no-deps", "--reinstall", "packaging"]
     asked = subprocess.run([*ask, "--python", sys.executable], capture_output=True)
     return "an index that answers" if asked.returncode else ""
 
 
-def debian() -> str:
+def find_missing_debian() -> str:
     """What installing a separate Debian 13 needs, if something is missing."""
-    missing = programs("debootstrap") or mount()
-    return missing or ("" if debian_release()[0] else "a Debian mirror that answers")
+    missing = find_missing_programs("debootstrap") or find_missing_mount()
+    return missing or ("" if find_debian_release()[0] else "a Debian mirror that answers")
 
 
-def latin_1_locale() -> str:
+def find_missing_locale() -> str:
     """What a locale of another encoding than UTF-8 is made of, where it is missing."""
     sources = Path("/usr/share/i18n/locales/en_US")
-    return programs("localedef") or ("" if sources.exists() else str(sources))
+    return find_missing_programs("localedef") or ("" if sources.exists() else str(sources))
 
 
-def any_browser() -> str:
+def find_missing_browser() -> str:
     """The name of a browser, if none is installed."""
-    return "" if browser() else PROGRAMS[0]
+    return "" if find_browser() else PROGRAMS[0]
 
 
-def free_memory() -> str:
+def find_missing_free_memory() -> str:
     """The line of /proc/meminfo, if the system reports no free memory."""
     return "MemAvailable in /proc/meminfo" if measure_available_memory() is None else ""
 
 
 NEEDS = {
-    "container": Need("Apptainer (docs/containers.md)", lambda: programs("apptainer")),
-    "buildah": Need("Buildah (docs/containers.md)", lambda: programs("buildah")),
-    "cluster": Need("SLURM's programs (docs/cluster.md)", lambda: programs(*SLURM)),
-    "browser": Need("Chromium", any_browser),
-    "mount": Need("root's right to mount", mount),
-    "index": Need("an index of Python packages", index),
-    "qemu": Need("QEMU's user-mode emulation (Debian: qemu-user)", lambda: programs("qemu-x86_64")),
-    "free_memory": Need("a system that reports free memory", free_memory),
-    "latin_1": Need("the sources of locales (Debian: locales)", latin_1_locale),
-    "debian": Need("root, debootstrap and a Debian mirror", debian),
+    "container": Need("Apptainer (docs/containers.md)", lambda: find_missing_programs("apptainer")),
+    "buildah": Need("Buildah (docs/containers.md)", lambda: find_missing_programs("buildah")),
+    "cluster": Need("SLURM's programs (docs/cluster.md)", lambda: find_missing_programs(*SLURM)),
+    "browser": Need("Chromium", find_missing_browser),
+    "mount": Need("root's right to mount", find_missing_mount),
+    "index": Need("an index of Python packages", find_missing_index),
+    "qemu": Need(
+        "QEMU's user-mode emulation (Debian: qemu-user)",
+        lambda: find_missing_programs("qemu-x86_64"),
+    ),
+    "free_memory": Need("a system that reports free memory", find_missing_free_memory),
+    "latin_1": Need("the sources of locales (Debian: locales)", find_missing_locale),
+    "debian": Need("root, debootstrap and a Debian mirror", find_missing_debian),
 }
 
 

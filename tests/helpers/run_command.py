@@ -39,6 +39,6 @@ def run(*command, cwd: Path, expect: int = 0, env: dict | None = None) -> str:
     return done.stdout
 
 
-def bare(directory: Path) -> list:
+def list_isolation_options(directory: Path) -> list:
     """Options of Apptainer that hide everything of the host but a working directory."""
     return ["--containall", "--no-home", "--bind", directory, "--pwd", directory]

@@ -36,7 +36,7 @@ def make_tiny(directory: Path) -> None:
     (directory / "config.yaml").write_text(text)
 
 
-def tiny_checkout(directory: Path) -> Checkout:
+def make_tiny_checkout(directory: Path) -> Checkout:
     """A checkout of tiny experiments; none of its runs is published."""
     checkout = Checkout(directory, without="results/published")
     make_tiny(directory)

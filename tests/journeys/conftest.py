@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from helpers.checkout import Checkout
-from helpers.tiny_checkout import tiny_checkout
+from helpers.tiny_checkout import make_tiny_checkout
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def smoke_on_host(tmp_path_factory) -> tuple[Checkout, str]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
             directory.mkdir()
-            output = tiny_checkout(directory).snakemake("smoke")
+            output = make_tiny_checkout(directory).snakemake("smoke")
             said.write_text(output)
     return Checkout.at(directory), said.read_text()
 
@@ -31,7 +31,7 @@ def smoke_on_host(tmp_path_factory) -> tuple[Checkout, str]:
 @pytest.fixture
 def empty(tmp_path) -> Path:
     """A directory with only a configuration of tiny experiments, and its claims."""
-    tiny = tiny_checkout(tmp_path / "tiny")
+    tiny = make_tiny_checkout(tmp_path / "tiny")
     directory = tmp_path / "empty"
     directory.mkdir()
     for name in ("config.yaml", "claims.yaml"):

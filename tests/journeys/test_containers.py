@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from helpers.check_outcome import (
     check_outcome,
-    images_of,
-    last_lines,
-    returns_said,
-    same_everywhere,
+    extract_outcome,
+    parse_seed_counts,
+    read_images,
+    read_portable_outputs,
 )
 from helpers.checkout import ROOT, Checkout
-from helpers.run_command import bare, make, run
+from helpers.run_command import list_isolation_options, make, run
 from helpers.run_files import read_results
-from helpers.tiny_checkout import COMPARISONS, RUNS, tiny_checkout
+from helpers.tiny_checkout import COMPARISONS, RUNS, make_tiny_checkout
 
 from ddpg import config
 from ddpg.runs.record import Image, RunRecord
@@ -40,10 +40,11 @@ def check(directory: Path, output: str, identity: Image, smoke_on_host) -> None:
     """Assert that `smoke` is complete, was made in the image, and has the host's bytes."""
     said = check_outcome(directory, output, "smoke", "smoke", COMPARISONS, RUNS)
     host, host_output = smoke_on_host
-    assert said == last_lines(host_output)
-    assert images_of(directory, "smoke", RUNS) == [identity] * len(RUNS)
+    assert said == extract_outcome(host_output)
+    assert read_images(directory, "smoke", RUNS) == [identity] * len(RUNS)
     made, expected = (
-        same_everywhere(where, "smoke", COMPARISONS, RUNS) for where in (directory, host.directory)
+        read_portable_outputs(where, "smoke", COMPARISONS, RUNS)
+        for where in (directory, host.directory)
     )
     assert made == expected
     table = (directory / "results/tables/smoke/provenance.csv").read_text()
@@ -53,7 +54,7 @@ def check(directory: Path, output: str, identity: Image, smoke_on_host) -> None:
 @pytest.fixture(scope="module")
 def from_host(sif, tmp_path_factory) -> tuple[Checkout, str]:
     """A checkout in which the host's Snakemake ran `smoke` in the image, and its output."""
-    checkout = tiny_checkout(tmp_path_factory.mktemp("from_host"))
+    checkout = make_tiny_checkout(tmp_path_factory.mktemp("from_host"))
     (checkout.directory / "containers/ddpg.sif").symlink_to(sif)
     return checkout, checkout.snakemake("--use-singularity", "smoke")
 
@@ -68,10 +69,10 @@ def test_snakemake_on_the_host_runs_every_rule_in_the_image(from_host, identity,
 
 def test_switching_the_image_on_or_off_retrains_nothing(from_host, smoke_on_host):
     checkout, _ = from_host
-    assert checkout.planned("smoke") == []
+    assert checkout.plan_training("smoke") == []
     host, _ = smoke_on_host
-    assert host.planned("--use-singularity", "smoke") == []
-    assert host.planned("smoke", "--sdm", "apptainer") == []
+    assert host.plan_training("--use-singularity", "smoke") == []
+    assert host.plan_training("smoke", "--sdm", "apptainer") == []
 
 
 def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkeypatch):
@@ -94,7 +95,7 @@ def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkey
 
 def test_snakemake_in_the_image(sif, identity, smoke_on_host, empty):
     """In a directory with only a configuration, without HOME, host files or host variables."""
-    snakemake = ["apptainer", "run", *bare(empty), sif, "--cores", 2, "smoke"]
+    snakemake = ["apptainer", "run", *list_isolation_options(empty), sif, "--cores", 2, "smoke"]
     env = {k: v for k, v in os.environ.items() if k != "HOME"}
     output = run(*snakemake, cwd=empty, env=env)
     check(empty, output, identity, smoke_on_host)
@@ -102,7 +103,7 @@ def test_snakemake_in_the_image(sif, identity, smoke_on_host, empty):
     assert left == {"config.yaml", "claims.yaml", "results", ".snakemake"}
     again = run(*snakemake, cwd=empty, env=env)
     assert re.search(r"^smoke +1\ntotal +1$", again, re.MULTILINE), "only the summary runs again"
-    assert last_lines(again) == last_lines(output)
+    assert extract_outcome(again) == extract_outcome(output)
 
 
 def test_a_command_in_the_image(sif, identity, smoke_on_host, empty):
@@ -132,7 +133,7 @@ def test_an_archive_draws_the_figures_without_a_network(sif, tmp_path):
     runs = ["/".join(path.parts[-3:-1]) for path in paths]
     said = check_outcome(unpacked, output, "figures", "published", comparisons, runs)
     counts = Counter(name.split("/")[0] for name in runs)
-    assert returns_said(said) == dict(counts)
+    assert parse_seed_counts(said) == dict(counts)
     host = Checkout(tmp_path / "host")
     one = "results/figures/published/pendulum"
     host.snakemake(one)

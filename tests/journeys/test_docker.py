@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.check_outcome import check_outcome, images_of, last_lines, same_everywhere
+from helpers.check_outcome import check_outcome, extract_outcome, read_images, read_portable_outputs
 from helpers.checkout import ROOT
 from helpers.run_command import make, run
 from helpers.tiny_checkout import COMPARISONS, RUNS
@@ -45,15 +45,16 @@ def test_smoke(docker_run, empty, smoke_on_host):
     output = docker_run(empty, "--cores", 2, "smoke")
     said = check_outcome(empty, output, "smoke", "smoke", COMPARISONS, RUNS)
     host, host_output = smoke_on_host
-    assert said == last_lines(host_output)
+    assert said == extract_outcome(host_output)
     note = json.loads((docker_run.root / "opt/venv/image.json").read_text())
-    assert images_of(empty, "smoke", RUNS) == [from_json(Image, note)] * len(RUNS)
+    assert read_images(empty, "smoke", RUNS) == [from_json(Image, note)] * len(RUNS)
     made, expected = (
-        same_everywhere(where, "smoke", COMPARISONS, RUNS) for where in (empty, host.directory)
+        read_portable_outputs(where, "smoke", COMPARISONS, RUNS)
+        for where in (empty, host.directory)
     )
     assert made == expected
     again = docker_run(empty, "--cores", 2, "--quiet", "all", "--", "smoke")
-    assert last_lines(again) == said
+    assert extract_outcome(again) == said
 
 
 @pytest.mark.buildah

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from helpers.check_outcome import (
     check_outcome,
-    last_lines,
-    returns_said,
-    same_everywhere,
-    verdict_said,
+    extract_outcome,
+    parse_seed_counts,
+    parse_verdict,
+    read_portable_outputs,
 )
 from helpers.checkout import ROOT, Checkout
 from helpers.tiny_checkout import COMPARISONS, RUNS
@@ -67,17 +67,17 @@ def trained_by(output: str) -> list[str]:
 def test_smoke(smoke_on_host):
     checkout, output = smoke_on_host
     said = check_outcome(checkout.directory, output, "smoke", "smoke", COMPARISONS, RUNS)
-    assert returns_said(said) == SEEDS
+    assert parse_seed_counts(said) == SEEDS
     assert trained_by(output) == RUNS
 
 
 def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
     output = checkout.run(FIGURES)
     said = check_outcome(checkout.directory, output, "figures", "published", COMPARISONS, RUNS)
-    assert returns_said(said) == SEEDS
+    assert parse_seed_counts(said) == SEEDS
     assert trained_by(output) == []
     drawn, smoke = (
-        same_everywhere(directory, collection, COMPARISONS, RUNS)
+        read_portable_outputs(directory, collection, COMPARISONS, RUNS)
         for directory, collection in (
             (checkout.directory, "published"),
             (smoke_on_host[0].directory, "smoke"),
@@ -98,7 +98,7 @@ def test_report_contains_every_figure_and_table(checkout):
 
 def test_the_demo(checkout, demo):
     said = check_outcome(checkout.directory, demo, "demo", "runs", ["pendulum"], RUNS[1:])
-    assert returns_said(said) == {"pendulum-demo": 2}
+    assert parse_seed_counts(said) == {"pendulum-demo": 2}
     assert trained_by(demo) == RUNS[1:]
 
 
@@ -109,7 +109,7 @@ def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
         "Verdict: pass",
         "The fresh runs of 2 experiments reproduce the published ones.",
     ]
-    assert verdict_said(said) == dict.fromkeys(SEEDS, "pass")
+    assert parse_verdict(said) == dict.fromkeys(SEEDS, "pass")
     verdict = Verdict.read(checkout.directory / "results/verdict.json")
     assert {outcome.test for outcome in verdict.experiments.values()} == {"bytes"}
 
@@ -117,7 +117,7 @@ def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
 def test_repeated_all_trains_nothing_and_prints_the_same(checkout, trained):
     again = checkout.run(ALL)
     assert trained_by(again) == []
-    assert last_lines(again) == last_lines(trained)
+    assert extract_outcome(again) == extract_outcome(trained)
 
 
 def alter(run: Path) -> None:
@@ -138,12 +138,12 @@ def test_all_fails_if_a_published_run_differs(checkout, trained):
     for command in ([], ["--quiet", "all", "--"]):
         output = checkout.snakemake(*command, "all", expect=1)
         assert trained_by(output) == []
-        said = last_lines(output)
+        said = extract_outcome(output)
         assert said[:2] == [
             "Verdict: fail",
             "The fresh runs of 2 experiments do NOT all reproduce the published ones.",
         ]
-        assert verdict_said(said) == {"halfcheetah-benchmark": "pass", "pendulum-demo": "fail"}
+        assert parse_verdict(said) == {"halfcheetah-benchmark": "pass", "pendulum-demo": "fail"}
         assert said[-1] == "report       results/summary/all.html"
     page = (checkout.directory / "results/summary/all.html").read_text()
     assert "<h2>Verdict: fail</h2>" in page
@@ -153,9 +153,9 @@ def test_all_fails_if_a_published_run_differs(checkout, trained):
 
 def test_all_without_published_runs_succeeds_and_reports_it(checkout, trained):
     shutil.rmtree(checkout.directory / "results/published")
-    said = last_lines(checkout.run(ALL))
+    said = extract_outcome(checkout.run(ALL))
     assert said[0] == "Verdict: no runs"
-    assert verdict_said(said) == dict.fromkeys(SEEDS, "no runs")
+    assert parse_verdict(said) == dict.fromkeys(SEEDS, "no runs")
 
 
 def test_readme_lists_these_commands():

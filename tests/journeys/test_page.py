@@ -4,7 +4,7 @@ import base64
 import re
 
 import pytest
-from helpers.browser import HEIGHT, look_at
+from helpers.browser import HEIGHT, inspect_page
 from helpers.tiny_checkout import COMPARISONS
 
 from ddpg import config
@@ -20,7 +20,7 @@ def page(smoke_on_host):
 
 @pytest.fixture(scope="module")
 def seen(page):
-    return look_at(page)
+    return inspect_page(page)
 
 
 def test_first_screen_shows_figure_results_and_claims(seen):
@@ -56,7 +56,7 @@ def test_incomplete_page_is_detected(page, tmp_path):
     damaged = base64.b64encode(base64.b64decode(figure)[:500]).decode()
     extra = '<script>nothing()</script><img src="http://example.invalid/x.png">'
     (tmp_path / "page.html").write_text(text.replace(figure, damaged) + extra)
-    seen = look_at(tmp_path / "page.html")
+    seen = inspect_page(tmp_path / "page.html")
     assert seen.page["images"][0]["natural"] == [0, 0]
     assert "http://example.invalid/x.png" in seen.page["requests"]
     assert any("nothing is not defined" in line for line in seen.console)
@@ -66,7 +66,7 @@ def test_report_links_to_the_page(smoke_on_host, tmp_path):
     checkout, _ = smoke_on_host
     report = tmp_path / "report.html"
     checkout.snakemake("smoke", "--report", str(report))
-    seen = look_at(report)
+    seen = inspect_page(report)
     assert seen.page["requests"] == []
     shown = seen.page["text"]
     assert "Begin with Summary: the central figure" in shown

@@ -1,7 +1,7 @@
 """`make smoke`: the whole workflow on the project's experiments, and what a rerun would train."""
 
 import pytest
-from helpers.check_outcome import check_outcome, last_lines, returns_said
+from helpers.check_outcome import check_outcome, extract_outcome, parse_seed_counts
 from helpers.checkout import Checkout
 
 from ddpg import config
@@ -22,7 +22,7 @@ def test_every_experiment_is_trained_and_compared(finished):
     comparisons = sorted(CONFIG["comparisons"], key=lambda name: name != CONFIG["headline"])
     runs = [f"{name}/seed_{seed}" for name in EXPERIMENTS for seed in SEEDS]
     said = check_outcome(checkout.directory, output, "smoke", "smoke", comparisons, runs)
-    assert returns_said(said) == dict.fromkeys(EXPERIMENTS, len(SEEDS))
+    assert parse_seed_counts(said) == dict.fromkeys(EXPERIMENTS, len(SEEDS))
     for run in runs:
         rows = (checkout.directory / "results/smoke" / run / "progress.txt").read_text()
         epochs = [row.split("\t")[0] for row in rows.splitlines()]
@@ -31,9 +31,9 @@ def test_every_experiment_is_trained_and_compared(finished):
 
 def test_rerun_trains_nothing_and_prints_the_outcome_again(finished):
     checkout, output = finished
-    assert checkout.planned("smoke") == []
+    assert checkout.plan_training("smoke") == []
     again = checkout.snakemake("smoke", "--quiet", "all")
-    assert last_lines(again) == last_lines(output)
+    assert extract_outcome(again) == extract_outcome(output)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -41,7 +41,7 @@ def test_a_changed_hyperparameter_retrains_only_its_seeds(finished, name):
     checkout, _ = finished
     change = checkout.directory / "change.yaml"
     change.write_text(f"experiments: {{{name}: {{pi_lr: 0.002}}}}\n")
-    planned = checkout.planned("smoke", "--configfile", "change.yaml")
+    planned = checkout.plan_training("smoke", "--configfile", "change.yaml")
     assert planned == sorted(("smoke", name, str(seed)) for seed in SEEDS)
 
 
@@ -51,6 +51,6 @@ def test_an_edited_rule_retrains_nothing(finished):
     original = rule.read_text()
     try:
         rule.write_text(original.replace("2>&1", "2>&1 "))
-        assert checkout.planned("smoke") == []
+        assert checkout.plan_training("smoke") == []
     finally:
         rule.write_text(original)

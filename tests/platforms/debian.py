@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.needs import debian_release
+from helpers.needs import find_debian_release
 
 SUITE = "trixie"
 # Variables of a machine behind a mirror or a proxy: package index, proxies, trusted certificates.
@@ -43,7 +43,7 @@ class Debian:
 
     def __init__(self, root: Path, packages: list[str]):
         self.root, self.home = root, root / "home/user"
-        archive = bootstrapped(packages)
+        archive = bootstrap_archive(packages)
         call("tar", "--extract", "--numeric-owner", "--file", archive, "--directory", root)
         self.variables = {k: v for k, v in os.environ.items() if SETTINGS.match(k)}
         files = ["/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"]
@@ -65,13 +65,13 @@ class Debian:
         return call(*enter, timeout=timeout)
 
 
-def bootstrapped(packages: list[str]) -> Path:
+def bootstrap_archive(packages: list[str]) -> Path:
     """A tar archive of the system that debootstrap installs, from a cache.
 
     The cache key is a digest of the mirror's signed release file, which determines the checksum of
     every package.
     """
-    mirror, release = debian_release()
+    mirror, release = find_debian_release()
     key = hashlib.sha256(release + " ".join(packages).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "ddpg-tests")
     archive = cache / f"debian-{key}.tar"

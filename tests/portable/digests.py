@@ -10,7 +10,7 @@ from helpers.checkout import ROOT
 GOLDEN = json.loads((ROOT / "tests/portable/golden.json").read_text())
 
 
-def compute(prefixes, *before, python=sys.executable, **variables):
+def compute_digests(prefixes, *before, python=sys.executable, **variables):
     """The digests as a process of its own computes them."""
     command = [*before, python, "tests/portable/golden.py", *prefixes]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
@@ -19,7 +19,7 @@ def compute(prefixes, *before, python=sys.executable, **variables):
     return json.loads(done.stdout)
 
 
-def expected(prefixes):
+def select_golden_digests(prefixes):
     """The golden digests of the prefixes, at least one for each."""
     wanted = ("arithmetic version", *prefixes)
     found = {name: digest for name, digest in GOLDEN.items() if name.startswith(wanted)}

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from helpers.checkout import ROOT
-from portable.digests import compute, expected
+from portable.digests import compute_digests, select_golden_digests
 from portable.golden import SHORT
 
 from ddpg import config
@@ -36,8 +36,8 @@ PACKAGES = os.pathsep.join([str(ROOT), *site.getsitepackages()])
 @pytest.mark.parametrize("model", EMULATED)
 def test_emulated_processors_compute_the_same_bytes(model):
     qemu = (shutil.which("qemu-x86_64"), "-cpu", model)
-    found = compute(EMULATED[model], *qemu, python=PYTHON, PYTHONPATH=PACKAGES)
-    assert found == expected(EMULATED[model])
+    found = compute_digests(EMULATED[model], *qemu, python=PYTHON, PYTHONPATH=PACKAGES)
+    assert found == select_golden_digests(EMULATED[model])
 
 
 @pytest.mark.qemu

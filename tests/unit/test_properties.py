@@ -19,7 +19,7 @@ import pytest
 import yaml
 from helpers.checkout import ROOT
 from helpers.make_state import IDENTITY, make_state
-from helpers.mangling import mangled
+from helpers.mangling import mangle
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -68,7 +68,7 @@ def numbers(cells):
     return [float(cell) if cell.strip() else math.nan for cell in cells]
 
 
-@given(content=mangled(SHORT_PROGRESS))
+@given(content=mangle(SHORT_PROGRESS))
 @example(content=SHORT_PROGRESS.replace(b"-145.2", b"-14\0005.2"))
 @example(content=SHORT_PROGRESS.replace(b"Epoch\t", b'"Epoch\t'))
 @example(content=SHORT_PROGRESS.replace(b"StdEpRet", b"AverageTestEpRet"))
@@ -139,7 +139,7 @@ def is_read_as(cell, value):
     return math.isclose(value, wanted) or (math.isnan(wanted) and math.isnan(value))
 
 
-@given(content=mangled(b"\n".join(PER_SEED.split(b"\n")[:11]) + b"\n"))
+@given(content=mangle(b"\n".join(PER_SEED.split(b"\n")[:11]) + b"\n"))
 @example(content=b"seed,env_interacts,test_return_mean\n0,1,2\n0,2,abc\n")
 @example(content=b"seed,env_interacts,test_return_mean\nx,1,2\n")
 @example(content=b"seed,env_interacts,test_return_mean\n,1,2\n")
@@ -158,7 +158,7 @@ def test_curves_per_seed_are_what_the_cells_say(path, content):
     assert np.isfinite(table["test_return_mean"].to_numpy(dtype=float)).all()
 
 
-@given(content=mangled(SHORT_BENCHMARK))
+@given(content=mangle(SHORT_BENCHMARK))
 @example(content=SHORT_BENCHMARK.replace(b",10000,", b",abc,"))
 @example(content=SHORT_BENCHMARK + b"HalfCheetah-v2,spinup-2018-tf1,99999999,abc,1\n")
 @example(content=SHORT_BENCHMARK + b"HalfCheetah-v2,spinup-2018-tf1,99999999,1,abc\n")
@@ -182,7 +182,7 @@ def test_a_published_curve_is_what_the_cells_say(path, content):
             assert is_read_as(row[theirs], float(value)), f"{row[theirs]!r} was read as {value}"
 
 
-@given(content=mangled(RUNS_TABLE.to_csv(index=False).encode()))
+@given(content=mangle(RUNS_TABLE.to_csv(index=False).encode()))
 def test_a_table_of_runs_is_read_whole_or_refused(path, content):
     path.write_bytes(content)
     table = answer(curves.read_curves, [path])
@@ -198,7 +198,7 @@ LEVELS = "\n".join(
 )
 
 
-@given(content=st.one_of(mangled(CONFIG), st.binary(max_size=100)))
+@given(content=st.one_of(mangle(CONFIG), st.binary(max_size=100)))
 @example(content=LEVELS.encode())
 @example(content=b"experiments: {a: &a {env: *a}}")
 @example(content=b"[" * 5000)
@@ -256,7 +256,7 @@ def test_overrides_are_a_mapping_or_refused(texts):
 
 
 @given(
-    text=st.one_of(st.text(max_size=60), mangled(CONFIG[:600]).map(lambda b: b.decode("latin-1")))
+    text=st.one_of(st.text(max_size=60), mangle(CONFIG[:600]).map(lambda b: b.decode("latin-1")))
 )
 def test_strict_yaml_gives_a_value_or_a_yaml_error(text):
     try:
@@ -270,7 +270,7 @@ RECORD = (SEED / "run.json").read_bytes()
 RECORDED_CONFIG = (SEED / "config.json").read_bytes()
 
 
-@given(content=mangled(RECORD))
+@given(content=mangle(RECORD))
 @example(content=RECORD.replace(b"123.213", b"1e999"))
 @example(content=RECORD.replace(b'"steps": 500000', b'"steps": -1'))
 @example(content=b"[" * 100_000)
@@ -286,7 +286,7 @@ def test_a_record_comes_back_as_it_was_written_or_is_refused(path, content):
                 assert again[key] == written[key]
 
 
-@given(content=st.one_of(mangled(RECORDED_CONFIG), VALUES.map(lambda v: json.dumps(v).encode())))
+@given(content=st.one_of(mangle(RECORDED_CONFIG), VALUES.map(lambda v: json.dumps(v).encode())))
 @example(content=b"[" * 100_000)
 @example(content=RECORDED_CONFIG.replace(b'"seed": 0', b'"seed": NaN'))
 def test_a_run_s_configuration_is_checked_or_refused(tmp_path, content):
@@ -301,7 +301,7 @@ def test_a_run_s_configuration_is_checked_or_refused(tmp_path, content):
 DIGESTS = b"\n".join((SEED / "state_digests.txt").read_bytes().split(b"\n")[:4]) + b"\n"
 
 
-@given(content=mangled(DIGESTS))
+@given(content=mangle(DIGESTS))
 def test_digests_are_rows_or_refused(tmp_path, content):
     (tmp_path / "state_digests.txt").write_bytes(content)
     found = answer(read_digests, tmp_path)
@@ -312,7 +312,7 @@ def test_digests_are_rows_or_refused(tmp_path, content):
         ]
 
 
-@given(content=mangled((ROOT / "docs/stated_numbers.csv").read_bytes()))
+@given(content=mangle((ROOT / "docs/stated_numbers.csv").read_bytes()))
 def test_stated_numbers_are_numbers_or_refused(path, content):
     path.write_bytes(content)
     for number in answer(read_stated_numbers, path) or []:
@@ -325,7 +325,7 @@ MANIFEST = b"".join(
 )  # fmt: skip
 
 
-@given(content=mangled(MANIFEST))
+@given(content=mangle(MANIFEST))
 def test_a_mangled_manifest_vouches_for_no_other_bytes(tmp_path_factory, content):
     directory = tmp_path_factory.mktemp("published")
     run = shutil.copytree(SEED, directory / "pendulum-demo/seed_0")
@@ -341,7 +341,7 @@ def test_a_mangled_manifest_vouches_for_no_other_bytes(tmp_path_factory, content
 POLICY = (SEED / "policy.npz").read_bytes()
 
 
-@given(content=mangled(POLICY))
+@given(content=mangle(POLICY))
 @example(content=b"")
 @example(content=b"PK\x05\x06" + bytes(18))
 def test_a_policy_is_the_one_that_was_written_or_refused(path, content):
@@ -355,7 +355,7 @@ def test_a_policy_is_the_one_that_was_written_or_refused(path, content):
         np.testing.assert_array_equal(policy.scale, wanted.scale)
 
 
-@given(content=mangled(RECORDED_CONFIG))
+@given(content=mangle(RECORDED_CONFIG))
 def test_a_run_s_policy_is_played_or_refused(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     (tmp_path / "policy.npz").write_bytes(POLICY)
@@ -384,7 +384,7 @@ def test_a_damaged_checkpoint_is_never_resumed_as_another_state(tmp_path_factory
     directory = tmp_path_factory.mktemp("checkpoint")
     paths = two_checkpoints(directory)
     for path in data.draw(st.lists(st.sampled_from(paths), min_size=1, unique=True)):
-        path.write_bytes(data.draw(mangled(path.read_bytes())))
+        path.write_bytes(data.draw(mangle(path.read_bytes())))
     replay = ReplayBuffer(50, 2, 1)
     state = answer(Checkpoints(directory).load, replay, lambda identity: None)
     if state is not None:

@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from helpers.checkout import training_process
+from helpers.checkout import find_training_process
 
 from ddpg import config
 from ddpg.runs import status
@@ -42,7 +42,7 @@ def test_a_job_resumes_after_a_kill_and_after_ctrl_c(checkout, tmp_path_factory)
 
     process = checkout.start(*command)
     wait_for(checkout.directory / LOG, r"epoch 5/40", process)
-    os.kill(training_process(run), signal.SIGKILL)  # `retries:` starts it again
+    os.kill(find_training_process(run), signal.SIGKILL)  # `retries:` starts it again
     wait_for(checkout.directory / LOG, r"resuming[^$]*epoch 15/40", process)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches both Snakemake and the job
     output, _ = process.communicate(timeout=240)

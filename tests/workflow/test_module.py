@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from helpers.checkout import ROOT, Checkout, environment
+from helpers.checkout import ROOT, Checkout, clean_environment
 
 STUDY = {
     "ddpg": {
@@ -40,7 +40,7 @@ def study(tmp_path):
 def snakemake(directory, *arguments, expect=0):
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments], cwd=directory,
-        text=True, timeout=600, env=environment(),
+        text=True, timeout=600, env=clean_environment(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == expect, done.stdout

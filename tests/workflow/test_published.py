@@ -41,7 +41,7 @@ def test_fresh_clone_trains_every_seed(checkout):
     expected = [
         ("runs", name, str(seed)) for name in EXPERIMENTS for seed in EXPERIMENTS[name]["seeds"]
     ]
-    assert checkout.planned("all") == sorted(expected)
+    assert checkout.plan_training("all") == sorted(expected)
 
 
 # Replaces ddpg/__main__.py: only Snakemake's planning is tested here, so nothing is computed.
@@ -83,17 +83,17 @@ def test_finished_workflow_trains_nothing(done, options):
     """Neither a container switched on nor files made newer by a clone train anything."""
     for path in done.directory.rglob("*.yaml"):
         path.touch()
-    assert done.planned("all", *options) == []
+    assert done.plan_training("all", *options) == []
 
 
 @pytest.mark.parametrize("name", ["halfcheetah-benchmark", "spinup-exercise-2-2"])
 def test_a_changed_hyperparameter_retrains_only_that_experiment(done, name):
     (done.directory / "change.yaml").write_text(f"experiments: {{{name}: {{polyak: 0.5}}}}\n")
     expected = [("runs", name, str(seed)) for seed in EXPERIMENTS[name]["seeds"]]
-    assert done.planned("all", "--configfile", "change.yaml") == sorted(expected)
+    assert done.plan_training("all", "--configfile", "change.yaml") == sorted(expected)
 
 
 def test_a_changed_default_retrains_only_the_experiments_that_use_it(done):
     (done.directory / "change.yaml").write_text("defaults: {batch_size: 99}\n")
-    planned = {name for _, name, _ in done.planned("all", "--configfile", "change.yaml")}
+    planned = {name for _, name, _ in done.plan_training("all", "--configfile", "change.yaml")}
     assert planned == {name for name in EXPERIMENTS if "batch_size" not in EXPERIMENTS[name]}

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from helpers.checkout import environment
+from helpers.checkout import clean_environment
 
 # An intermediate process measures: Linux counts the memory of the parent at the time of the fork as
 # the child's, and the process that runs the tests may have trained.
@@ -24,7 +24,7 @@ def test_planning_a_thousand_seeds(checkout):
     )
     plan = checkout.command("--dry-run", "--configfile", "thousand.yaml", "--", "demo")
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *plan], cwd=checkout.directory, env=environment(),
+        [sys.executable, "-c", MEASURE, *plan], cwd=checkout.directory, env=clean_environment(),
         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
