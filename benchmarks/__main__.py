@@ -22,13 +22,13 @@ def main() -> None:
     names = parser.parse_args().names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}")
-    common.write("machine", [{"what": k, "value": v} for k, v in machine().items()])
+    common.write_table("machine", [{"what": k, "value": v} for k, v in describe_machine().items()])
     for name in [*names, "figures"]:
         print(f"== {name}", flush=True)
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
 
 
-def machine() -> dict[str, str]:
+def describe_machine() -> dict[str, str]:
     """What the numbers depend on: the processor, the system, the versions."""
     cpu = provenance.read_processor()
     return {

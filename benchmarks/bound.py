@@ -9,9 +9,11 @@ import argparse
 import contextlib
 import itertools
 import json
-import subprocess
 import sys
 import time
+from collections.abc import Sequence
+
+from benchmarks.common import JsonProcess
 
 SQUARE = (512, 512, 512)
 
@@ -19,7 +21,9 @@ SQUARE = (512, 512, 512)
 Shape = tuple[int, int, int]
 
 
-def product_shapes(hidden_sizes, batch: int, obs_dim: int, act_dim: int) -> list[Shape]:
+def list_product_shapes(
+    hidden_sizes: Sequence[int], batch: int, obs_dim: int, act_dim: int
+) -> list[Shape]:
     """The shapes of the matrix products of one update, of B = `batch` transitions.
 
     A layer of i inputs and o outputs multiplies (B, i) by (i, o) forwards; backwards, (i, B) by
@@ -37,12 +41,12 @@ def product_shapes(hidden_sizes, batch: int, obs_dim: int, act_dim: int) -> list
     return shapes
 
 
-def flop(shapes: list[Shape]) -> int:
+def count_flop(shapes: list[Shape]) -> int:
     """Floating-point operations of the products, a multiplication and an addition each."""
     return sum(2 * rows * inner * columns for rows, inner, columns in shapes)
 
 
-class NativeProducts:
+class NativeProducts(JsonProcess):
     """A process that does matrix products with OpenBLAS's own choice of kernels, when asked.
 
     `environment` is the process's, without variables that choose kernels. `kernels` is the name of
@@ -50,33 +54,14 @@ class NativeProducts:
     """
 
     def __init__(self, shapes: list[Shape], environment: dict[str, str]):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.bound", json.dumps(shapes)],
-            env={**environment, "OPENBLAS_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.kernels = self._read()["kernels"]
+        command = [sys.executable, "-m", "benchmarks.bound", json.dumps(shapes)]
+        super().__init__(command, {**environment, "OPENBLAS_NUM_THREADS": "1"})
+        self.kernels: str = self.first_answer["kernels"]
 
     def measure(self, seconds: float) -> tuple[float, float]:
         """Updates a second, and GFLOP/s of the 512 x 512 product, each measured for `seconds`."""
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        measured = self._read()
+        measured = self.ask(str(seconds))
         return measured["updates_per_second"], measured["square_gflops"]
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def _read(self) -> dict:
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the process of products ended with {self.process.wait()}")
-        return json.loads(line)
 
 
 def serve(shapes: list[Shape]) -> None:
@@ -108,7 +93,7 @@ def serve(shapes: list[Shape]) -> None:
     for line in sys.stdin:
         measured = {
             "updates_per_second": rate(update, float(line)),
-            "square_gflops": rate(square, float(line)) * flop([SQUARE]) / 1e9,
+            "square_gflops": rate(square, float(line)) * count_flop([SQUARE]) / 1e9,
         }
         print(json.dumps(measured), flush=True)
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the core they run on, workers that take turns on it, CSV files.
+"""What the benchmarks share: the core they run on, interleaved workers on it, CSV files.
 
 Nothing here imports this package or NumPy before it is needed: importing this package pins the
 kernels of the whole process, and what it is compared with runs with the processor's own.
@@ -9,12 +9,21 @@ on that core takes meanwhile.
 
 import contextlib
 import csv
+import json
 import multiprocessing
 import os
 import statistics
+import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ddpg.config import Experiment
+    from ddpg.core.training import Training
+    from ddpg.runs.logger import Logger
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
@@ -23,7 +32,7 @@ CONFIG = ROOT / "config.yaml"
 LARGE, SMALL = "halfcheetah-benchmark", "spinup-exercise-2-2"
 
 
-def experiment(name: str, **overrides):
+def read_experiment(name: str, **overrides: object) -> "Experiment":
     """An Experiment of config.yaml, with some values replaced."""
     from ddpg import config
 
@@ -37,7 +46,7 @@ def pin(core: int | None = None) -> int:
     return core
 
 
-def native_environment() -> dict[str, str]:
+def make_native_environment() -> dict[str, str]:
     """The environment without the variables by which this package, or anyone, chooses kernels."""
     from ddpg import kernels
 
@@ -57,8 +66,8 @@ class Worker:
     else with those that this package pins.
     """
 
-    def __init__(self, setup: Callable, *args, native: bool = False):
-        environment = native_environment()  # imports this package, which pins the kernels
+    def __init__(self, setup: Callable[..., Callable[[], Any]], *args: Any, native: bool = False):
+        environment = make_native_environment()  # imports this package, which pins the kernels
         pinned = dict(os.environ)
         if native:
             os.environ.clear()
@@ -76,11 +85,11 @@ class Worker:
         """Begin a segment."""
         self.connection.send("segment")
 
-    def result(self):
+    def result(self) -> Any:
         """Wait for the segment that was begun and return what it measured."""
         return self.connection.recv()
 
-    def measure(self):
+    def measure(self) -> Any:
         """Do one segment and return what it measured."""
         self.start()
         return self.result()
@@ -91,7 +100,45 @@ class Worker:
         self.process.join()
 
 
-def take_turns(workers: dict[str, Worker], rounds: int) -> Iterable[tuple[int, str, object]]:
+class JsonProcess:
+    """A separate process that answers a first time by itself, then each line of its stdin.
+
+    An answer is a line of JSON on its stdout.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str], cwd: Path | None = None):
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.first_answer = self._read()
+
+    def ask(self, line: str) -> Any:
+        """Send a line and return the answer."""
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def _read(self) -> Any:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.process.args}: ended with {self.process.wait()}")
+        return json.loads(line)
+
+
+def interleave(
+    workers: dict[str, Worker | JsonProcess], rounds: int
+) -> Iterator[tuple[int, str, Any]]:
     """(round, name, measurement) of every worker in every round; every other round backwards.
 
     The first, unreported round warms them up: compiling, first touches of memory.
@@ -103,20 +150,39 @@ def take_turns(workers: dict[str, Worker], rounds: int) -> Iterable[tuple[int, s
                 yield round_, name, measured
 
 
-def training_segments(name: str, steps: int, directory: Path, tests: bool, **overrides):
-    """Set up a run of experiment `name`; returns a function that trains `steps` steps more.
+@dataclass(frozen=True)
+class TrainingSegment:
+    """A run that trains one segment, which is an epoch, at each call of `train`."""
 
-    It returns the seconds that they took: acting, environment, replay, updates, logging and, with
-    `tests`, the experiment's share of test episodes. The policy acts from the first step.
+    run: "Training"
+    logger: "Logger"
+
+    def train(self) -> float:
+        """Train a segment; returns the seconds that it took."""
+        from ddpg.core.training import train_epochs
+
+        start = time.process_time()
+        finished = self.run.steps // self.run.experiment.steps_per_epoch
+        for result in train_epochs(self.run, finished + 1):
+            self.logger.add_epoch(result, 0.0)
+        return time.process_time() - start
+
+
+def make_training_segment(
+    name: str, steps: int, directory: Path, evaluation: bool, **overrides: object
+) -> TrainingSegment:
+    """A segment of `steps` steps of experiment `name`. The policy acts from the first step.
+
+    It includes acting, environment, replay, updates, logging and, with `evaluation`, the
+    experiment's share of evaluation episodes.
     """
     from threadpoolctl import threadpool_limits
 
-    from ddpg.core.training import train_epochs
     from ddpg.runs.logger import Logger
     from ddpg.training import make_training
 
     threadpool_limits(1)
-    base = experiment(name)
+    base = read_experiment(name)
     share = max(1, round(base.num_test_episodes * steps / base.steps_per_epoch))
     settings = {
         "steps_per_epoch": steps,
@@ -124,23 +190,14 @@ def training_segments(name: str, steps: int, directory: Path, tests: bool, **ove
         "start_steps": 0,
         "num_test_episodes": share,
     }
-    run = make_training(experiment(name, **settings, **overrides), 0)
-    logger = Logger(directory, name, 0)
-    if not tests:
+    run = make_training(read_experiment(name, **settings, **overrides), 0)
+    if not evaluation:
         _skip_evaluation()
-
-    def segment() -> float:
-        start = time.process_time()
-        for result in train_epochs(run, run.steps // steps + 1):
-            logger.add_epoch(result, 0.0)
-        return time.process_time() - start
-
-    segment.run, segment.logger = run, logger
-    return segment
+    return TrainingSegment(run, Logger(directory, name, 0))
 
 
 def _skip_evaluation() -> None:
-    """Let this process's training loop play no test episodes."""
+    """Let this process's training loop play no evaluation episodes."""
     import numpy as np
 
     from ddpg.core import training
@@ -148,7 +205,7 @@ def _skip_evaluation() -> None:
     training.evaluate_policy = lambda *_: (np.zeros(1), np.zeros(1, np.int64))
 
 
-def median_and_range(values: Iterable[float], digits: int = 2) -> str:
+def format_median_and_range(values: Iterable[float], digits: int = 2) -> str:
     """`median (lowest to highest)`."""
     values = sorted(values)
     low, middle, high = (f"{v:,.{digits}f}" for v in (values[0], median(values), values[-1]))
@@ -158,7 +215,7 @@ def median_and_range(values: Iterable[float], digits: int = 2) -> str:
 median = statistics.median
 
 
-def write(name: str, rows: list[dict]) -> None:
+def write_table(name: str, rows: list[dict]) -> None:
     """Write rows to benchmarks/results/`name`.csv."""
     RESULTS.mkdir(exist_ok=True)
     with open(RESULTS / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
@@ -169,7 +226,7 @@ def write(name: str, rows: list[dict]) -> None:
         )
 
 
-def read(name: str) -> list[dict[str, str]]:
+def read_table(name: str) -> list[dict[str, str]]:
     """The rows of benchmarks/results/`name`.csv, as text."""
     with open(RESULTS / f"{name}.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -1,6 +1,6 @@
 """What does the container cost: in training speed, and in seconds a job?
 
-One seed is trained by the same command on the host and in the Apptainer image, in turns on one
+One seed is trained by the same command on the host and in the Apptainer image, interleaved on one
 core. Of each job's time, what it does not spend in training is its start and its end.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import common
 from ddpg.runs.directory import RunDirectory
 
-IMAGE = common.CONFIG.parent / "containers/ddpg.sif"
+IMAGE = common.ROOT / "containers/ddpg.sif"
 ROUNDS = 6
 TRAIN = (
     *("-m", "ddpg", "train", common.SMALL, "--seed", "0", "--set", "epochs=3"),
@@ -31,7 +31,7 @@ def main() -> None:
     common.pin()
     # Some machines forbid root to mount an image outside a user namespace.
     userns = ["--userns"] if os.geteuid() == 0 else []
-    mount = ["--bind", str(common.CONFIG.parent)]
+    mount = ["--bind", str(common.ROOT)]
     commands = {
         "host": [sys.executable],
         "image": ["apptainer", "exec", "--cleanenv", *userns, *mount, str(IMAGE), "python"],
@@ -39,33 +39,36 @@ def main() -> None:
     rows = []
     for round_ in range(ROUNDS + 1):
         for where in list(commands)[:: 1 if round_ % 2 else -1]:
-            measured = job(commands[where])
+            measured = run_job(commands[where])
             if round_:  # the first warms the disk's cache
                 rows.append({"where": where, "round": round_, **measured})
-    common.write("container", rows)
+    common.write_table("container", rows)
     host, image = ([row for row in rows if row["where"] == where] for where in commands)
     for key, text in (
         ("steps_per_second", "training, steps/s"),
         ("other_seconds", "starting and ending a job, s"),
     ):
         values = [[row[key] for row in side] for side in (host, image)]
-        print(f"  {text}: host {common.median_and_range(values[0], 1)}")
-        print(f"  {' ' * len(text)}  image {common.median_and_range(values[1], 1)}")
+        print(f"  {text}: host {common.format_median_and_range(values[0], 1)}")
+        print(f"  {' ' * len(text)}  image {common.format_median_and_range(values[1], 1)}")
     slower = [
-        1 - i["steps_per_second"] / h["steps_per_second"] for h, i in zip(host, image, strict=True)
+        100 - 100 * i["steps_per_second"] / h["steps_per_second"]
+        for h, i in zip(host, image, strict=True)
     ]
     longer = [i["other_seconds"] - h["other_seconds"] for h, i in zip(host, image, strict=True)]
-    print(f"  the image trains slower by {common.median_and_range([100 * s for s in slower], 1)} %")
-    print(f"  and adds {common.median_and_range(longer, 1)} s of start-up and shutdown per job")
+    print(f"  the image trains slower by {common.format_median_and_range(slower, 1)} %")
+    print(
+        f"  and adds {common.format_median_and_range(longer, 1)} s of start-up and shutdown per job"
+    )
 
 
-def job(python: list[str]) -> dict:
+def run_job(python: list[str]) -> dict:
     """Train once with a Python; its speed, and the seconds that were not training."""
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory, "run")
         start = time.perf_counter()
         command = [*python, *TRAIN, "--output", str(output)]
-        subprocess.run(command, cwd=common.CONFIG.parent, check=True, capture_output=True)
+        subprocess.run(command, cwd=common.ROOT, check=True, capture_output=True)
         seconds = time.perf_counter() - start
         record = RunDirectory(output).read_record()
     return {

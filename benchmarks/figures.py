@@ -1,6 +1,7 @@
 """Draw the figures of benchmarks/results/*.csv, as SVG and PNG beside them."""
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks import common
@@ -14,20 +15,24 @@ TITLES = {
 
 def main() -> None:
     """Draw every figure whose results are there."""
-    figures = {"side_by_side": side_by_side, "notes_history": notes_history, "memory": memory}
+    figures = {
+        "side_by_side": draw_side_by_side,
+        "notes_history": draw_notes_history,
+        "memory": draw_memory,
+    }
     for name, draw in figures.items():
         if not (common.RESULTS / f"{name}.csv").exists():
             print(f"  {name}: not measured")
             continue
         with mpl.rc_context(STYLE):
-            figure = draw(common.read(name))
+            figure = draw(common.read_table(name))
             for suffix, metadata in (("svg", {"Date": None}), ("png", None)):
                 path = common.RESULTS / f"{name}.{suffix}"
                 figure.savefig(path, metadata=metadata)
                 print(f"  {path}")
 
 
-def side_by_side(rows: list[dict]) -> Figure:
+def draw_side_by_side(rows: list[dict]) -> Figure:
     """Bars of steps a second, one panel for each network; a line from lowest to highest round."""
     figure = Figure(figsize=(6.4, 2.4))
     for axes, experiment in zip(figure.subplots(1, 2), TITLES, strict=True):
@@ -46,7 +51,7 @@ def side_by_side(rows: list[dict]) -> Figure:
     return figure
 
 
-def notes_history(rows: list[dict]) -> Figure:
+def draw_notes_history(rows: list[dict]) -> Figure:
     """Bars of seconds for 5,000 steps, the notes' beside ours; a line spans our trajectories."""
     figure = Figure(figsize=(6.4, 3.2))
     axes = figure.subplots()
@@ -68,13 +73,13 @@ def notes_history(rows: list[dict]) -> Figure:
     return figure
 
 
-def _bar(axes, y: float, value: float, colour: str, label_at: float = 0) -> None:
+def _bar(axes: Axes, y: float, value: float, colour: str, label_at: float = 0) -> None:
     axes.barh(y, value, 0.38, color=colour)
     place = (max(value, label_at), y)
     axes.annotate(f"{value:.3g}", place, (3, 0), textcoords="offset points", va="center", size=8)
 
 
-def memory(rows: list[dict]) -> Figure:
+def draw_memory(rows: list[dict]) -> Figure:
     """Resident memory against steps, and the replay buffer's part of it."""
     figure = Figure(figsize=(6.4, 2.6))
     axes = figure.subplots()

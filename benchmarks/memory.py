@@ -22,7 +22,7 @@ def main() -> None:
     from ddpg.runs import provenance
 
     common.pin()
-    experiment = common.experiment(
+    experiment = common.read_experiment(
         common.LARGE, epochs=EPOCHS, update_after=1_000_000, num_test_episodes=1
     )
     env = environment.make(experiment.env)
@@ -37,15 +37,15 @@ def main() -> None:
                 "env_interacts": steps,
                 "transitions": min(steps, experiment.replay_size),
                 "replay_bytes": replay_bytes,
-                "resident_bytes": resident("VmRSS"),
-                "library_bytes": resident("RssFile"),
+                "resident_bytes": read_resident_memory("VmRSS"),
+                "library_bytes": read_resident_memory("RssFile"),
                 "peak_bytes": provenance.measure_peak_memory(),
             }
         )
 
     with tempfile.TemporaryDirectory() as directory:
         training.train(experiment, 0, Path(directory), report=report)
-    common.write("memory", rows)
+    common.write_table("memory", rows)
     filled = next(row for row in rows if row["transitions"] == experiment.replay_size)
     kinds = ("resident", "library", "replay", "peak")
     for text, row in (("first epoch", rows[0]), ("buffer full", filled), ("trained", rows[-1])):
@@ -57,7 +57,7 @@ def main() -> None:
         )
 
 
-def resident(field: str) -> int:
+def read_resident_memory(field: str) -> int:
     """Resident memory of this process in bytes: all (VmRSS), or mapped files (RssFile); Linux."""
     fields = dict(
         line.split(":", 1) for line in Path("/proc/self/status").read_text("utf-8").splitlines()

@@ -1,13 +1,14 @@
 """What did each step of the 2019 notes' optimisation buy, there and here?
 
 The notes brought an epoch of 5,000 steps from over 300 seconds to 38.8. Their steps are made again
-from this package's parts, on the networks of the benchmark, and take turns, one trajectory each, on
-one core. One step is not: leaving the debugger, in which all before it were timed.
+from this package's parts, on the networks of the benchmark, and interleaved on one core, one
+trajectory each. One step is not: leaving the debugger, in which all before it were timed.
 """
 
 import dataclasses
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +54,10 @@ def main() -> None:
     """Time every variant; write notes_history.csv."""
     common.pin()
     with tempfile.TemporaryDirectory() as directory:
-        workers = {name: common.Worker(stepwise, v) for name, v in VARIANTS.items()}
-        workers[OURS] = common.Worker(ours, directory)
+        workers = {name: common.Worker(set_up_stepwise, v) for name, v in VARIANTS.items()}
+        workers[OURS] = common.Worker(set_up_ours, directory)
         seconds = {name: [] for name in workers}
-        for _, name, measured in common.take_turns(workers, rounds=PER_EPOCH):
+        for _, name, measured in common.interleave(workers, rounds=PER_EPOCH):
             seconds[name].append(measured)
         for worker in workers.values():
             worker.close()
@@ -69,17 +70,20 @@ def main() -> None:
             "lowest": min(values) if values else "",
             "highest": max(values) if values else "",
         }
-        text = common.median_and_range(values, 1) if values else ""
+        text = common.format_median_and_range(values, 1) if values else ""
         print(f"  {row['variant']:42s}{text:24s} the notes: {row['notes_seconds']}")
-    common.write("notes_history", rows)
+    common.write_table("notes_history", rows)
 
 
-def ours(directory: str):
+def set_up_ours(directory: str) -> Callable[[], float]:
     """Set up the package as it is."""
-    return common.training_segments(common.LARGE, TRAJECTORY, Path(directory), tests=False)
+    segment = common.make_training_segment(
+        common.LARGE, TRAJECTORY, Path(directory), evaluation=False
+    )
+    return segment.train
 
 
-def stepwise(variant: Variant):
+def set_up_stepwise(variant: Variant) -> Callable[[], float]:
     """Set up training with one call, or many, for each update; returns one trajectory of it."""
     from ddpg.core import agent as agent_module
     from ddpg.core.networks import actor
@@ -87,7 +91,7 @@ def stepwise(variant: Variant):
     from ddpg.core.tensorflow import tf
     from ddpg.training import make_training
 
-    experiment = common.experiment(common.LARGE, start_steps=0, num_test_episodes=1)
+    experiment = common.read_experiment(common.LARGE, start_steps=0, num_test_episodes=1)
     run = make_training(experiment, 0)
     agent, soft_update = run.agent, agent_module.soft_update
     # The notes update the targets in a call of its own.
@@ -174,7 +178,7 @@ class Preallocated(Nothing):
     """The same statistics in arrays that are made once."""
 
     def __init__(self):
-        batch_size = common.experiment(common.LARGE).batch_size
+        batch_size = common.read_experiment(common.LARGE).batch_size
         self.q = np.empty((TRAJECTORY, batch_size), np.float32)
         self.losses = np.empty((TRAJECTORY, 2), np.float32)
         self.count = 0

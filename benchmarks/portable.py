@@ -1,7 +1,7 @@
 """What does it cost that the bytes are the same on every processor?
 
-The whole training loop of this tree takes turns, on one core, with that of the last revision
-whose bytes depended on the processor (arithmetic 1), each in a process of its own: for all three
+The whole training loop of this tree is interleaved, on one core, with that of the last revision
+whose bytes depended on the processor (arithmetic 1), each in a separate process: for all three
 networks, with oneDNN's native kernels and with oneDNN held to AVX2. Arithmetic 1 hands matrix
 products to kernels of XLA that cannot be held to AVX2. On a processor with AVX-512 the second
 comparison is therefore of AVX2 kernels now with AVX-512 kernels before. On a processor with AVX2
@@ -10,7 +10,6 @@ alone both comparisons are the same.
 
 import argparse
 import contextlib
-import json
 import subprocess
 import sys
 import tempfile
@@ -20,74 +19,73 @@ from pathlib import Path
 from benchmarks import common
 
 REVISION = "2b12505"  # the last of arithmetic 1
-# Steps of a turn (whole episodes).
+# Steps per round (whole episodes).
 STEPS = {common.LARGE: 1000, "halfcheetah-benchmark-2020": 1000, common.SMALL: 1050}
 KERNELS = {"native": {}, "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}
 ROUNDS = 10
 
-# What each tree runs: its own benchmarks set its own training loop up.
+# What each tree runs: its own benchmarks set its own training loop up, in that revision's words.
 SERVE = """
 import json, sys, tempfile
 from pathlib import Path
 from benchmarks import common
-name, steps = sys.argv[1], int(sys.argv[2])
-with tempfile.TemporaryDirectory() as directory:
-    segment = common.training_segments(name, steps, Path(directory), tests=True)
-    from benchmarks.throughput import fill
-    fill(segment.run.replay)
-    print(json.dumps("ready"), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(segment()), flush=True)
+name, steps, directory = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+{set_up}
+print(json.dumps("ready"), flush=True)
+for line in sys.stdin:
+    print(json.dumps(train()), flush=True)
 """
+SET_UP = {
+    "before": """
+train = common.training_segments(name, steps, directory, tests=True)
+from benchmarks.throughput import fill
+fill(train.run.replay)
+""",
+    "now": """
+segment = common.make_training_segment(name, steps, directory, evaluation=True)
+from benchmarks.throughput import fill_replay
+fill_replay(segment.run.replay)
+train = segment.train
+""",
+}
 
 
-class TreeWorker:
+class TreeWorker(common.JsonProcess):
     """A process that trains with the package of one tree, a segment when asked."""
 
-    def __init__(self, tree: Path, name: str, variables: dict[str, str]):
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, name, str(STEPS[name])],
+    def __init__(self, when: str, tree: Path, name: str, variables: dict[str, str]):
+        self.directory = tempfile.TemporaryDirectory()
+        serve = SERVE.format(set_up=SET_UP[when])
+        super().__init__(
+            [sys.executable, "-c", serve, name, str(STEPS[name]), self.directory.name],
+            {**common.make_native_environment(), **variables},
             cwd=tree,
-            env={**common.native_environment(), **variables},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
         )
-        self._read()
 
     def measure(self) -> float:
         """Do one segment and return the seconds that it took."""
-        self.process.stdin.write("segment\n")
-        self.process.stdin.flush()
-        return self._read()
+        return self.ask("segment")
 
     def close(self) -> None:
-        """End the process."""
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def _read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a process that trains ended with {self.process.wait()}")
-        return json.loads(line)
+        """End the process and delete its files."""
+        super().close()
+        self.directory.cleanup()
 
 
 def main() -> None:
     """Measure; write portable.csv."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.portable", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each tree")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="measurements of each tree")
     rounds = parser.parse_args().rounds
     if rounds < 1:
         parser.error("--rounds: write a number from 1")
     common.pin()
     rows = []
-    with checked_out(REVISION) as tree:
+    with check_out(REVISION) as tree:
         for name in STEPS:
             for kernels in KERNELS:
                 rows += measure(tree, name, kernels, rounds)
-    common.write("portable", rows)
+    common.write_table("portable", rows)
 
 
 def measure(tree: Path, name: str, kernels: str, rounds: int) -> list[dict]:
@@ -95,9 +93,9 @@ def measure(tree: Path, name: str, kernels: str, rounds: int) -> list[dict]:
     workers = {}
     try:
         for when, where in (("before", tree), ("now", common.ROOT)):
-            workers[when] = TreeWorker(where, name, KERNELS[kernels])
+            workers[when] = TreeWorker(when, where, name, KERNELS[kernels])
         rates = {"before": [], "now": []}
-        for _, when, seconds in common.take_turns(workers, rounds):
+        for _, when, seconds in common.interleave(workers, rounds):
             rates[when].append(STEPS[name] / seconds)
     finally:
         for worker in workers.values():
@@ -113,17 +111,17 @@ def measure(tree: Path, name: str, kernels: str, rounds: int) -> list[dict]:
         }
         for round_, (before, now) in enumerate(zip(*rates.values(), strict=True), 1)
     ]
+    before, now = (common.format_median_and_range(values, 0) for values in rates.values())
+    ratio = common.format_median_and_range([row["ratio"] for row in rows])
     print(
-        f"{name}, oneDNN {kernels}: steps/s before {common.median_and_range(rates['before'], 0)}, "
-        f"now {common.median_and_range(rates['now'], 0)}; "
-        f"now / before {common.median_and_range([row['ratio'] for row in rows])}",
+        f"{name}, oneDNN {kernels}: steps/s before {before}, now {now}; now / before {ratio}",
         flush=True,
     )
     return rows
 
 
 @contextlib.contextmanager
-def checked_out(revision: str) -> Iterator[Path]:
+def check_out(revision: str) -> Iterator[Path]:
     """The tree of a revision, in a git worktree that is removed at the end."""
     git = ["git", "-C", str(common.ROOT)]
     with tempfile.TemporaryDirectory() as directory:

@@ -5,6 +5,7 @@ One seed alone on each of two cores, then both at once, three times.
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import common
@@ -19,7 +20,7 @@ def main() -> None:
         print("scale: needs two cores; not measured")
         return
     with tempfile.TemporaryDirectory() as directory:
-        workers = [common.Worker(seed_on_core, core, directory) for core in cores]
+        workers = [common.Worker(set_up_seed, core, directory) for core in cores]
         for worker in workers:
             worker.measure()  # compiles
         rows = []
@@ -40,15 +41,16 @@ def main() -> None:
             )
         for worker in workers:
             worker.close()
-    common.write("scale", rows)
-    efficiency = common.median_and_range([row["efficiency"] for row in rows])
+    common.write_table("scale", rows)
+    efficiency = common.format_median_and_range([row["efficiency"] for row in rows])
     print(f"rate of two seeds at once / sum of their rates alone: {efficiency}")
 
 
-def seed_on_core(core: int, directory: str):
-    """Set up a run of the HalfCheetah benchmark on a core of its own."""
+def set_up_seed(core: int, directory: str) -> Callable[[], float]:
+    """Set up a run of the HalfCheetah benchmark on its own core."""
     common.pin(core)
-    return common.training_segments(common.LARGE, STEPS, Path(directory), tests=True)
+    segment = common.make_training_segment(common.LARGE, STEPS, Path(directory), evaluation=True)
+    return segment.train
 
 
 if __name__ == "__main__":

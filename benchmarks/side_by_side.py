@@ -1,20 +1,22 @@
 """How fast is training beside other libraries' DDPG, at the same work on the same core?
 
-Ours, Stable-Baselines3 (PyTorch) and SBX (JAX), each in a process of its own, take turns on one
+Ours, Stable-Baselines3 (PyTorch) and SBX (JAX), each in a separate process, are interleaved on one
 core: the same environment, networks, batch and replay size, and after each trajectory one update
-for each of its steps. None tests its policy in between. The others run as they come, with the
+for each of its steps. None evaluates its policy in between. The others run as they come, with the
 processor's own kernels: none of the variables that this package sets reaches them.
 """
 
 import dataclasses
 import tempfile
 import time
+from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 
 from benchmarks import common
 
-# Steps of a turn (whole trajectories) and turns of each library.
-TURNS = {common.LARGE: (1000, 10), common.SMALL: (1050, 15)}
+# Steps per round (whole trajectories) and number of rounds.
+ROUNDS = {common.LARGE: (1000, 10), common.SMALL: (1050, 15)}
 
 OURS, SB3, SBX = "this package", "Stable-Baselines3", "SBX"
 DISTRIBUTIONS = {OURS: ("tensorflow",), SB3: ("stable-baselines3", "torch"), SBX: ("sbx-rl", "jax")}
@@ -24,23 +26,23 @@ def main() -> None:
     """Measure both networks; write side_by_side.csv."""
     common.pin()
     rows = []
-    for name, (steps, rounds) in TURNS.items():
+    for name, (steps, rounds) in ROUNDS.items():
         with tempfile.TemporaryDirectory() as directory:
             rows += measure(name, steps, rounds, directory)
-    common.write("side_by_side", rows)
+    common.write_table("side_by_side", rows)
 
 
 def measure(name: str, steps: int, rounds: int, directory: str) -> list[dict]:
     """Rows of steps a second, one for each library and round."""
-    settings = dataclasses.asdict(common.experiment(name))
+    settings = dataclasses.asdict(common.read_experiment(name))
     workers = {
-        OURS: common.Worker(ours, name, steps, directory),
-        SB3: common.Worker(peer, "stable_baselines3", settings, steps, native=True),
-        SBX: common.Worker(peer, "sbx", settings, steps, native=True),
+        OURS: common.Worker(set_up_ours, name, steps, directory),
+        SB3: common.Worker(set_up_peer, "stable_baselines3", settings, steps, native=True),
+        SBX: common.Worker(set_up_peer, "sbx", settings, steps, native=True),
     }
     rates = {library: [] for library in workers}
     rows = []
-    for round_, library, seconds in common.take_turns(workers, rounds):
+    for round_, library, seconds in common.interleave(workers, rounds):
         rates[library].append(steps / seconds)
         rows.append(
             {
@@ -58,20 +60,18 @@ def measure(name: str, steps: int, rounds: int, directory: str) -> list[dict]:
     for library, values in rates.items():
         ratios = [ours / theirs for ours, theirs in zip(rates[OURS], values, strict=True)]
         print(
-            f"  {library:18s} steps/s {common.median_and_range(values, 0):28s} "
-            f"ours / theirs {common.median_and_range(ratios)}"
+            f"  {library:18s} steps/s {common.format_median_and_range(values, 0):28s} "
+            f"ours / theirs {common.format_median_and_range(ratios)}"
         )
     return rows
 
 
-def ours(name: str, steps: int, directory: str):
+def set_up_ours(name: str, steps: int, directory: str) -> Callable[[], float]:
     """Set up this package."""
-    from pathlib import Path
-
-    return common.training_segments(name, steps, Path(directory), tests=False)
+    return common.make_training_segment(name, steps, Path(directory), evaluation=False).train
 
 
-def peer(module: str, settings: dict, steps: int):
+def set_up_peer(module: str, settings: dict, steps: int) -> Callable[[], float]:
     """Set up the DDPG of `module` with an experiment's settings.
 
     Does not import this package, which would pin this process's kernels.

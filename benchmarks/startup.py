@@ -3,11 +3,9 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from benchmarks import common
 
-ROOT = Path(__file__).parent.parent
 REPEATS = 7
 COMMANDS = {
     "python -m ddpg --help": [sys.executable, "-m", "ddpg", "--help"],
@@ -27,11 +25,11 @@ def main() -> None:
         times = []
         for _ in range(REPEATS):
             start = time.perf_counter()
-            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+            subprocess.run(command, cwd=common.ROOT, check=True, capture_output=True)
             times.append(time.perf_counter() - start)
         rows += [{"command": name, "seconds": seconds} for seconds in times]
-        print(f"  {name:28s}{common.median_and_range(times)} s")
-    common.write("startup", rows)
+        print(f"  {name:28s}{common.format_median_and_range(times)} s")
+    common.write_table("startup", rows)
 
 
 if __name__ == "__main__":

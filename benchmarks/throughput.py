@@ -9,8 +9,13 @@ before and just after it.
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import bound, common
+
+if TYPE_CHECKING:
+    from ddpg.core.replay import ReplayBuffer
+    from ddpg.core.training import Training
 
 # Steps per segment and number of segments (about 3.4 s and 0.3 s per segment).
 SEGMENTS = {common.LARGE: (1000, 16), common.SMALL: (1050, 40)}
@@ -23,29 +28,29 @@ def main() -> None:
     for name, (steps, segments) in SEGMENTS.items():
         with tempfile.TemporaryDirectory() as directory:
             rows += measure(name, steps, segments, Path(directory))
-    common.write("throughput", rows)
+    common.write_table("throughput", rows)
 
 
 def measure(name: str, steps: int, segments: int, directory: Path) -> list[dict]:
     """Rows of whole-loop, update-loop and product rates for one experiment."""
-    segment = common.training_segments(name, steps, directory, tests=True)
+    segment = common.make_training_segment(name, steps, directory, evaluation=True)
     run = segment.run
-    fill(run.replay)
-    shapes = bound.product_shapes(
+    fill_replay(run.replay)
+    shapes = bound.list_product_shapes(
         run.experiment.hidden_sizes,
         run.experiment.batch_size,
         run.replay.data.obs.shape[1],
         run.replay.data.action.shape[1],
     )
-    mflop = bound.flop(shapes) / 1e6
-    products = bound.NativeProducts(shapes, common.native_environment())
-    segment()  # compiles
-    seconds = 0.1 * segment()
+    mflop = bound.count_flop(shapes) / 1e6
+    products = bound.NativeProducts(shapes, common.make_native_environment())
+    segment.train()  # compiles
+    seconds = 0.1 * segment.train()
     rows, before = [], products.measure(seconds)
     for _ in range(segments):
-        whole = steps / segment()
+        whole = steps / segment.train()
         after = products.measure(seconds)
-        updates = update_rate(run, steps)
+        updates = measure_update_rate(run, steps)
         last = products.measure(seconds)
         row = {
             "experiment": name,
@@ -75,18 +80,18 @@ def measure(name: str, steps: int, segments: int, directory: Path) -> list[dict]
         ("loop_share_of_square", "whole loop / 512 x 512", 2),
         ("updates_share_of_square", "updates alone / 512 x 512", 2),
     ):
-        print(f"  {text:27s}{common.median_and_range([row[key] for row in rows], digits)}")
+        print(f"  {text:27s}{common.format_median_and_range([row[key] for row in rows], digits)}")
     return rows
 
 
-def update_rate(run, updates: int) -> float:
+def measure_update_rate(run: "Training", updates: int) -> float:
     """Updates a second of the agent alone, sampling included."""
     start = time.process_time()
     run.agent.update(run.replay, run.streams["replay"], updates)
     return updates / (time.process_time() - start)
 
 
-def fill(replay) -> None:
+def fill_replay(replay: "ReplayBuffer") -> None:
     """Fill the replay buffer with random transitions, so that sampling reaches all its memory."""
     import numpy as np  # after this package, which pins NumPy's kernels
 

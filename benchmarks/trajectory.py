@@ -9,10 +9,15 @@ import functools
 import re
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import common
-from benchmarks.throughput import fill
+from benchmarks.throughput import fill_replay
+
+if TYPE_CHECKING:
+    from ddpg.core.training import Training
 
 STEPS = {common.LARGE: 1000, common.SMALL: 1050}
 REPEATS = {common.LARGE: 8, common.SMALL: 30}
@@ -33,7 +38,7 @@ def main() -> None:
     for name in STEPS:
         with tempfile.TemporaryDirectory() as directory:
             rows += measure(name, Path(directory))
-    common.write("trajectory", rows)
+    common.write_table("trajectory", rows)
 
 
 def measure(name: str, directory: Path) -> list[dict]:
@@ -41,9 +46,9 @@ def measure(name: str, directory: Path) -> list[dict]:
     from ddpg.core import training
 
     evaluate = training.evaluate_policy
-    segment = common.training_segments(name, STEPS[name], directory, tests=True)
+    segment = common.make_training_segment(name, STEPS[name], directory, evaluation=True)
     run = segment.run
-    fill(run.replay)
+    fill_replay(run.replay)
     spent = collections.Counter()
     parts = {
         "environment": (run.env, "step"),
@@ -59,14 +64,14 @@ def measure(name: str, directory: Path) -> list[dict]:
     }
     for part, (owner, method) in parts.items():
         setattr(owner, method, _timed(getattr(owner, method), part, spent))
-    segment()  # compiles
+    segment.train()  # compiles
     spent.clear()
     steps = STEPS[name] * REPEATS[name]
-    seconds = sum(segment() for _ in range(REPEATS[name]))
+    seconds = sum(segment.train() for _ in range(REPEATS[name]))
     training.evaluate_policy = evaluate  # the next experiment's is timed for itself
     spent["the loop itself"] = seconds - spent.total()
     of_step = spent.most_common()  # before the profiler's own updates are added
-    operations = update_operations(run, STEPS[name], directory)
+    operations = profile_update(run, STEPS[name], directory)
     rows = []
     print(f"{name}: {1e6 * seconds / steps:,.0f} microseconds a step")
     for part, value in of_step:
@@ -80,7 +85,7 @@ def measure(name: str, directory: Path) -> list[dict]:
     return rows
 
 
-def update_operations(run, updates: int, directory: Path) -> collections.Counter:
+def profile_update(run: "Training", updates: int, directory: Path) -> collections.Counter:
     """Seconds of one compiled update in each kind of operation, by its median over updates."""
     from ddpg.core.tensorflow import tf
 
@@ -108,7 +113,7 @@ def update_operations(run, updates: int, directory: Path) -> collections.Counter
     return seconds
 
 
-def _timed(function, part: str, spent: collections.Counter):
+def _timed(function: Callable, part: str, spent: collections.Counter) -> Callable:
     @functools.wraps(function)
     def timed(*args, **kwargs):
         start = time.process_time()
