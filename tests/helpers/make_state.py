@@ -1,8 +1,13 @@
-"""Make states of runs for tests of checkpoints."""
+"""Make states of runs, replay buffers and checkpoints."""
+
+import dataclasses
+from pathlib import Path
 
 import numpy as np
 
+from ddpg.core.replay import ReplayBuffer
 from ddpg.core.snapshot import Snapshot
+from ddpg.runs.checkpoint import Checkpoints
 from ddpg.runs.record import Identity
 from ddpg.runs.run_state import RunState
 
@@ -28,3 +33,31 @@ def make_state(
         replay_digested=steps,
     )
     return RunState(identity, (), 1.5, tables or {"table": ["a\tb", "c"]}, snapshot)
+
+
+def make_replay(transitions: int = 0, size: int = 50) -> ReplayBuffer:
+    """A replay buffer to which transitions were added in which every number is unique."""
+    replay = ReplayBuffer(size, 2, 1)
+    add_transitions(replay, transitions)
+    return replay
+
+
+def add_transitions(replay: ReplayBuffer, count: int) -> None:
+    """Add transitions in which every number is unique."""
+    for i in range(replay.added, replay.added + count):
+        replay.add([i, i + 0.1], [i + 0.2], i + 0.3, [i + 0.4, i + 0.5], i % 2)
+
+
+def save_checkpoint(checkpoints: Checkpoints, replay: ReplayBuffer) -> None:
+    """Save a checkpoint whose seed and steps are the number of transitions."""
+    identity = dataclasses.replace(IDENTITY, seed=replay.added)
+    checkpoints.save(make_state(identity, replay.added), replay)
+
+
+def save_two_checkpoints(checkpoints: Checkpoints) -> list[Path]:
+    """Save after 10 and after 20 transitions; returns the two files that the second save wrote."""
+    replay = make_replay(10)
+    save_checkpoint(checkpoints, replay)
+    add_transitions(replay, 10)
+    save_checkpoint(checkpoints, replay)
+    return [checkpoints.directory / n for n in ("state_0000000020", "replay_0000000010_0000000020")]

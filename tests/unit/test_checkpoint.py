@@ -11,36 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.fake_disk import FakeDisk
-from helpers.make_state import IDENTITY, make_state
+from helpers.make_state import (
+    IDENTITY,
+    add_transitions,
+    make_replay,
+    make_state,
+    save_checkpoint,
+    save_two_checkpoints,
+)
 
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Interrupted, UserError
 from ddpg.runs import checkpoint
 from ddpg.runs.checkpoint import Checkpoints, Damaged
 
-SIZE = 50
-
 
 @pytest.fixture
 def checkpoints(tmp_path):
     return Checkpoints(tmp_path / "checkpoint")
-
-
-def add(replay, count):
-    """Add transitions in which every number is unique."""
-    for i in range(replay.added, replay.added + count):
-        replay.add([i, i + 0.1], [i + 0.2], i + 0.3, [i + 0.4, i + 0.5], i % 2)
-
-
-def buffer(transitions=0, size=SIZE):
-    replay = ReplayBuffer(size, 2, 1)
-    add(replay, transitions)
-    return replay
-
-
-def save(checkpoints, replay):
-    identity = dataclasses.replace(IDENTITY, seed=replay.added)
-    checkpoints.save(make_state(identity, replay.added), replay)
 
 
 def accept(identity):
@@ -49,7 +37,7 @@ def accept(identity):
 
 def load(checkpoints):
     """The steps of the newest undamaged checkpoint, after checking its whole content."""
-    replay = buffer()
+    replay = make_replay()
     state = Checkpoints(checkpoints.directory).load(replay, accept)
     steps = state.snapshot.steps
     wanted = make_state(dataclasses.replace(IDENTITY, seed=steps), steps)
@@ -60,7 +48,7 @@ def load(checkpoints):
             np.testing.assert_array_equal(a, b)
     for name in ("identity", "sessions", "seconds", "tables"):
         assert getattr(state, name) == getattr(wanted, name)
-    expected = buffer(steps)
+    expected = make_replay(steps)
     assert replay.added == expected.added
     for got, wanted in zip(replay.data, expected.data, strict=True):
         np.testing.assert_array_equal(got[: len(replay)], wanted[: len(replay)])
@@ -73,28 +61,28 @@ def files(checkpoints):
 
 @pytest.mark.parametrize("parts", [[10], [10, 7, 20], [30, 30, 30], [50, 50], [49, 1, 1], [20, 90]])
 def test_save_and_load_round_trip_with_a_wrapping_replay_buffer(checkpoints, parts):
-    replay = buffer()
+    replay = make_replay()
     for part in parts:
-        add(replay, part)
-        save(checkpoints, replay)
+        add_transitions(replay, part)
+        save_checkpoint(checkpoints, replay)
         assert load(checkpoints) == replay.added
 
 
 def test_resumed_run_saves_further_checkpoints(checkpoints):
-    replay = buffer()
+    replay = make_replay()
     for _ in range(12):
-        add(replay, 13)
-        save(checkpoints, replay)
-        checkpoints, replay = Checkpoints(checkpoints.directory), buffer()
+        add_transitions(replay, 13)
+        save_checkpoint(checkpoints, replay)
+        checkpoints, replay = Checkpoints(checkpoints.directory), make_replay()
         checkpoints.load(replay, accept)
     assert load(checkpoints) == 12 * 13
 
 
 def test_save_writes_only_new_transitions(checkpoints):
-    replay, before = buffer(), {}
+    replay, before = make_replay(), {}
     for _ in range(20):
-        add(replay, 10)
-        save(checkpoints, replay)
+        add_transitions(replay, 10)
+        save_checkpoint(checkpoints, replay)
         now = files(checkpoints)
         kept = now.keys() & before.keys()
         assert all(now[name] == before[name] for name in kept)
@@ -105,31 +93,22 @@ def test_save_writes_only_new_transitions(checkpoints):
         before = now
     # The two newest checkpoints, and only the replay segments that they refer to.
     assert sum(name.startswith("state_") for name in now) == 2
-    assert sum(name.startswith("replay_") for name in now) == SIZE // 10 + 1
+    assert sum(name.startswith("replay_") for name in now) == replay.size // 10 + 1
 
 
 def test_saving_a_step_twice_keeps_the_previous_checkpoint(checkpoints):
-    replay = buffer(10)
-    save(checkpoints, replay)
-    add(replay, 10)
-    save(checkpoints, replay)
-    save(checkpoints, replay)
+    replay = make_replay(10)
+    save_checkpoint(checkpoints, replay)
+    add_transitions(replay, 10)
+    save_checkpoint(checkpoints, replay)
+    save_checkpoint(checkpoints, replay)
     (checkpoints.directory / "state_0000000020").unlink()
     assert load(checkpoints) == 10
 
 
-def two(checkpoints):
-    """Save after 10 and after 20 transitions; returns the two files that the second save wrote."""
-    replay = buffer(10)
-    save(checkpoints, replay)
-    add(replay, 10)
-    save(checkpoints, replay)
-    return [checkpoints.directory / n for n in ("state_0000000020", "replay_0000000010_0000000020")]
-
-
 @pytest.mark.parametrize("which", [0, 1])
 def test_any_flipped_bit_is_detected(checkpoints, caplog, which):
-    path = two(checkpoints)[which]
+    path = save_two_checkpoints(checkpoints)[which]
     good = path.read_bytes()
     for place in range(0, len(good), 7):
         bad = bytearray(good)
@@ -145,7 +124,7 @@ def test_any_flipped_bit_is_detected(checkpoints, caplog, which):
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_truncated_file_is_detected(checkpoints, which):
-    path = two(checkpoints)[which]
+    path = save_two_checkpoints(checkpoints)[which]
     good = path.read_bytes()
     for length in range(0, len(good), 19):
         path.write_bytes(good[:length])
@@ -156,7 +135,7 @@ def test_truncated_file_is_detected(checkpoints, which):
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_missing_file_is_detected(checkpoints, caplog, which):
-    path = two(checkpoints)[which]
+    path = save_two_checkpoints(checkpoints)[which]
     path.unlink()
     assert load(checkpoints) == 10
     if which == 1:
@@ -165,12 +144,12 @@ def test_missing_file_is_detected(checkpoints, caplog, which):
 
 def test_replay_file_of_another_run_is_detected(checkpoints, tmp_path, caplog):
     """Whole, with a checksum that matches, of the same name, but not the one saved with it."""
-    _, part = two(checkpoints)
-    other, replay = Checkpoints(tmp_path / "other"), buffer()
+    _, part = save_two_checkpoints(checkpoints)
+    other, replay = Checkpoints(tmp_path / "other"), make_replay()
     for i in range(20):
         replay.add([0, 0], [0], i, [0, 0], 0)
         if i in (9, 19):
-            save(other, replay)
+            save_checkpoint(other, replay)
     part.write_bytes((other.directory / part.name).read_bytes())
     assert load(checkpoints) == 10
     assert f"{part.name} is not the one that was saved with it" in caplog.text
@@ -178,7 +157,7 @@ def test_replay_file_of_another_run_is_detected(checkpoints, tmp_path, caplog):
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"ddpg checkpoint", None, "part"])
 def test_files_that_are_not_checkpoints_are_skipped(checkpoints, caplog, content):
-    _, part = two(checkpoints)
+    _, part = save_two_checkpoints(checkpoints)
     stray = checkpoints.directory / "state_9999999999"
     if content is None:
         stray.mkdir()
@@ -189,19 +168,19 @@ def test_files_that_are_not_checkpoints_are_skipped(checkpoints, caplog, content
 
 
 def test_damage_to_a_file_that_both_checkpoints_need(checkpoints):
-    two(checkpoints)
+    save_two_checkpoints(checkpoints)
     (checkpoints.directory / "replay_0000000000_0000000010").write_bytes(b"both need this part")
-    replay = buffer()
+    replay = make_replay()
     with pytest.raises(Damaged, match="checkpoint: no checkpoint there is undamaged"):
         checkpoints.load(replay, accept)
     assert len(replay) == 0
 
 
 def test_damage_after_a_restored_part_leaves_the_buffer_empty(checkpoints):
-    _, part = two(checkpoints)
+    _, part = save_two_checkpoints(checkpoints)
     part.write_bytes(b"")
     (checkpoints.directory / "state_0000000010").unlink()
-    replay = buffer()
+    replay = make_replay()
     with pytest.raises(Damaged):
         checkpoints.load(replay, accept)
     assert len(replay) == 0
@@ -209,7 +188,7 @@ def test_damage_after_a_restored_part_leaves_the_buffer_empty(checkpoints):
 
 def test_unreadable_disk_is_not_treated_as_damage(checkpoints, monkeypatch):
     """It may read another time: that must not be the reason to start from the beginning."""
-    two(checkpoints)
+    save_two_checkpoints(checkpoints)
     read = Path.read_bytes
 
     def failing(path):
@@ -219,37 +198,37 @@ def test_unreadable_disk_is_not_treated_as_damage(checkpoints, monkeypatch):
 
     monkeypatch.setattr(Path, "read_bytes", failing)
     with pytest.raises(Interrupted, match=r"cannot be read \(Input/output error\); see to the"):
-        checkpoints.load(buffer(), accept)
+        checkpoints.load(make_replay(), accept)
     monkeypatch.undo()
     assert load(checkpoints) == 20
 
 
 def test_a_newer_format_is_refused(checkpoints, monkeypatch):
-    replay = buffer(10)
-    save(checkpoints, replay)
+    replay = make_replay(10)
+    save_checkpoint(checkpoints, replay)
     monkeypatch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
-    add(replay, 10)
-    save(checkpoints, replay)
+    add_transitions(replay, 10)
+    save_checkpoint(checkpoints, replay)
     monkeypatch.undo()
     before = files(checkpoints)
     with pytest.raises(UserError, match="state_0000000020: written by a newer version"):
-        checkpoints.load(buffer(), accept)
+        checkpoints.load(make_replay(), accept)
     assert files(checkpoints) == before
 
 
 def test_checkpoint_of_arithmetic_version_1_is_refused_and_kept(checkpoints, monkeypatch):
     monkeypatch.setattr(checkpoint, "FORMAT", 1)
-    save(checkpoints, buffer(10))
+    save_checkpoint(checkpoints, make_replay(10))
     monkeypatch.undo()
     before = files(checkpoints)
     with pytest.raises(UserError, match="version 1 of the arithmetic.* revision 2b12505 of this"):
-        checkpoints.load(buffer(), accept)
+        checkpoints.load(make_replay(), accept)
     assert files(checkpoints) == before
 
 
 def test_refused_checkpoint_does_not_change_the_replay_buffer(checkpoints):
     """Another experiment's transitions may not even fit into it."""
-    two(checkpoints)
+    save_two_checkpoints(checkpoints)
     replay, seen = ReplayBuffer(5, 3, 2), []
 
     def refuse(identity):
@@ -263,16 +242,16 @@ def test_refused_checkpoint_does_not_change_the_replay_buffer(checkpoints):
 
 
 def test_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
-    two(checkpoints)
+    save_two_checkpoints(checkpoints)
     before, disk, failures = files(checkpoints), FakeDisk(monkeypatch), 0
-    replay = buffer(20)
+    replay = make_replay(20)
     checkpoints = Checkpoints(checkpoints.directory)
     checkpoints.load(replay, accept)
-    add(replay, 10)
+    add_transitions(replay, 10)
     while True:
         disk.asked, disk.full_at = 0, failures + 1
         try:
-            save(checkpoints, replay)
+            save_checkpoint(checkpoints, replay)
             break
         except OSError:
             failures += 1
@@ -287,11 +266,11 @@ def test_full_disk_leaves_only_the_last_checkpoint(checkpoints, monkeypatch):
 
 def test_files_are_synced_before_others_refer_to_them(checkpoints, monkeypatch):
     """Written, then named, then referred to; and what it replaces goes last."""
-    disk, replay = FakeDisk(monkeypatch), buffer()
+    disk, replay = FakeDisk(monkeypatch), make_replay()
     expected = [("sync", checkpoints.directory.parent.name)]
     for end in (60, 120, 180):  # more than the buffer's size, so older segments are deleted
-        add(replay, 60)
-        save(checkpoints, replay)
+        add_transitions(replay, 60)
+        save_checkpoint(checkpoints, replay)
         for name in (f"replay_{end - 50:010d}_{end:010d}", f"state_{end:010d}"):
             expected += [("sync", f".{name}.tmp"), ("rename", name), ("sync", "checkpoint")]
     expected += [("delete", "state_0000000060"), ("delete", "replay_0000000010_0000000060")]
@@ -299,7 +278,7 @@ def test_files_are_synced_before_others_refer_to_them(checkpoints, monkeypatch):
 
 
 def test_remove_keeps_foreign_files(checkpoints):
-    two(checkpoints)
+    save_two_checkpoints(checkpoints)
     (checkpoints.directory / ".state_0000000030.123.tmp").write_bytes(b"a killed save's")
     (checkpoints.directory / "notes.txt").write_text("mine")
     checkpoints.remove()
@@ -312,7 +291,7 @@ def test_remove_keeps_foreign_files(checkpoints):
 
 def test_file_format_matches_its_description(checkpoints):
     """A header with the SHA-256 of the NumPy archive after it, as a stranger would read it."""
-    state, _ = two(checkpoints)
+    state, _ = save_two_checkpoints(checkpoints)
     header, _, payload = state.read_bytes().partition(b"\n")
     assert header.startswith(b"ddpg checkpoint ")
     with np.load(io.BytesIO(payload)) as archive:

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from helpers.checkout import ROOT
+from helpers.make_curves import make_our_runs
 
 from ddpg import config
 from ddpg.analysis import claims, curves, judging
@@ -16,17 +18,8 @@ from ddpg.analysis.statistics import Estimate
 from ddpg.cli import main
 from ddpg.errors import UserError
 
-ROOT = Path(__file__).parents[2]
-RERUN = "results/reference/spinup_pytorch_exercise_2_2_rerun.csv"
 SETTINGS = config.read(ROOT / "config.yaml")
 OURS = "spinup-exercise-2-2"
-
-
-def our_runs(offset: float) -> pd.DataFrame:
-    """The 20 reference runs as runs of our experiment, with `offset` added to the return."""
-    runs = curves.read_per_seed(ROOT / RERUN)
-    runs["test_return_mean"] += offset
-    return runs.assign(experiment=OURS, env="HalfCheetah-v5")
 
 
 def load(runs: pd.DataFrame, name: str = "exercise-2-2") -> Comparison:
@@ -68,7 +61,7 @@ def test_interval_claim_agrees_when_the_whole_interval_is_in_range(estimate, ver
 
 
 def test_claims_of_the_notes_on_known_data():
-    runs = our_runs(offset=-100)
+    runs = make_our_runs(-100, OURS)
     rows = judge(runs)
     ours = rows.loc[(OURS, "return in the last three epochs: 200 to 300")]
     returns = runs.groupby("env_interacts")["test_return_mean"].mean()
@@ -83,7 +76,7 @@ def test_claims_of_the_notes_on_known_data():
 
 
 def test_two_seeds_cannot_refute_a_claim():
-    runs = our_runs(offset=-10000)
+    runs = make_our_runs(-10000, OURS)
     ours = judge(runs[runs["seed"] < 20]).loc[OURS]
     assert set(ours["note"]) == {"2 seeds only"} and ours["measured_low"].isna().all()
     assert set(ours["verdict"]) == {judging.CANNOT_TELL}
@@ -106,7 +99,7 @@ def test_each_quantity_of_the_schema_is_measured():
     text = claims.SCHEMA.read_text(encoding="utf-8")
     schema = yaml.safe_load(text)["$defs"]["claim"]["properties"]
     assert schema["quantity"]["enum"] == [*claims.OF_ONE_GROUP, *claims.OF_TWO_GROUPS]
-    runs = our_runs(offset=200).assign(time=lambda table: table["env_interacts"] / 100)
+    runs = make_our_runs(200, OURS).assign(time=lambda table: table["env_interacts"] / 100)
     comparison = load(runs)
     other, base = "spinup-pytorch", {"statement": "", "source": "", "comparison": comparison.name}
 

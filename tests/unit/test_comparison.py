@@ -5,11 +5,12 @@ import dataclasses
 import html
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.checkout import ROOT
+from helpers.make_curves import RERUN, make_our_runs
 from markdown_it import MarkdownIt
 
 from ddpg.analysis import curves, factorial, grids, judging, statistics, tables
@@ -25,9 +26,7 @@ from ddpg.analysis.groups import FinalSteps, SeedGroup, measure_final
 from ddpg.analysis.statistics_report import format_statistics, state_power
 from ddpg.errors import UserError
 
-ROOT = Path(__file__).parents[2]
 RUN_OF_2019 = "results/reference/drl_tf2_pendulum_seed0.txt"
-RERUN = "results/reference/spinup_pytorch_exercise_2_2_rerun.csv"
 LAST = FinalSteps(10000)
 SPEC = {
     "title": "Exercise",
@@ -54,15 +53,8 @@ SPEC = {
 }
 
 
-def our_runs(offset: float = 0.0, experiment: str = "ours") -> pd.DataFrame:
-    """The 20 reference runs as runs of our experiment, with `offset` added to the return."""
-    runs = curves.read_per_seed(ROOT / RERUN)
-    runs["test_return_mean"] += offset
-    return runs.assign(experiment=experiment, env="HalfCheetah-v5")
-
-
 def load(runs: pd.DataFrame | None = None, **changes) -> Comparison:
-    runs = our_runs() if runs is None else runs
+    runs = make_our_runs() if runs is None else runs
     return load_comparison("exercise", SPEC | changes, runs, ROOT)
 
 
@@ -137,8 +129,8 @@ def test_tables_without_comparisons_are_empty():
 
 
 def test_experiments_of_different_length_are_compared_over_common_steps():
-    shorter = our_runs(offset=50, experiment="not-run").query("env_interacts <= 30000")
-    comparison = load(pd.concat([our_runs(), shorter]))
+    shorter = make_our_runs(offset=50, experiment="not-run").query("env_interacts <= 30000")
+    comparison = load(pd.concat([make_our_runs(), shorter]))
     row = tabulate_pairs([comparison]).set_index(["a", "b"]).loc[("ours", "not-run")]
     assert (row["from_step"], row["to_step"]) == (20000, 30000)
     assert row["difference"] == pytest.approx(-50)
@@ -152,7 +144,7 @@ def test_experiments_of_different_length_are_compared_over_common_steps():
 def test_band_is_mean_and_population_standard_deviation():
     group = load().groups[0]
     mean, sd = group.compute_band()
-    last = our_runs().query("env_interacts == 50000")["test_return_mean"]
+    last = make_our_runs().query("env_interacts == 50000")["test_return_mean"]
     assert mean[-1] == pytest.approx(last.mean())
     assert sd[-1] == pytest.approx(last.std(ddof=0))
     assert group.compute_band("q_mean") is None
@@ -184,7 +176,9 @@ def test_smoothed_published_curve_is_not_smoothed_twice(smoothed, width):
 def test_final_return_of_seed_group_and_published_group():
     ours, _, published, _, _ = load().groups
     found = measure_final(ours, LAST)
-    returns = our_runs().pivot(index="env_interacts", columns="seed", values="test_return_mean")
+    returns = make_our_runs().pivot(
+        index="env_interacts", columns="seed", values="test_return_mean"
+    )
     expected = returns.loc[40000] / 4 + returns.loc[45000] / 2 + returns.loc[50000] / 4
     np.testing.assert_allclose(found.values, expected)
     assert (found.evaluations, found.window) == (3, Window(40000, 50000))
@@ -199,7 +193,7 @@ def test_final_window_ends_at_the_last_common_step():
     ours, _, published, _, _ = load().groups
     assert measure_final(ours, LAST, published).window == Window(35000, 45000)
     assert measure_final(published, LAST, ours).window == Window(35000, 45000)
-    counts_from_zero = our_runs()
+    counts_from_zero = make_our_runs()
     counts_from_zero["env_interacts"] -= 1
     shifted = SeedGroup("", "", "", counts_from_zero)
     assert measure_final(ours, LAST, shifted).window == Window(39999, 49999)
@@ -257,7 +251,7 @@ def test_group_table_values():
 
 
 def test_pair_table_values():
-    table = tabulate_pairs([load(our_runs(offset=200))])
+    table = tabulate_pairs([load(make_our_runs(offset=200))])
     assert table["a"].tolist() == ["ours"] * 4 + ["not-run"] * 3
     rows = table[table["a"] == "ours"].set_index("b")
     rerun = rows.loc["rerun"]
@@ -275,8 +269,8 @@ def test_pair_table_values():
 
 def test_planned_and_exploratory_p_values_are_adjusted_together():
     pairs = {"planned": [["rerun", "ours"]], "exploratory": [["rerun", "published"]]}
-    others = our_runs(offset=60, experiment="not-run")
-    comparison = load(pd.concat([our_runs(offset=200), others]), pairs=pairs)
+    others = make_our_runs(offset=60, experiment="not-run")
+    comparison = load(pd.concat([make_our_runs(offset=200), others]), pairs=pairs)
     table = tabulate_pairs([comparison])
     named = list(zip(table["a"], table["b"], table["planned"], strict=True))
     assert named[:3] == [
@@ -298,7 +292,9 @@ def test_planned_and_exploratory_p_values_are_adjusted_together():
 
 
 def test_duplicate_tests_count_once_in_the_adjustment():
-    comparison = load(pd.concat([our_runs(offset=200), our_runs(offset=60, experiment="not-run")]))
+    comparison = load(
+        pd.concat([make_our_runs(offset=200), make_our_runs(offset=60, experiment="not-run")])
+    )
     once = tabulate_pairs([comparison])
     again = dataclasses.replace(comparison, name="again")
     twice = tabulate_pairs([comparison, again])["welch_p_adjusted"].to_numpy()
@@ -308,14 +304,14 @@ def test_duplicate_tests_count_once_in_the_adjustment():
 
 
 def test_groups_without_common_steps_have_no_difference():
-    early = our_runs()
+    early = make_our_runs()
     early["env_interacts"] /= 100  # they end before the other begins
     row = tabulate_pairs([load(early)]).set_index(["a", "b"]).loc[("ours", "one")]
     assert row["note"] == NO_COMMON_STEPS and math.isnan(row["difference"])
 
 
 def test_power_statement_has_detectable_difference_and_seeds_to_settle():
-    row = tabulate_pairs([load(our_runs(offset=200))]).iloc[2].to_dict()
+    row = tabulate_pairs([load(make_our_runs(offset=200))]).iloc[2].to_dict()
     sentence = state_power(row)
     assert f"detect a true difference of {row['detectable_difference']:,.0f}" in sentence
     assert f"{row['seeds_to_settle']:.0f} seeds per group" in sentence

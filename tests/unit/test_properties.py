@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 from helpers.checkout import ROOT
-from helpers.make_state import IDENTITY, make_state
+from helpers.make_state import IDENTITY, make_state, save_two_checkpoints
 from helpers.mangling import mangle
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -368,21 +368,11 @@ def test_a_run_s_policy_is_played_or_refused(tmp_path, content):
         assert (np.abs(action - trained.policy.offset) <= trained.policy.scale).all()
 
 
-def two_checkpoints(directory):
-    checkpoints = Checkpoints(directory)
-    replay = ReplayBuffer(50, 2, 1)
-    for steps in (10, 20):
-        while replay.added < steps:
-            i = replay.added
-            replay.add([i, i + 0.1], [i + 0.2], i + 0.3, [i + 0.4, i + 0.5], i % 2)
-        checkpoints.save(make_state(IDENTITY, steps), replay)
-    return sorted(path for path in directory.iterdir())
-
-
 @given(data=st.data())
 def test_a_damaged_checkpoint_is_never_resumed_as_another_state(tmp_path_factory, data):
     directory = tmp_path_factory.mktemp("checkpoint")
-    paths = two_checkpoints(directory)
+    save_two_checkpoints(Checkpoints(directory))
+    paths = sorted(directory.iterdir())
     for path in data.draw(st.lists(st.sampled_from(paths), min_size=1, unique=True)):
         path.write_bytes(data.draw(mangle(path.read_bytes())))
     replay = ReplayBuffer(50, 2, 1)
