@@ -12,10 +12,10 @@ import sys
 
 import pytest
 from helpers.checkout import ROOT
+from helpers.read_experiment import read_experiment
 from portable.digests import compute_digests, select_golden_digests
 from portable.golden import SHORT
 
-from ddpg import config
 from ddpg.runs.record import RunRecord
 from ddpg.training import train
 
@@ -42,7 +42,7 @@ def test_emulated_processors_compute_the_same_bytes(model):
 
 @pytest.mark.qemu
 def test_a_run_is_resumed_on_another_processor_with_the_same_bytes(tmp_path):
-    settings = config.experiment(config.read("config.yaml"), "pendulum-demo", SHORT)
+    settings = read_experiment("pendulum-demo", **SHORT)
     train(settings, 0, tmp_path / "whole")
 
     def stop(steps, row):

@@ -5,8 +5,8 @@ import dataclasses
 import gymnasium as gym
 import numpy as np
 import pytest
+from helpers.read_experiment import read_experiment
 
-from ddpg import config
 from ddpg.core import agent
 from ddpg.core.action_space import ActionSpace
 from ddpg.core.networks import critic
@@ -19,7 +19,7 @@ LOW, HIGH = np.array([-1.0, -2.0, 0.0]), np.array([1.0, 4.0, 0.5])
 
 @pytest.fixture(scope="module")
 def experiment():
-    settings = config.experiment(config.read("config.yaml"), "pendulum-demo")
+    settings = read_experiment("pendulum-demo")
     return dataclasses.replace(
         settings, hidden_sizes=(16, 12), batch_size=BATCH, polyak=0.9, pi_lr=0.01, q_lr=0.02
     )

@@ -1,11 +1,9 @@
 """The public functions: what they return, what they refuse, and that they need no TensorFlow."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.check_imports import check_tensorflow_is_not_imported
 from helpers.checkout import ROOT
 
 from ddpg import api
@@ -115,8 +113,5 @@ def test_wrong_arguments(pendulum, call, message):
 
 
 def test_tensorflow_is_not_imported():
-    program = (
-        "import sys; from ddpg import api; api.evaluate(sys.argv[1], episodes=1); "
-        "sys.exit('tensorflow' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program, SEED], check=True, cwd=ROOT)
+    program = "from ddpg import api; api.evaluate(sys.argv[1], episodes=1)"
+    check_tensorflow_is_not_imported(program, SEED)

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
+from helpers.read_experiment import read_experiment
 
-from ddpg import config
 from ddpg.cli import main
 from ddpg.training import train
 
@@ -15,7 +15,7 @@ SETTINGS = {
 
 
 def make_run(directory, seed=0, **overrides):
-    settings = config.experiment(config.read("config.yaml"), "pendulum-demo", SETTINGS | overrides)
+    settings = read_experiment("pendulum-demo", **SETTINGS | overrides)
     train(settings, seed, directory)
     return directory
 

@@ -1,14 +1,12 @@
 """The command line: one clear line and exit code 2 for bad input, and fast commands."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from helpers.check_imports import check_tensorflow_is_not_imported
 
 from ddpg import config, environment, evaluation
 from ddpg.cli import build_parser, main
@@ -140,13 +138,9 @@ def test_bad_input_to_other_commands(capfd, arguments, message):
 
 @pytest.mark.parametrize("command", [["--help"], ["status", "results/reference"], ["plan"]])
 def test_commands_without_training_do_not_import_tensorflow(command):
-    code = (
-        "import sys; from ddpg.cli import main\n"
-        f"try: main({command})\n"
-        "except SystemExit: pass\n"
-        "sys.exit('tensorflow' in sys.modules)"
+    check_tensorflow_is_not_imported(
+        f"from ddpg.cli import main\ntry: main({command})\nexcept SystemExit: pass"
     )
-    assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
 
 
 def make_run(directory, **config):

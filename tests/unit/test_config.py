@@ -2,10 +2,10 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 import yaml
+from helpers.checkout import ROOT
 
 from ddpg import config
 from ddpg.errors import UserError
@@ -38,7 +38,7 @@ def test_digest_depends_on_values_only(settings):
     assert config.experiment(settings, "pendulum-demo").digest() != demo.digest()
 
 
-PUBLISHED = Path(__file__).parents[2] / "results/published"
+PUBLISHED = ROOT / "results/published"
 
 
 def test_config_yaml_gives_the_digests_of_the_published_runs(settings):

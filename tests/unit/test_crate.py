@@ -15,9 +15,8 @@ from ddpg.cli import main
 from ddpg.commands import crate
 from ddpg.runs.record import RunRecord
 
-HERE = Path(__file__).parent.parent
 # Of RO-Crate (CC0), as its address answers: the tests have no network but an index of packages.
-CONTEXT = HERE / "data/ro-crate-1.1-context.jsonld"
+CONTEXT = ROOT / "tests/data/ro-crate-1.1-context.jsonld"
 RUNS = ("pendulum-demo/seed_0", "halfcheetah-benchmark/seed_0")
 # What the validator recommends and this crate has not: packages have no address on the web here, as
 # they come from whatever index is used, and the maintainers have no page.
@@ -136,7 +135,7 @@ def validator(tmp_path_factory):
 
 def issues(validator, root, severity):
     """(exit code of the validator, its issues without repetitions)."""
-    program = HERE / "helpers/validate_crate.py"
+    program = ROOT / "tests/helpers/validate_crate.py"
     done = subprocess.run(
         [validator, program, CONTEXT, root, severity], text=True, timeout=300,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

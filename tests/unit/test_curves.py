@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.checkout import ROOT
 
 from ddpg.analysis import curves, tables
 from ddpg.errors import UserError
 
-REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+REFERENCE = ROOT / "results/reference"
 HEADER = "Epoch\tAverageEpRet\tAverageTestEpRet\tTotalEnvInteracts\tLossQ"
 ROWS = ["1\tnan\t-5.5\t100\t0.25", "2\t-3\t-1\t200\t0.5"]
 

@@ -1,15 +1,13 @@
 """The documents: rendered pages are current, links resolve, every key is described."""
 
-import importlib.util
 import re
 
 import pytest
 import yaml
 from helpers.checkout import ROOT
+from helpers.load_script import load_script
 
-_spec = importlib.util.spec_from_file_location("render", ROOT / "docs/render.py")
-render = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(render)
+render = load_script(ROOT / "docs/render.py")
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"])
 

@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.check_imports import check_tensorflow_is_not_imported
 from helpers.checkout import ROOT
 
 from ddpg import api
@@ -100,11 +99,10 @@ def test_csv_has_a_row_for_each_epoch(tmp_path):
 
 def test_csv_export_does_not_import_tensorflow(tmp_path):
     program = (
-        "import sys; from ddpg.cli import main; "
-        "assert main(['export', sys.argv[1], '--format', 'csv', '--output', sys.argv[2]]) == 0; "
-        "sys.exit('tensorflow' in sys.modules)"
+        "from ddpg.cli import main; "
+        "assert main(['export', sys.argv[1], '--format', 'csv', '--output', sys.argv[2]]) == 0"
     )
-    subprocess.run([sys.executable, "-c", program, SEED, tmp_path], check=True, cwd=ROOT)
+    check_tensorflow_is_not_imported(program, SEED, tmp_path)
 
 
 @pytest.mark.parametrize(

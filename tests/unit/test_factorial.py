@@ -1,17 +1,15 @@
 """The 2x2 of networks and schedule: effects, their intervals, and missing seeds."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.checkout import ROOT
 
 from ddpg import config
 from ddpg.analysis import factorial, figures, statistics
 from ddpg.analysis.comparison import Comparison, load_comparison
 from ddpg.analysis.statistics import Moments
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = config.read(ROOT / "config.yaml")
 NAME = "networks-or-schedule"
 SPEC = SETTINGS["comparisons"][NAME]

@@ -2,17 +2,15 @@
 
 import dataclasses
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.checkout import ROOT
 
 from ddpg.analysis import curves, figures
 from ddpg.analysis.comparison import Comparison
 from ddpg.analysis.groups import DEFAULT_FINAL, PublishedGroup, SeedGroup, measure_final
-
-ROOT = Path(__file__).parents[2]
 
 
 def group(name: str = "ours", seeds: int = 4, epochs: int = 12, ours: bool = True) -> SeedGroup:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from helpers.fake_disk import FakeDisk
+from helpers.read_experiment import read_experiment
 from helpers.run_files import read_results
 
-from ddpg import config, training
+from ddpg import training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
 from ddpg.portability import Platform
@@ -33,7 +34,7 @@ def experiment(**overrides):
         "start_steps": 30, "update_after": 1000, "replay_size": 40, "num_test_episodes": 1,
         "batch_size": 4,
     }  # fmt: skip
-    return config.experiment(config.read("config.yaml"), "pendulum-demo", settings | overrides)
+    return read_experiment("pendulum-demo", **settings | overrides)
 
 
 class Stopped(Exception):

@@ -1,18 +1,16 @@
 """The package's metadata has one version and one origin."""
 
-import importlib.util
 import json
 import re
 
 import pytest
 import yaml
 from helpers.checkout import ROOT
+from helpers.load_script import load_script
 
 import ddpg
 
-_spec = importlib.util.spec_from_file_location("metadata", ROOT / "docs/metadata.py")
-metadata = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(metadata)
+metadata = load_script(ROOT / "docs/metadata.py")
 
 
 @pytest.mark.parametrize(

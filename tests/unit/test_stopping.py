@@ -13,8 +13,6 @@ from helpers.checkout import ROOT
 from ddpg import stopping
 from ddpg.stopping import SIGNALS, catch_stop_signals
 
-pytestmark = pytest.mark.usefixtures("sighup_ends")
-
 SMALL = (
     "epochs=200 steps_per_epoch=200 start_steps=100 batch_size=8 replay_size=1000 "
     "num_test_episodes=1 hidden_sizes=[8]"

@@ -4,19 +4,15 @@ import csv
 
 import numpy as np
 import pytest
+from helpers.read_experiment import read_experiment
 
-from ddpg import config
 from ddpg.core.streams import spawn_streams
 from ddpg.training import make_training, train
 
 
-def experiment(name, **overrides):
-    return config.experiment(config.read("config.yaml"), name, overrides)
-
-
 def small(name="pendulum-demo", **overrides):
     settings = {"hidden_sizes": [16], "replay_size": 5000, "num_test_episodes": 2}
-    return experiment(name, **settings, **overrides)
+    return read_experiment(name, **settings, **overrides)
 
 
 def read(directory):
@@ -157,5 +153,5 @@ def test_environments_that_failed_in_2019_train(tmp_path, name, update_every):
 
 @pytest.mark.parametrize("seed", [0, 10, 20])
 def test_pendulum_learns(tmp_path, seed):
-    train(experiment("pendulum-demo", epochs=3), seed, tmp_path)
+    train(read_experiment("pendulum-demo", epochs=3), seed, tmp_path)
     assert read(tmp_path)[-1]["AverageTestEpRet"] > -250
