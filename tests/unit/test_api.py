@@ -107,7 +107,7 @@ def test_evaluate_is_deterministic():
         (lambda t: api.film(SEED, "film.avi"), "film.avi: --output must end in"),
     ],
 )
-def test_wrong_arguments(pendulum, call, message):
+def test_wrong_arguments_are_refused(pendulum, call, message):
     with pytest.raises(api.UserError, match=message):
         call(pendulum)
 

@@ -11,7 +11,7 @@ from benchmarks import bound, common
 ROOT = common.ROOT
 
 
-def test_the_bound_multiplies_what_an_update_does():
+def test_bound_counts_the_flop_of_one_update():
     shapes = bound.list_product_shapes([400, 300], batch=100, obs_dim=17, act_dim=6)
 
     hidden = 2 * 100 * 400 * 300

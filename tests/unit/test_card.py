@@ -74,7 +74,7 @@ def test_the_licence_is_the_package_s():
     assert f'license = "{card.LICENCE.upper()}"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_it_is_printed_or_written(tmp_path, capfd, text):
+def test_card_is_printed_or_written(tmp_path, capfd, text):
     assert main(["card", str(SEED)]) == 0
     assert capfd.readouterr().out == text
     assert main(["card", str(SEED), "--output", str(tmp_path / "a/README.md")]) == 0

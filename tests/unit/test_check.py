@@ -84,7 +84,7 @@ def test_every_check_runs_and_one_line_says_which_failed(project, capfd):
 
 
 @pytest.mark.parametrize("name", ["policy.npz", "run.json"])
-def test_a_changed_or_missing_file(project, name):
+def test_a_changed_or_missing_file_is_reported(project, name):
     path = project / "results/published/pendulum-demo/seed_10" / name
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(Mismatch, match=f"seed_10/{name}: not the bytes"):
@@ -161,7 +161,7 @@ def test_rounding(value, text, rounded):
         (None, "no such file; give its directory with --documents"),
     ],
 )
-def test_a_wrong_list_of_numbers(project, capfd, content, message):
+def test_a_wrong_list_of_numbers_is_refused(project, capfd, content, message):
     path = project / "docs/stated_numbers.csv"
     path.unlink()
     if content is not None:
@@ -172,7 +172,7 @@ def test_a_wrong_list_of_numbers(project, capfd, content, message):
 
 
 @pytest.mark.parametrize("argument", ["nowhere", "docs"])
-def test_nothing_to_check(project, capfd, argument):
+def test_directory_without_published_runs_is_refused(project, capfd, argument):
     assert main(["check", "--published", argument]) == 2
     assert capfd.readouterr().err.count("\n") == 1
 

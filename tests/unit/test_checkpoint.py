@@ -167,7 +167,7 @@ def test_files_that_are_not_checkpoints_are_skipped(checkpoints, caplog, content
     assert str(stray) in caplog.text
 
 
-def test_damage_to_a_file_that_both_checkpoints_need(checkpoints):
+def test_damage_to_a_file_that_both_checkpoints_need_is_reported(checkpoints):
     save_two_checkpoints(checkpoints)
     (checkpoints.directory / "replay_0000000000_0000000010").write_bytes(b"both need this part")
     replay = make_replay()

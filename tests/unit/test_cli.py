@@ -36,7 +36,7 @@ def run(capfd, *arguments):
         ([*TRAIN, "--set", "replay_size=20000000000"], "lower replay_size or free memory"),
     ],
 )
-def test_bad_input_to_train(tmp_path, capfd, arguments, message):
+def test_bad_input_to_train_is_refused(tmp_path, capfd, arguments, message):
     code, _, err = run(capfd, *arguments, "--output", tmp_path / "run")
     assert code == 2
     assert message in err
@@ -89,7 +89,7 @@ def test_unknown_seed_names_the_file_of_the_seeds(tmp_path, capfd):
 
 
 @pytest.mark.parametrize("command", ["plan", "compare", "plot"])
-def test_no_comparisons_and_no_smoke(tmp_path, capfd, caplog, command):
+def test_configuration_without_comparisons_and_smoke_is_accepted(tmp_path, capfd, caplog, command):
     settings = config.read("config.yaml")
     del settings["comparisons"], settings["smoke"]
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(dict(settings)))
@@ -130,7 +130,7 @@ def test_unwritable_directory_is_one_line(tmp_path, capfd):
         (["provenance", "--runs", PUBLISHED, "--output", "README.md"], "README.md: "),
     ],
 )
-def test_bad_input_to_other_commands(capfd, arguments, message):
+def test_bad_input_to_other_commands_is_refused(capfd, arguments, message):
     code, _, err = run(capfd, *arguments)
     assert (code, err.count("\n")) == (2, 1), err
     assert message in err

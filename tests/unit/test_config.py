@@ -265,7 +265,7 @@ def test_experiment_file_alone_gets_a_hint(tmp_path):
     ("text", "message"),
     [("defaults: [", "line 2"), ("- 1", "not a configuration"), ("", "not a configuration")],
 )
-def test_file_that_is_not_a_configuration(tmp_path, text, message):
+def test_file_that_is_not_a_configuration_is_refused(tmp_path, text, message):
     path = tmp_path / "broken.yaml"
     path.write_text(text + "\n")
     with pytest.raises(UserError, match=message):

@@ -144,7 +144,7 @@ def issues(validator, root, severity):
 
 
 @pytest.mark.index
-def test_the_validator_of_ro_crate_accepts_it(validator, project):
+def test_the_validator_of_ro_crate_accepts_the_crate(validator, project):
     assert issues(validator, project, "REQUIRED") == (0, set())
     _, recommended = issues(validator, project, "RECOMMENDED")
     assert recommended == {f"RECOMMENDED {line}" for line in NOT_FOLLOWED}

@@ -21,7 +21,7 @@ def test_the_page_of_the_public_functions_is_current():
     assert (ROOT / "docs/api.md").read_text() == render.api_page(), "run `make docs`"
 
 
-def test_it_describes_every_key_of_the_schema():
+def test_configuration_reference_describes_every_key_of_the_schema():
     def keys(value):
         if isinstance(value, dict):
             yield from value.get("properties", {})

@@ -158,7 +158,7 @@ def play(env):
         (lambda: (ZERO, 0.0, np.zeros(2), False, {}), "ValueError: "),
     ],
 )
-def test_whatever_a_step_does_is_one_line_with_the_environments_name(step, message):
+def test_invalid_step_raises_one_line_naming_the_environment(step, message):
     with pytest.raises(EnvironmentFailed) as failed:
         play(scripted(step=step))
     assert re.match(f"environment 'Scripted-v0' failed in step: .*{message}", str(failed.value))
@@ -174,13 +174,13 @@ def test_whatever_a_step_does_is_one_line_with_the_environments_name(step, messa
         (lambda: (ZERO[:2], {}), r"it returned array\(.* instead of an observation of 3 finite"),
     ],
 )
-def test_whatever_a_reset_does_is_one_line_with_the_environments_name(reset, message):
+def test_invalid_reset_raises_one_line_naming_the_environment(reset, message):
     with pytest.raises(EnvironmentFailed) as failed:
         play(scripted(reset=reset))
     assert re.match(f"environment 'Scripted-v0' failed in reset: {message}", str(failed.value))
 
 
-def test_lists_and_numbers_are_taken_for_what_they_are():
+def test_step_results_are_converted_to_float32_float_and_bool():
     env = scripted(
         lambda: ([0, 1, 2], {}), lambda: ([0.5, 1, 2], np.float32(0.5), 1, np.False_, {})
     )
@@ -205,7 +205,7 @@ def test_a_module_that_cannot_be_imported_is_one_line(tmp_path, monkeypatch, sou
         environment.make("broken_environments:X-v0")
 
 
-def test_a_registered_environment_that_lacks_a_module_is_not_proposed_instead_of_itself():
+def test_missing_module_of_a_registered_environment_gets_no_suggestion():
     spec = EnvSpec("Lacking-v0", "no_such_module:Lacking")
     gym.registry["Lacking-v0"] = spec
     try:

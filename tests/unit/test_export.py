@@ -114,7 +114,7 @@ def test_csv_export_does_not_import_tensorflow(tmp_path):
         ({"discount": 2}, "discount"),
     ],
 )
-def test_a_run_whose_configuration_is_wrong(tmp_path, capfd, damage, message):
+def test_a_run_whose_configuration_is_wrong_is_refused(tmp_path, capfd, damage, message):
     run = shutil.copytree(SEED, tmp_path / "run")
     settings = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps(settings | damage))
@@ -136,7 +136,7 @@ def test_a_run_whose_configuration_is_wrong(tmp_path, capfd, damage, message):
         ([SEED, "--format", "csv", "--output", ROOT / "README.md"], "README.md"),
     ],
 )
-def test_bad_input(tmp_path, monkeypatch, capfd, arguments, message):
+def test_bad_input_is_refused(tmp_path, monkeypatch, capfd, arguments, message):
     monkeypatch.chdir(tmp_path)
     assert main(["export", *map(str, arguments)]) == 2
     err = capfd.readouterr().err

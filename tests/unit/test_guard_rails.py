@@ -366,7 +366,7 @@ def test_nonfinite_actor_never_acts(tmp_path, monkeypatch):
         train(experiment(update_after=0), 0, tmp_path / "run")
 
 
-def test_a_full_disk_at_any_write(tmp_path, monkeypatch):
+def test_a_full_disk_at_any_write_is_resumed_to_equal_bytes(tmp_path, monkeypatch):
     """At each write in turn: exit as resumable; with free space again, finish with equal bytes."""
     short = experiment(epochs=2)
     produced = {
@@ -474,7 +474,7 @@ class Late(gym.Env):
         ("truncated", "the previous episode does not end at step 9"),
     ],
 )
-def test_state_that_a_seed_does_not_set_is_seen_in_the_episode_before(
+def test_hidden_state_is_detected_by_replaying_the_previous_episode(
     tmp_path, monkeypatch, shows, message
 ):
     """Where a run was stopped between two episodes, and a short trial shows nothing."""
@@ -485,9 +485,7 @@ def test_state_that_a_seed_does_not_set_is_seen_in_the_episode_before(
     refused(run, "did not return to its state", message, **settings)
 
 
-def test_a_checkpoint_of_before_the_episode_before_was_kept_is_resumed(
-    tmp_path, monkeypatch, expected
-):
+def test_checkpoint_without_the_previous_episode_is_resumed(tmp_path, monkeypatch, expected):
     to_parts = RunState.to_parts
 
     def without(state):

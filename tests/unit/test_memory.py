@@ -113,7 +113,7 @@ def test_available_memory(monkeypatch, expected, files):
     assert memory.measure_available_memory() == expected
 
 
-def test_a_mount_point_with_a_space(monkeypatch):
+def test_a_mount_point_with_a_space_is_read(monkeypatch):
     mount = r"30 24 0:26 / /sys/fs/my\040groups rw - cgroup2 cgroup2 rw" + "\n"
     files = MACHINE | {"/proc/self/cgroup": "0::/\n", "/proc/self/mountinfo": mount}
     files |= {"/sys/fs/my groups/memory.max": "1000\n", "/sys/fs/my groups/memory.current": "400\n"}
@@ -122,7 +122,7 @@ def test_a_mount_point_with_a_space(monkeypatch):
 
 
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
-def test_a_limit_of_the_process(limit):
+def test_a_limit_of_the_process_limits_the_available_memory(limit):
     """With a limit as `ulimit` sets it, half of the reported memory can be allocated, twice not."""
     program = (
         "import mmap, resource; from ddpg.memory import measure_available_memory\n"
@@ -139,7 +139,7 @@ def test_a_limit_of_the_process(limit):
 
 
 @pytest.mark.free_memory
-def test_this_machine():
+def test_available_memory_is_at_most_that_of_this_machine():
     assert 0 < memory.measure_available_memory() <= psutil.virtual_memory().total
 
 

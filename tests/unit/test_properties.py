@@ -73,7 +73,7 @@ def numbers(cells):
 @example(content=SHORT_PROGRESS.replace(b"Epoch\t", b'"Epoch\t'))
 @example(content=SHORT_PROGRESS.replace(b"StdEpRet", b"AverageTestEpRet"))
 @example(content=b"\xef\xbb\xbf" + SHORT_PROGRESS)
-def test_progress_is_what_the_cells_say(path, content):
+def test_progress_values_equal_the_cells(path, content):
     path.write_bytes(content)
     table = answer(curves.read_progress, path)
     if table is None:
@@ -145,7 +145,7 @@ def is_read_as(cell, value):
 @example(content=b"seed,env_interacts,test_return_mean\n,1,2\n")
 @example(content=b"seed,env_interacts,test_return_mean\n")
 @example(content=b"seed,env_interacts,test_return_mean,seed\n1,1,2,3\n")
-def test_curves_per_seed_are_what_the_cells_say(path, content):
+def test_curves_per_seed_equal_the_cells(path, content):
     path.write_bytes(content)
     table = answer(curves.read_per_seed, path)
     if table is None:
@@ -162,7 +162,7 @@ def test_curves_per_seed_are_what_the_cells_say(path, content):
 @example(content=SHORT_BENCHMARK.replace(b",10000,", b",abc,"))
 @example(content=SHORT_BENCHMARK + b"HalfCheetah-v2,spinup-2018-tf1,99999999,abc,1\n")
 @example(content=SHORT_BENCHMARK + b"HalfCheetah-v2,spinup-2018-tf1,99999999,1,abc\n")
-def test_a_published_curve_is_what_the_cells_say(path, content):
+def test_published_curve_values_equal_the_cells(path, content):
     path.write_bytes(content)
     curve = answer(curves.read_published, path, *NAMES)
     if curve is None:

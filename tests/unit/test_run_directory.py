@@ -55,7 +55,7 @@ def test_is_claimed_does_not_block_a_claim(tmp_path):
     RunDirectory(tmp_path).claim().close()
 
 
-def test_a_file_system_without_locks(tmp_path, monkeypatch):
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
     def no_locks(*arguments):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
@@ -72,17 +72,17 @@ def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["progress.txt", "policy.npz", "run.json", ".lock"])
-def test_a_directory_in_place_of_a_file(tmp_path, name):
+def test_a_directory_in_place_of_a_file_is_refused(tmp_path, name):
     (tmp_path / name).mkdir()
     refused(tmp_path, f"{name}: a directory, where the run's file belongs")
 
 
-def test_a_directory_in_place_of_a_checkpoint(tmp_path):
+def test_a_directory_in_place_of_a_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint" / "state_0000000010").mkdir(parents=True)
     refused(tmp_path, "state_0000000010: a directory, where the run's file belongs")
 
 
-def test_a_file_in_place_of_the_checkpoints(tmp_path):
+def test_a_file_in_place_of_the_checkpoints_is_refused(tmp_path):
     (tmp_path / "checkpoint").write_text("")
     refused(tmp_path, "checkpoint: a file, where the run's directory belongs")
 
@@ -96,7 +96,7 @@ def refused(directory, message):
     assert sorted(directory.rglob("*")) == before
 
 
-def test_a_file_in_place_of_the_directory(tmp_path):
+def test_a_file_in_place_of_the_directory_is_refused(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(UserError, match="run: a file, where the run's directory belongs"):
         RunDirectory(tmp_path / "run").claim()

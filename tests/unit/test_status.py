@@ -165,7 +165,7 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
     assert rows["halfcheetah-benchmark"]["core_hours"] is None
 
 
-def test_rates_measured_alone_come_before_those_of_published_runs(tmp_path, capsys):
+def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys):
     shutil.copy(ROOT / "config.yaml", tmp_path)
     rates = {"pendulum-demo": plan.Rate(5000.0, "Fast Processor")}
     (tmp_path / "results").mkdir()

@@ -107,7 +107,7 @@ def test_files_of_two_runs_are_reported(run, capfd):
         ("config.json", '{"exp_name": "x", "seed": 0}', "config.json: experiments.x: 'env' is mis"),
     ],
 )
-def test_directory_that_is_not_a_run(run, capfd, name, content, message):
+def test_directory_that_is_not_a_run_is_refused(run, capfd, name, content, message):
     (run / name).write_text(content)
     code, _, err = verify(capfd, run)
     assert (code, err.count("\n")) == (2, 1)
