@@ -1,4 +1,4 @@
-"""Run the benchmarks, each in a process of its own: python -m benchmarks [NAME ...]."""
+"""Run the benchmarks, each in a separate process: python -m benchmarks [NAME ...]."""
 
 import argparse
 import platform
@@ -18,7 +18,8 @@ PACKAGES = "tensorflow numpy gymnasium mujoco stable-baselines3 torch sbx-rl jax
 def main() -> None:
     """Run those named, or all, then draw the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(BENCHMARKS)}")
+    known = ", ".join(BENCHMARKS)
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"one or more of {known}")
     names = parser.parse_args().names or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}")

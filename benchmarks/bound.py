@@ -1,7 +1,7 @@
-"""The bound: how many updates a second if the processor did nothing but their matrix products.
+"""The bound: how many updates per second if the processor did nothing but their matrix products.
 
 And the processor's own limit: one product of two 512 x 512 matrices. Both by OpenBLAS with the
-kernels it chooses for the processor, in a process of its own that imports NumPy alone: this package
+kernels it chooses for the processor, in a separate process that imports NumPy alone: this package
 pins other kernels in the process that imports it.
 """
 
@@ -33,7 +33,8 @@ def list_product_shapes(
     critic = list(itertools.pairwise([obs_dim + act_dim, *hidden_sizes, 1]))
     forwards = 2 * actor + 3 * critic  # each target; critic, actor; critic of the actor's actions
     weights = actor + critic
-    # Into the actor's actions the gradient passes all of the critic, elsewhere all but the first.
+    # The actor loss propagates through every critic layer to the action; the other two backward
+    # passes need no input gradient of their first layer.
     inputs = actor[1:] + critic[1:] + critic
     shapes = [(batch, i, o) for i, o in forwards]
     shapes += [(i, batch, o) for i, o in weights]
@@ -59,7 +60,7 @@ class NativeProducts(JsonProcess):
         self.kernels: str = self.first_answer["kernels"]
 
     def measure(self, seconds: float) -> tuple[float, float]:
-        """Updates a second, and GFLOP/s of the 512 x 512 product, each measured for `seconds`."""
+        """Updates per second, and GFLOP/s of the 512 x 512 product, each measured for `seconds`."""
         measured = self.ask(str(seconds))
         return measured["updates_per_second"], measured["square_gflops"]
 

@@ -1,7 +1,7 @@
-"""What does the container cost: in training speed, and in seconds a job?
+"""What does the container cost: in training speed, and in seconds per job?
 
 One seed is trained by the same command on the host and in the Apptainer image, interleaved on one
-core. Of each job's time, what it does not spend in training is its start and its end.
+core. The time of a job outside training is start-up and shutdown.
 """
 
 import os
@@ -46,7 +46,7 @@ def main() -> None:
     host, image = ([row for row in rows if row["where"] == where] for where in commands)
     for key, text in (
         ("steps_per_second", "training, steps/s"),
-        ("other_seconds", "starting and ending a job, s"),
+        ("other_seconds", "start-up and shutdown per job, s"),
     ):
         values = [[row[key] for row in side] for side in (host, image)]
         print(f"  {text}: host {common.format_median_and_range(values[0], 1)}")

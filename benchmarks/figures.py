@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def draw_side_by_side(rows: list[dict]) -> Figure:
-    """Bars of steps a second, one panel for each network; a line from lowest to highest round."""
+    """Bars of steps per second, one panel for each network; a line from lowest to highest round."""
     figure = Figure(figsize=(6.4, 2.4))
     for axes, experiment in zip(figure.subplots(1, 2), TITLES, strict=True):
         own = [row for row in rows if row["experiment"] == experiment]
@@ -47,7 +47,7 @@ def draw_side_by_side(rows: list[dict]) -> Figure:
         axes.set_xticks(range(len(libraries)), [name.replace("-", "-\n") for name in libraries])
         axes.set_title(TITLES[experiment])
         axes.grid(axis="x", visible=False)
-    figure.axes[0].set_ylabel("environment steps a second,\none update each, on one core")
+    figure.axes[0].set_ylabel("environment steps per second,\none update each, on one core")
     return figure
 
 
@@ -86,8 +86,8 @@ def draw_memory(rows: list[dict]) -> Figure:
     steps = [int(row["env_interacts"]) for row in rows]
     for key, label, colour, style in (
         ("resident_bytes", "resident", COLOURS[0], "-"),
-        ("library_bytes", "of it library files, which runs share", COLOURS[1], "--"),
-        ("replay_bytes", "of it the replay buffer", GREY, "-"),
+        ("library_bytes", "library files (shared between runs)", COLOURS[1], "--"),
+        ("replay_bytes", "replay buffer", GREY, "-"),
     ):
         values = [int(row[key]) / 1e6 for row in rows]
         axes.plot(steps, values, style, color=colour, label=label)

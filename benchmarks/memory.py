@@ -15,7 +15,7 @@ EPOCHS = 102  # of 10,000 steps: the buffer fills, then two epochs train
 
 def main() -> None:
     """Train; write memory.csv with the resident memory at the end of each epoch."""
-    # TensorFlow imports JAX where it finds it, which is in no environment but the benchmarks'.
+    # TensorFlow imports JAX if it is installed, and only the benchmark environment has it.
     sys.modules["jax"] = None
     from ddpg import environment, training
     from ddpg.core.replay import compute_replay_bytes
@@ -52,7 +52,7 @@ def main() -> None:
         mb = {key: f"{row[f'{key}_bytes'] / 1e6:,.0f} MB" for key in kinds}
         print(
             f"  {text:12s} {row['env_interacts']:>9,} steps: "
-            f"resident {mb['resident']}, of it library files {mb['library']}, "
+            f"resident {mb['resident']}, library files {mb['library']}, "
             f"replay {mb['replay']}; peak {mb['peak']}"
         )
 

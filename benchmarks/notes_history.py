@@ -2,7 +2,8 @@
 
 The notes brought an epoch of 5,000 steps from over 300 seconds to 38.8. Their steps are made again
 from this package's parts, on the networks of the benchmark, and interleaved on one core, one
-trajectory each. One step is not: leaving the debugger, in which all before it were timed.
+trajectory each. "outside the debugger" is not reproduced: the notes timed all earlier steps in a
+debugger.
 """
 
 import dataclasses
@@ -47,7 +48,7 @@ NOTES = {
     "no logging": 53,
     "preallocated statistics": 38.8,
 }
-OURS = "one XLA loop a trajectory, NumPy acting"
+OURS = "one XLA loop per trajectory, NumPy acting"
 
 
 def main() -> None:

@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def measure(tree: Path, name: str, kernels: str, rounds: int) -> list[dict]:
-    """Rows of steps a second before and now, one for each round."""
+    """Rows of steps per second before and now, one for each round."""
     workers = {}
     try:
         for when, where in (("before", tree), ("now", common.ROOT)):

@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def measure(name: str, steps: int, rounds: int, directory: str) -> list[dict]:
-    """Rows of steps a second, one for each library and round."""
+    """Rows of steps per second, one for each library and round."""
     settings = dataclasses.asdict(common.read_experiment(name))
     workers = {
         OURS: common.Worker(set_up_ours, name, steps, directory),

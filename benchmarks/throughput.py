@@ -85,7 +85,7 @@ def measure(name: str, steps: int, segments: int, directory: Path) -> list[dict]
 
 
 def measure_update_rate(run: "Training", updates: int) -> float:
-    """Updates a second of the agent alone, sampling included."""
+    """Updates per second of the agent alone, sampling included."""
     start = time.process_time()
     run.agent.update(run.replay, run.streams["replay"], updates)
     return updates / (time.process_time() - start)

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measure(name: str, directory: Path) -> list[dict]:
-    """Rows of microseconds a step, by part of the loop and within the updates."""
+    """Rows of microseconds per step, by part of the loop and within the updates."""
     from ddpg.core import training
 
     evaluate = training.evaluate_policy
@@ -73,7 +73,7 @@ def measure(name: str, directory: Path) -> list[dict]:
     of_step = spent.most_common()  # before the profiler's own updates are added
     operations = profile_update(run, STEPS[name], directory)
     rows = []
-    print(f"{name}: {1e6 * seconds / steps:,.0f} microseconds a step")
+    print(f"{name}: {1e6 * seconds / steps:,.0f} microseconds per step")
     for part, value in of_step:
         rows.append(_row(name, "step", part, value / steps, value / seconds))
         if part == "updates":
