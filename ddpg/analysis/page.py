@@ -87,13 +87,11 @@ def render_page(
 
     `figures` is the directory that `draw_figures` wrote. Raises OSError where one is missing.
     """
-    first, *others = comparisons
     judged = judging.judge_claims(claims, comparisons)
     beside = _render_verdict(verdict) if verdict else ""
     beside += _render_claims(judged) if len(judged) else ""
-    parts = [_render_comparison(figures, first)]
-    parts += [_render_section(beside)] if beside else []
-    parts += [_render_comparison(figures, comparison) for comparison in others]
+    parts = [_render_comparison(figures, comparison) for comparison in comparisons]
+    parts[1:1] = [_render_section(beside)] if beside else []  # beside the first one
     return _PAGE.format(title=html.escape(title), lead=_LEAD, body="\n".join(parts))
 
 

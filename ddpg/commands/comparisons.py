@@ -23,7 +23,7 @@ def load_comparisons(options: Namespace) -> list[Comparison]:
             known = ", ".join(declared) or "none"
             raise UserError(f"{settings.files}: no comparison {name!r}; there are: {known}")
     if not names:
-        log.info("%s: no comparisons, so none in %s", settings.files, options.output)
+        log.info("%s declares no comparisons", settings.files)
     runs = curves.read_curves(options.curves)
     planned = config.count_seeds(settings)
     return [load_comparison(name, declared[name], runs, planned=planned) for name in names]

@@ -88,16 +88,18 @@ def test_unknown_seed_names_the_file_of_the_seeds(tmp_path, capfd):
     assert err.startswith("ddpg: --set: seed 0 is not among")
 
 
-@pytest.mark.parametrize("command", ["plan", "compare", "plot"])
+@pytest.mark.parametrize("command", ["plan", "compare", "plot", "page", "summary"])
 def test_configuration_without_comparisons_and_smoke_is_accepted(tmp_path, capfd, caplog, command):
     settings = config.read("config.yaml")
     del settings["comparisons"], settings["smoke"]
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(dict(settings)))
-    arguments = [] if command == "plan" else ["--curves", "--output", tmp_path / "out"]
+    arguments = [] if command == "plan" else ["--curves"]
+    arguments += ["--figures", tmp_path] if command in ("page", "summary") else []
+    arguments += ["--output", tmp_path / "out"] if command in ("compare", "plot", "page") else []
     code, _, err = run(capfd, command, "--config", tmp_path / "config.yaml", *arguments)
     assert code == 0, err
     if command != "plan":
-        assert "config.yaml: no comparisons, so none in" in caplog.text
+        assert "config.yaml declares no comparisons" in caplog.text
 
 
 def test_unwritable_directory_is_one_line(tmp_path, capfd):

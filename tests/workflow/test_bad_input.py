@@ -70,9 +70,10 @@ def test_comparisons_and_smoke_are_optional(checkout):
     del settings["comparisons"], settings["smoke"]
     path.write_text(yaml.safe_dump(settings))
     output = checkout.snakemake(
-        "-n", "figures", "plan", "results/runs/pendulum-demo/seed_0/run.json"
+        "-np", "figures", "plan", "results/runs/pendulum-demo/seed_0/run.json"
     )
     assert "rule compare" in output and "rule train" in output
+    assert "--curves --title" in output and "--curves --page" in output
     output = checkout.snakemake("-n", "demo", expect=1)
     assert "no comparison 'pendulum'" in output
     output = checkout.snakemake("-n", "results/smoke/pendulum-demo/seed_0/run.json", expect=1)

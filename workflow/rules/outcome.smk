@@ -39,7 +39,7 @@ def options(target):
         ("--curves", curves_of(target)),
         ("--verdict", verdict_of(target)),
     ):
-        words += [option, *values] if values else []
+        words += [option, *values] if values or option == "--curves" else []  # it is required
     return shlex.join(words)
 
 
