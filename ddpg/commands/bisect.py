@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddpg.commands.retraining import begin_retraining
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.runs import provenance
@@ -33,8 +34,9 @@ def run(options: Namespace) -> None:
 def bisect_runs(a: Path, b: Path) -> str:
     """Describe where two runs diverge, in one sentence.
 
-    If this machine can repeat both runs, trains them up to the epoch that differs and names the
-    first update after which the agents differ. UserError for a directory without state digests.
+    If both runs have the arithmetic version and packages installed here, retrains them up to the
+    epoch that differs and names the first update after which the agents differ. UserError for a
+    directory without state digests.
     """
     from ddpg.runs.state_digests import describe_divergence, find_divergence, read_digests
 
@@ -51,7 +53,10 @@ def bisect_runs(a: Path, b: Path) -> str:
 
 
 def _load_retrainable(directory: Path) -> tuple[Experiment, int] | None:
-    """The experiment and seed of a run that this machine can repeat byte for byte, else None."""
+    """The experiment and seed of a run.
+
+    None if its arithmetic version or packages are not those installed here.
+    """
     run = RunDirectory(directory)
     identity = run.read_record().identity
     here = (ARITHMETIC_VERSION, provenance.find_versions(provenance.EXACT_PACKAGES))
@@ -66,16 +71,15 @@ def _find_first_update(
     """Describe the first update of `epoch` after which the retrained agents differ."""
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
     from ddpg.runs.state_digests import read_digests
-    from ddpg.training import make_training
 
     updates = []
     for directory, (experiment, seed) in zip(directories, runs, strict=True):
-        training = make_training(experiment, seed)
-        digests = [result.digest for result in train_epochs(training, epoch - 1)]
         digests_of_updates: list[str] = []
-        update = functools.partial(_update_and_digest, training.agent, digests_of_updates)
-        training.agent.update = update  # type: ignore[method-assign]  # observe each update
-        digests += [result.digest for result in train_epochs(training, epoch)]
+        with begin_retraining(experiment, seed) as (training, _):
+            digests = [result.digest for result in train_epochs(training, epoch - 1)]
+            update = functools.partial(_update_and_digest, training.agent, digests_of_updates)
+            training.agent.update = update  # type: ignore[method-assign]  # observe each update
+            digests += [result.digest for result in train_epochs(training, epoch)]
         if digests != read_digests(directory)[:epoch]:
             return f"{directory} has other digests when it is retrained here"
         updates.append(digests_of_updates)

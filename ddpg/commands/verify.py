@@ -7,13 +7,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ddpg.commands.arguments import positive_number
+from ddpg.commands.retraining import begin_retraining
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import Mismatch
 from ddpg.progress import format_duration
 from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory
-from ddpg.runs.record import RunRecord
+from ddpg.runs.record import LAST_REVISIONS, RunRecord
 from ddpg.runs.typed_json import to_json
 
 HELP = "check a finished run; say what produced it"
@@ -102,30 +103,27 @@ def replay_epochs(
 ) -> tuple[str, bool]:
     """Train the first epochs again; returns (the outcome in words, whether it is as expected)."""
     if record.arithmetic_version != ARITHMETIC_VERSION:
-        from ddpg.runs.checkpoint import LAST_REVISIONS
-
         return (
             f"not possible: the run is of version {record.arithmetic_version} of the arithmetic, "
             f"this package computes version {ARITHMETIC_VERSION}; revision "
             f"{LAST_REVISIONS.get(record.arithmetic_version, '?')} replays it"
         ), True
-    from threadpoolctl import threadpool_limits
-
     from ddpg import progress
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
-    from ddpg.portability import determine_platform
     from ddpg.runs.logger import Logger
     from ddpg.runs.state_digests import describe_divergence
-    from ddpg.training import Clock, make_training
+    from ddpg.training import Clock
 
     epochs = min(epochs, experiment.epochs)
     shown: contextlib.AbstractContextManager[progress.Report]
     shown = contextlib.nullcontext(lambda steps, row: None)
     if show_progress:
         shown = progress.show_progress(dataclasses.replace(experiment, epochs=epochs), seed)
-    with tempfile.TemporaryDirectory() as temporary, threadpool_limits(1), shown as report:
-        training = make_training(experiment, seed)
-        platform, _ = determine_platform(training)
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        shown as report,
+        begin_retraining(experiment, seed) as (training, platform),
+    ):
         logger, clock = Logger(Path(temporary), experiment.name, seed), Clock()
         for result in train_epochs(training, epochs):
             report(training.steps, logger.add_epoch(result, clock.tick()))

@@ -25,13 +25,12 @@ from ddpg.files import sync_directory, write_atomically
 from ddpg.runs.directory import explain_restart
 from ddpg.runs.record import Identity
 from ddpg.runs.run_state import RunState
-from ddpg.runs.typed_json import from_json
 
 log = logging.getLogger(__name__)
 
 FORMAT = 2
 # The last revision of this package that reads an earlier format.
-LAST_REVISIONS = {1: "2b12505"}
+_LAST_READERS = {1: "2b12505"}
 _MAGIC = b"ddpg checkpoint"
 
 
@@ -150,15 +149,6 @@ def read_newest_state(directory: Path) -> RunState | None:
     return None
 
 
-def read_identity(directory: Path) -> Identity | None:
-    """The identity in the newest undamaged checkpoint of any version; None if there is none."""
-    for path in sorted(directory.glob("state_*"), reverse=True):
-        with contextlib.suppress(Damaged, KeyError, ValueError):
-            values, _ = _read_values(path)
-            return from_json(Identity, values["identity"])
-    return None
-
-
 def _refuse_other_formats(path: Path, format_: int) -> None:
     if format_ > FORMAT:
         raise UserError(
@@ -167,9 +157,9 @@ def _refuse_other_formats(path: Path, format_: int) -> None:
         )
     if format_ < FORMAT:
         raise UserError(
-            f"{path}: written by version {format_} of the arithmetic, whose bytes differ; revision "
-            f"{LAST_REVISIONS[format_]} of this package resumes it; start the run from its "
-            f"beginning {explain_restart(path.parent.parent)}"
+            f"{path}: written by an earlier version of this package (checkpoint format {format_}, "
+            f"this one reads {FORMAT}); resume it with revision {_LAST_READERS[format_]} of this "
+            f"package, or start the run from its beginning {explain_restart(path.parent.parent)}"
         )
 
 

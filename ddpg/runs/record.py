@@ -8,6 +8,9 @@ from typing import Any
 from ddpg.errors import UserError
 from ddpg.runs import typed_json
 
+# The last revision of this package that computes an earlier version of the arithmetic.
+LAST_REVISIONS = {1: "2b12505"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Session:

@@ -221,7 +221,7 @@ def test_checkpoint_of_arithmetic_version_1_is_refused_and_kept(checkpoints, mon
     save_checkpoint(checkpoints, make_replay(10))
     monkeypatch.undo()
     before = files(checkpoints)
-    with pytest.raises(UserError, match="version 1 of the arithmetic.* revision 2b12505 of this"):
+    with pytest.raises(UserError, match=r"\(checkpoint format 1, .* revision 2b12505 of this"):
         checkpoints.load(make_replay(), accept)
     assert files(checkpoints) == before
 

@@ -1,0 +1,27 @@
+"""Train a run again from its beginning, to compare it with what is recorded of it."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ddpg.config import Experiment
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to import
+    from ddpg.core.training import Training
+
+
+@contextlib.contextmanager
+def begin_retraining(experiment: Experiment, seed: int) -> Iterator[tuple["Training", str]]:
+    """(the training before its first step, its platform), in one thread as `train` has it.
+
+    UserError if it does not fit into memory or this process cannot be limited to portable kernels.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from ddpg.portability import determine_platform
+    from ddpg.training import make_training
+
+    with threadpool_limits(1):
+        training = make_training(experiment, seed)
+        platform, _ = determine_platform(training)
+        yield training, platform
