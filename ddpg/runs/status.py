@@ -45,13 +45,11 @@ class Status:
     seconds_left: float | None
 
 
-def find_statuses(root: Path) -> list[Status]:
-    """The status of each run below `root`, by experiment and seed."""
-    return survey_runs(root)[0]
-
-
 def survey_runs(root: Path) -> tuple[list[Status], list[str]]:
-    """(statuses as `find_statuses`, one line for each directory with files that is not a run)."""
+    """(the status of each run below `root`, by experiment and seed; why others are skipped).
+
+    There is one line for each skipped directory. UserError if `root` is not a directory.
+    """
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
     runs = {path.parent for path in root.rglob(CONFIG)}

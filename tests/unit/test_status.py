@@ -56,7 +56,7 @@ def test_states_of_runs(tmp_path):
     with pytest.raises(Diverged), RunDirectory(diverged).record_failure():
         raise Diverged("a loss is no longer finite")
     with RunDirectory(running).claim():
-        found = status.find_statuses(tmp_path)
+        found, _ = status.survey_runs(tmp_path)
     assert [s.state for s in found] == ["finished", "running", "interrupted", "failed", "failed"]
     assert [s.seed for s in found] == [0, 1, 2, 3, 4]
     with RunDirectory(diverged).record_failure():  # tried again
@@ -83,7 +83,7 @@ def test_status_of_a_run_with_only_the_checkpoint(tmp_path):
     damaged = tmp_path / "seed_8/checkpoint/state_0000001000"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"")
-    (found,) = status.find_statuses(tmp_path)
+    (found,), _ = status.survey_runs(tmp_path)
     assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "interrupted")
     assert (found.epoch, found.epochs, found.test_return) == (2, 10, -2.0)
     assert (found.speed, found.seconds_left) == (500, 16)
@@ -96,7 +96,7 @@ def test_status_of_a_finished_run_with_only_the_copy(tmp_path):
     copy_results(RunDirectory(run), {name: (run / name).read_bytes() for name in names})
     for name in names:
         (run / name).unlink()
-    (found,) = status.find_statuses(tmp_path)
+    (found,), _ = status.survey_runs(tmp_path)
     assert (found.experiment, found.seed, found.state) == ("pendulum-demo", 7, "finished")
     assert (found.epoch, found.test_return) == (2, -2.0)
 
@@ -110,7 +110,7 @@ def test_directories_that_are_not_runs_are_skipped_and_named(tmp_path, capsys):
     (demo / "other/config.json").write_text('{"exp_name": "[bold]"}')
     (demo / "damaged").mkdir()
     (demo / "damaged/config.json").write_text("{")
-    assert len(status.find_statuses(tmp_path)) == 2  # seed_0 and mine
+    assert len(status.survey_runs(tmp_path)[0]) == 2  # seed_0 and mine
     print_statuses(tmp_path)
     shown = "".join(capsys.readouterr().out.split())
     for name in ("seed_0_backup", "seed_00", "seed_5"):

@@ -49,7 +49,7 @@ def test_a_job_resumes_after_a_kill_and_after_ctrl_c(checkout, tmp_path_factory)
     assert process.returncode != 0, output
     assert not (run / "run.json").exists()
     assert list(run.glob("checkpoint/state_*"))
-    (shown,) = status.find_statuses(run.parent)
+    (shown,), _ = status.survey_runs(run.parent)
     assert shown.state == status.INTERRUPTED and shown.epoch >= 15
 
     checkout.snakemake(*command)
