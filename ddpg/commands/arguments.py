@@ -75,8 +75,10 @@ def add_policy(parser: ArgumentParser) -> None:
     parser.add_argument(
         "policy", type=Path, metavar="RUN", help="a run directory, published or not, or policy.npz"
     )
-    parser.add_argument("--env", help="the environment, if no config.json names it")
-    parser.add_argument("--seed", type=whole_number, default=0, help="of the episodes (default: 0)")
+    parser.add_argument("--env", help="environment (default: the one in config.json)")
+    parser.add_argument(
+        "--seed", type=whole_number, default=0, help="seed of the evaluation episodes (default: 0)"
+    )
 
 
 def add_comparisons(parser: ArgumentParser) -> None:

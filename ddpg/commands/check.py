@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 OK, FAILED, NOT_POSSIBLE = "ok", "FAILED", "not possible"
 
-# The figures that the README shows, each a copy of one that is drawn from the published runs.
+# The figures in docs/images, each a copy of a figure drawn from the published runs.
 SHOWN_FIGURES = {
     "pendulum-demo.png": "pendulum/pendulum-demo_learning_curve.png",
     "exercise-2-2.png": "exercise-2-2/comparison.png",
@@ -173,7 +173,7 @@ def load_comparisons(settings: dict, runs: dict[str, list[Path]], comparisons: l
 
 
 def check_figures(comparisons: list, images: Path) -> Result:
-    """Draw every figure; those that the README shows must be equal to the pixel."""
+    """Draw every figure; those in docs/images must be equal to the pixel."""
     import numpy as np
     from PIL import Image
 

@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--restart",
         action="store_true",
-        help="train from the beginning; set aside what an earlier run left",
+        help="train from the beginning; move the files of an earlier run to set_aside_<n>",
     )
     parser.add_argument(
         "--restart-edited",

@@ -2,10 +2,10 @@
 
 A checkpoint is one small file, `state_<steps>` (see `ddpg.runs.run_state.RunState`), and the
 transitions that are new since the previous checkpoint, `replay_<first>_<end>`. Later checkpoints
-refer to these files and do not rewrite them, so that a save writes the newest epoch's transitions
-and not the whole replay buffer. The two newest checkpoints are kept: damage to the newest loses an
-epoch and not the run. Damage to an older part of the replay buffer, which both need, is detected,
-and the run has to start from its beginning.
+refer to these files and do not rewrite them: a save writes only the transitions since the previous
+checkpoint. The two newest checkpoints are kept: if the newest is damaged, the run resumes from the
+one before it. Damage to an older part of the replay buffer, which both need, is detected, and the
+run has to start from its beginning.
 """
 
 import contextlib
@@ -140,7 +140,10 @@ class Checkpoints:
 
 
 def read_newest_state(directory: Path) -> RunState | None:
-    """The state in the newest undamaged checkpoint of this version; None if there is none."""
+    """The state in the newest undamaged state file of this format; None if there is none.
+
+    Replay files are not checked.
+    """
     for path in sorted(directory.glob("state_*"), reverse=True):
         with contextlib.suppress(Damaged):
             values, arrays = _read_values(path)

@@ -203,9 +203,9 @@ class RunDirectory:
             raise EnvironmentFailed(f"{error}; its traceback is in {self.failure_path}") from None
 
     def set_aside(self) -> Path | None:
-        """Move what a run left, its checkpoint included, into a new directory `set_aside_<n>`.
+        """Move the files of an earlier run, including its checkpoint, into a new directory.
 
-        Returns that directory, None if there is nothing to move.
+        Returns that directory, `set_aside_<n>`; None if there is nothing to move.
         """
         left = [self.path / name for name in (CHECKPOINT, *RESULT_FILES, RECORD, COPY)]
         if not any(path.exists() for path in left):

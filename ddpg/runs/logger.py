@@ -1,4 +1,5 @@
-"""The tables of a run: progress.txt, test_episodes.csv and state_digests.txt, a row per epoch.
+"""The tables of a run, extended after each epoch: progress.txt, test_episodes.csv and
+state_digests.txt.
 
 progress.txt has Spinning Up's format. test_episodes.csv has every evaluation episode's own return,
 which the averages hide. state_digests.txt has a digest of the run's state at the end of each epoch,

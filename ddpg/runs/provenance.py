@@ -140,8 +140,8 @@ def read_image() -> Image | None:
 def check_image() -> None:
     """UserError in an image whose packages are not those that these sources pin.
 
-    Does nothing outside an image, or if the sources have no lock files. Warns if the image is for
-    a GPU and there is no driver.
+    Does nothing outside an image. Skips the check of packages if the sources have no lock files.
+    Warns if the image is for a GPU and there is no driver.
     """
     built = read_image()
     if built is None:

@@ -24,7 +24,8 @@ def write_results(
 ) -> RunRecord:
     """Write a finished run: its result files, a copy, then run.json: `record` with checksums.
 
-    Everything is on the disk when this returns, and was read back. Returns the content of run.json.
+    All files are synced when this returns, and the result files were read back and compared with
+    their checksums. Returns the record with checksums.
     """
     for name, content in contents.items():
         write_atomically(directory.path / name, content, sync=True)

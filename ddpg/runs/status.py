@@ -17,7 +17,7 @@ from ddpg.runs.progress_table import parse_progress
 from ddpg.runs.typed_json import from_json, read_record
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
-# Epochs over which the current speed is averaged.
+# The current speed is measured between the last epoch and RECENT - 1 epochs before it.
 RECENT = 5
 
 
