@@ -13,7 +13,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_runs(parser, "--runs", "run directories; none make an empty table", nargs="*")
     parser.add_argument("--output", type=Path, required=True, metavar="CSV")
     parser.add_argument(
-        "--manifest", type=Path, metavar="FILE", help="refuse runs that this list does not know"
+        "--manifest", type=Path, metavar="FILE", help="refuse runs that this manifest does not list"
     )
 
 

@@ -43,12 +43,15 @@ def bisect_runs(a: Path, b: Path) -> str:
     found = find_divergence(a, b)
     epochs = min(len(read_digests(a)), len(read_digests(b)))
     if found is None:
-        return f"{a} and {b}: the states after all {epochs} epochs that both have are the same"
+        return f"{a} and {b}: the states are equal after each of the {epochs} epochs in both runs"
     sentence = f"{a} and {b}: the states differ {describe_divergence(a, b)}"
     epoch, _ = found
     runs = [run for path in (a, b) if (run := _load_retrainable(path))]
     if len(runs) < 2:
-        return f"{sentence}; a run of another arithmetic or other packages is not retrained"
+        return (
+            f"{sentence}; not retrained: the arithmetic version or packages of a run are not those "
+            "installed"
+        )
     return f"{sentence}; {_find_first_update([a, b], runs, epoch)}"
 
 
@@ -81,11 +84,11 @@ def _find_first_update(
             training.agent.update = update  # type: ignore[method-assign]  # observe each update
             digests += [result.digest for result in train_epochs(training, epoch)]
         if digests != read_digests(directory)[:epoch]:
-            return f"{directory} has other digests when it is retrained here"
+            return f"retraining {directory} here gives different digests"
         updates.append(digests_of_updates)
     for number, (first, second) in enumerate(zip(*updates, strict=False), start=1):
         if first != second:
-            return f"the agents differ first after update {number} of epoch {epoch}"
+            return f"the agents first differ after update {number} of epoch {epoch}"
     return f"the agents are equal after every update of epoch {epoch} that both made"
 
 

@@ -93,7 +93,7 @@ def model_card(directory: Path) -> str:
     run = RunDirectory(directory)
     record = run.read_record()
     if problems := run.find_mismatches(record):
-        raise UserError(f"{problems[0]}; a card describes a whole run")
+        raise UserError(f"{problems[0]}; restore the file first")
     curve = curves.read_run(directory)
     policy = load_policy(run.policy_path)
     settings = record.identity.config
@@ -117,7 +117,10 @@ def model_card(directory: Path) -> str:
 
 
 def _metadata(env: str, mean: float, sd: float) -> dict:
-    """What the hub reads; a reward's form, mean +/- deviation, is that of its leaderboards."""
+    """What the Hub reads.
+
+    The reward is written as mean +/- standard deviation, as the Hub's leaderboards require.
+    """
     return {
         "library_name": LIBRARY,
         "license": LICENCE,

@@ -66,7 +66,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
         "--replay", type=positive_number, default=2, metavar="N",
-        help="epochs to train again, of one run an experiment (default: 2)",
+        help="epochs to retrain of one run per experiment (default: 2)",
     )  # fmt: skip
     parser.add_argument(
         "--documents", type=Path, default=Path("docs"), metavar="DIR",
@@ -88,8 +88,8 @@ def run(options: Namespace) -> None:
         for line in skipped:
             log.warning("%s", line)
     if not any(runs.values()):
-        raise UserError(f"{options.published}: no finished run of an experiment of the config")
-    logging.getLogger("ddpg").setLevel(logging.WARNING)  # one line a check
+        raise UserError(f"{options.published}: no finished run of any configured experiment")
+    logging.getLogger("ddpg").setLevel(logging.WARNING)  # one line per check
     failed = []
     for name, check in _checks(options, settings, runs, numbers):
         started = time.monotonic()
@@ -216,7 +216,7 @@ def check_numbers(comparisons: list, numbers: list[StatedNumber]) -> Result:
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise Mismatch(f"{wrong[0]}{more}; correct docs/stated_numbers.csv and the documents")
-    return Result(OK, f"{len(numbers)} stated numbers are those of the runs")
+    return Result(OK, f"{len(numbers)} stated numbers match the runs")
 
 
 def rounded_like(value: float, text: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ddpg.commands.arguments import add_comparisons
 
-HELP = "statistics of the comparisons, as tables"
+HELP = "compute the statistics of the comparisons, as tables"
 
 
 def add_arguments(parser: ArgumentParser) -> None:

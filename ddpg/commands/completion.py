@@ -7,7 +7,7 @@ from types import ModuleType
 
 from ddpg.errors import UserError
 
-HELP = "print what lets bash, zsh, fish or tcsh complete commands and options"
+HELP = "print a completion script for bash, zsh, fish or tcsh"
 
 NAME = "ddpg"
 # How each shell calls `python -m ddpg` by a name; only names can be completed.

@@ -92,7 +92,9 @@ def _read_runs(root: Path, published: Path) -> dict[Path, RunRecord]:
     if not published.is_dir():
         raise UserError(f"{published}: no such directory; give it with --published")
     if not published.resolve().is_relative_to(root.resolve()):
-        raise UserError(f"{published}: not below {root}, as what a crate describes must be")
+        raise UserError(
+            f"{published}: not below {root}; a crate can describe only files below its root"
+        )
     directories = [
         directory
         for experiment in sorted(published.iterdir())

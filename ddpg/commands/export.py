@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HELP = "write a run's learning curve for TensorBoard or as CSV"
 
 TENSORBOARD, CSV = "tensorboard", "csv"
-# Columns that are the axis or name the run, and so are not series.
+# Columns that identify the run or are an x-axis; not exported as series.
 AXES = ("experiment", "seed", "env", "epoch", "env_interacts", "time")
 
 

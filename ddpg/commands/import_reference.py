@@ -3,12 +3,12 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-HELP = "turn others' logs into a table that a comparison can name"
+HELP = "convert logs of other implementations to a reference table"
 FORMATS = {
-    "spinup": "progress.txt of Spinning Up's, or directories that hold some, one a seed",
+    "spinup": "Spinning Up's progress.txt files or directories containing them, one per seed",
     "tianshou": "a CSV of tianshou's tools.py with a column per seed",
     "wide": "a CSV whose first column is the environment step, with another column per seed",
-    "sb3": "evaluations.npz of Stable-Baselines3, one a seed",
+    "sb3": "evaluations.npz of Stable-Baselines3, one per seed",
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ddpg.commands.arguments import add_comparisons, add_outcome
 
-HELP = "one page with the outcome: figures, results, claims"
+HELP = "write one page with the outcome: figures, results, claims"
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """`plan`: what training every experiment would cost.
 
 Published runs may have shared their machine, so their speed says little about an idle one. Speeds
-that were measured alone are kept apart from them, in a file of rates.
+measured on an idle machine are kept in a separate file of rates.
 """
 
 import csv
@@ -26,7 +26,7 @@ from ddpg.runs.directory import RECORD, RunDirectory, read_records
 from ddpg.runs.published import published_files
 from ddpg.runs.record import RunRecord
 
-HELP = "what training all experiments would cost"
+HELP = "estimate the cost of training all experiments"
 RATES = "results/rates.csv"
 # The fewest steps with updates that a rate is measured over.
 MEASURED_STEPS = 10_000
@@ -34,7 +34,7 @@ MEASURED_STEPS = 10_000
 
 @dataclasses.dataclass(frozen=True)
 class Rate:
-    """How fast an experiment trains alone on one core of a processor, saving included."""
+    """How fast an experiment trains on one core of an idle processor, checkpoints included."""
 
     steps_per_second: float
     processor: str
@@ -51,12 +51,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--rates", type=Path, metavar="FILE",
-        help=f"speeds that were measured alone (default: {RATES} beside the configuration)",
+        help=f"speeds measured on an idle machine (default: {RATES} beside the configuration)",
     )  # fmt: skip
     which.add_argument(
         "--measure", type=Path, metavar="FILE",
-        help="train each experiment for a minute, write the speeds to FILE and plan by them; leave "
-        "the machine alone meanwhile",
+        help="train each experiment for a minute, write the speeds to FILE and use them for the "
+        "plan; keep the machine idle meanwhile",
     )  # fmt: skip
 
 
@@ -200,8 +200,8 @@ def print_plan(
         "experiment",
         "runs",
         "core hours",
-        "memory a run",
-        "disk a run",
+        "memory per run",
+        "disk per run",
         "speed measured on",
     )
     for heading in headings:
@@ -225,7 +225,8 @@ def print_plan(
     records = read_records(published).values()
     models |= {r.machine.cpu.model for r in records if r.experiment in by_published}
     out.print(
-        f"{total:,.1f} core hours on one core each of {', '.join(sorted(models)) or 'no machine'}"
+        f"{total:,.1f} core hours, at the speed of one core of "
+        + (", ".join(sorted(models)) or "an unknown processor")
         + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")
     )
 
@@ -237,4 +238,5 @@ def _format(value: float | None, unit: float, form: str, suffix: str = "") -> st
 def _describe_speed(row: dict[str, Any]) -> str:
     if row["rate"]:
         return "an idle machine"
-    return f"{row['measured']} of them published" if row["measured"] else "none published"
+    runs = row["measured"]
+    return f"{runs or 'no'} published run{'' if runs == 1 else 's'}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ddpg.commands.arguments import add_comparisons
 
-HELP = "the figures of the comparisons"
+HELP = "draw the figures of the comparisons"
 
 
 def add_arguments(parser: ArgumentParser) -> None:

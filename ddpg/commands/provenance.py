@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ddpg.commands.arguments import add_runs
 
-HELP = "what produced runs, as a table"
+HELP = "tabulate code, versions and machine of runs"
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ddpg.commands.arguments import add_runs
 
-HELP = "copy finished runs to the published ones"
+HELP = "copy finished runs to results/published and update its manifest"
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ddpg.commands.arguments import add_comparisons, add_outcome
 from ddpg.errors import Mismatch
 
-HELP = "the outcome in a few lines; fails where the verdict does"
+HELP = "print the outcome; exit code 1 if the verdict is a fail"
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -33,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--restart-edited",
         action="store_true",
-        help="the same, only if the earlier run has other values",
+        help="like --restart, but only if the earlier run has another configuration or seed",
     )
 
 
@@ -53,7 +53,7 @@ def run(options: Namespace) -> None:
             restart_edited=options.restart_edited,
             report=report,
         )
-    print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} a second")
+    print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} steps/s")
 
 
 def _read_experiment(options: Namespace) -> Experiment:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ddpg.commands.arguments import add_runs
 
-HELP = "do fresh runs reproduce the published ones?"
+HELP = "test whether fresh runs reproduce the published ones"
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -41,7 +41,7 @@ def verify_runs(directories: list[Path], replay: int = 0) -> None:
     """Print what is known about each run, and train its first `replay` epochs again.
 
     Checks all runs, then raises Mismatch if a file has other bytes than the run wrote, or if a
-    replay has other bytes and must not; UserError for a directory that is not a finished run.
+    replay that must be bitwise equal differs; UserError for a directory that is not a finished run.
     """
     wrong = []
     for directory in directories:
@@ -137,7 +137,7 @@ def replay_epochs(
     if record.identity.platform != platform:
         return f"{found}; compare statistically, because these differ: {'; '.join(changed)}", True
     if changed:
-        return f"{found}, and so do: {'; '.join(changed)}", False
+        return f"{found}; these differ too: {'; '.join(changed)}", False
     return f"{found}, though configuration, packages, platform and arithmetic are the same", False
 
 

@@ -177,7 +177,7 @@ def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys):
     shown = capsys.readouterr().out
     hours = 3 * 500_000 / 5000 / 3600
     assert re.search(rf"pendulum-demo +3 +{hours:.2f} .* an idle machine", shown)
-    assert "on one core each of Fast Processor" in shown
+    assert "at the speed of one core of Fast Processor" in shown
     for damaged in ("", "experiment\npendulum-demo\n", "x", "\0", "steps_per_second,processor\n1,"):
         (tmp_path / "rates.csv").write_text(damaged)
         assert main([*command, "--rates", str(tmp_path / "rates.csv")]) == 2
@@ -204,7 +204,7 @@ def test_the_plan_uses_the_published_runs_beside_the_configuration(tmp_path, cap
     command = ["plan", "--config", str(tmp_path / "config.yaml")]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"pendulum-demo +3 +0\.\d+ .* 1 of them published", shown)
+    assert re.search(r"pendulum-demo +3 +0\.\d+ .* 1 published run", shown)
     assert main([*command, "--published"]) == 0
     assert re.search(r"pendulum-demo +3 +unknown", capsys.readouterr().out)
 
