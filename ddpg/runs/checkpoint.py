@@ -104,9 +104,9 @@ class Checkpoints:
             return state
         if unreadable:
             raise Interrupted(
-                f"{self.directory}: {unreadable}; see to the disk and give the same command again"
+                f"{self.directory}: {unreadable}; check the disk and run the same command again"
             )
-        raise Damaged(f"{self.directory}: no checkpoint there is undamaged")
+        raise Damaged(f"{self.directory}: every checkpoint is damaged")
 
     def remove(self) -> None:
         """Delete the checkpoints, and their directory unless something else is in it too."""
@@ -125,7 +125,9 @@ class Checkpoints:
         for segment in values["replay"]:
             transitions, digest = _read(self.directory / segment["name"])
             if digest != segment["sha256"]:
-                raise Damaged(f"{segment['name']} is not the one that was saved with it")
+                raise Damaged(
+                    f"{segment['name']} is not the file that this checkpoint was saved with"
+                )
             replay.restore(segment["first"], Batch(**transitions))
         return values, state
 

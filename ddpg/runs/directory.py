@@ -166,7 +166,7 @@ class RunDirectory:
             lock.close()
             problem = f"its file system cannot lock ({error.strerror}); give another --output"
             if isinstance(error, BlockingIOError):
-                problem = "another process trains in it; wait for it or give another --output"
+                problem = "another process is training in it; wait for it or give another --output"
             raise UserError(f"{self.path}: {problem}") from None
         for path in self.path.glob(".*.tmp"):  # what a killed process was writing
             path.unlink()
@@ -175,7 +175,7 @@ class RunDirectory:
     def _refuse_strays(self) -> None:
         for path in (self.path, self.checkpoint_path):
             if path.exists() and not path.is_dir():
-                raise UserError(f"{path}: a file, where the run's directory belongs; move it away")
+                raise UserError(f"{path}: is a file, but must be a directory; move it away")
         files = [self.path / name for name in (*RESULT_FILES, RECORD, LOCK)]
         checkpoints = [
             *self.checkpoint_path.glob("state_*"),
@@ -183,7 +183,7 @@ class RunDirectory:
         ]
         for path in [*files, *checkpoints]:
             if path.exists() and not path.is_file():
-                raise UserError(f"{path}: a directory, where the run's file belongs; move it away")
+                raise UserError(f"{path}: is a directory, but must be a file; move it away")
 
     @contextlib.contextmanager
     def record_failure(self) -> Iterator[None]:
@@ -287,10 +287,7 @@ def _explain_no_run(directory: Path, seed: int | None) -> str | None:
 
 
 def check_distinct(runs: Iterable[tuple[Path, str, int]]) -> None:
-    """UserError if two of the runs (directory, experiment, seed) are of one seed.
-
-    Also for what --restart set aside: its seed was trained again.
-    """
+    """UserError if two runs have the same experiment and seed, or if a directory was set aside."""
     seen: dict[tuple[str, int], Path] = {}
     for directory, experiment, seed in runs:
         if directory.name.startswith(SET_ASIDE):

@@ -1,4 +1,7 @@
-"""The lock of a run's directory: one process trains in it at a time, and others can ask."""
+"""The lock of a run's directory.
+
+One process trains in it at a time; others can test whether it is locked.
+"""
 
 import contextlib
 import fcntl
@@ -22,7 +25,7 @@ def lock_file(file: BinaryIO) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock; False if there is no such file. Creates nothing."""
+    """Whether a process holds the lock; False if the file cannot be opened or locked."""
     try:
         with open(path, "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # many may ask at once

@@ -27,7 +27,8 @@ def policy_to_bytes(policy: Policy) -> bytes:
 class _Member(zipfile.ZipInfo):
     """A file in an .npz archive, with the header that Python 3.11.4 and later write.
 
-    Earlier ones, as Debian 12's, write another, so that `np.savez` would not give the same bytes.
+    Earlier versions, such as Debian 12's, write a different header, so `np.savez` would not give
+    the same bytes.
     """
 
     def __init__(self, *arguments: Any):
@@ -36,7 +37,7 @@ class _Member(zipfile.ZipInfo):
 
     def FileHeader(self, zip64: bool | None = None) -> bytes:  # noqa: N802  (named by ZipFile)
         header = super().FileHeader(zip64)
-        # The version, and instead of the two sizes that they are in the field for 64 bits.
+        # Version needed to extract; 0xFFFFFFFF for both sizes, which are in the ZIP64 extra field.
         return (
             header[:4] + bytes([zipfile.ZIP64_VERSION]) + header[5:18] + b"\xff" * 8 + header[26:]
         )

@@ -66,4 +66,4 @@ def check_no_column_twice(source: Path | str, names: list[str]) -> None:
     """UserError if two columns of a table have the same name."""
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise UserError(f"{source}: the column {twice[0]!r} is there twice; remove one")
+        raise UserError(f"{source}: the column {twice[0]!r} appears twice; remove one")

@@ -150,8 +150,8 @@ def check_image() -> None:
     if lock.exists() and sha256(lock) != built.lock:
         target = "image" if built.variant == "cpu" else f"image-{built.variant}"
         raise UserError(
-            f"the image (revision {built.revision[:12]}) was built from another "
-            f"{lock.relative_to(PACKAGE.parent)} than this; build it again with `make {target}`"
+            f"the image (revision {built.revision[:12]}) was built from a different "
+            f"{lock.relative_to(PACKAGE.parent)}; build it again with `make {target}`"
         )
     if built.variant == "gpu" and not has_nvidia_driver():
         log.warning(

@@ -24,8 +24,9 @@ _FILES = (*RESULT_FILES, RECORD)
 def publish_run(run: Path, published: Path) -> Path:
     """Copy a finished run whose checksums hold to `published`/<experiment>/seed_<seed>.
 
-    Rewrites the manifest. Returns the copy's directory. UserError for a run that is not finished
-    or not what run.json says, and where another run of that seed is published already.
+    Rewrites the manifest. Returns the copy's directory. UserError for a run that is unfinished or
+    does not match the checksums in run.json, and where another run of that seed is published
+    already.
     """
     record = RunDirectory(run).read_finished()
     if record is None:

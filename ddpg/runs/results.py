@@ -1,8 +1,8 @@
 """Write the results of a finished run, and restore them from their copy.
 
-The copy is there because Snakemake deletes the results that it knows before it starts a job again:
-if another run of the job's group failed, if a value of the configuration was edited, or if it is
-told to.
+The copy is there because Snakemake deletes a job's declared outputs before it reruns the job: if
+another run of the job's group failed, if a value of the configuration was edited, or if it is told
+to.
 """
 
 import dataclasses

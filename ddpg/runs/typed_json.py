@@ -80,7 +80,7 @@ def _time(value: Any, key: str) -> datetime:
 
 def _checked(kind: type, name: str, value: Any, key: str) -> Any:
     if type(value) is not kind:  # not isinstance: true is not a number
-        raise ValueError(f"{key or 'all of it'} is {_short(value)}, not {name}")
+        raise ValueError(f"{key or 'the file'} is {_short(value)}, not {name}")
     return value
 
 

@@ -44,7 +44,7 @@ def test_image_older_than_the_lock_is_refused(sif, tmp_path):
     lock.write_text(lock.read_text().replace("numpy==", "numpy==9"))
     command = ["apptainer", "exec", sif, "python", "-m", "ddpg", "status"]
     message = run(*command, cwd=checkout.directory, expect=2)
-    assert "was built from another containers/locks/cpu.txt" in message
+    assert "was built from a different containers/locks/cpu.txt" in message
     assert "`make image`" in message
 
 

@@ -47,7 +47,7 @@ def test_image_of_another_lock_is_refused(image):
     lock.write_text("numpy==2\n")
     with pytest.raises(UserError) as refusal:
         provenance.check_image()
-    assert "(revision 0123456789ab) was built from another containers/locks/gpu.txt" in str(
+    assert "(revision 0123456789ab) was built from a different containers/locks/gpu.txt" in str(
         refusal.value
     )
     assert "`make image-gpu`" in str(refusal.value)

@@ -152,7 +152,7 @@ def test_replay_file_of_another_run_is_detected(checkpoints, tmp_path, caplog):
             save_checkpoint(other, replay)
     part.write_bytes((other.directory / part.name).read_bytes())
     assert load(checkpoints) == 10
-    assert f"{part.name} is not the one that was saved with it" in caplog.text
+    assert f"{part.name} is not the file that this checkpoint was saved with" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"ddpg checkpoint", None, "part"])
@@ -171,7 +171,7 @@ def test_damage_to_a_file_that_both_checkpoints_need_is_reported(checkpoints):
     save_two_checkpoints(checkpoints)
     (checkpoints.directory / "replay_0000000000_0000000010").write_bytes(b"both need this part")
     replay = make_replay()
-    with pytest.raises(Damaged, match="checkpoint: no checkpoint there is undamaged"):
+    with pytest.raises(Damaged, match="checkpoint: every checkpoint is damaged"):
         checkpoints.load(replay, accept)
     assert len(replay) == 0
 
@@ -197,7 +197,7 @@ def test_unreadable_disk_is_not_treated_as_damage(checkpoints, monkeypatch):
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", failing)
-    with pytest.raises(Interrupted, match=r"cannot be read \(Input/output error\); see to the"):
+    with pytest.raises(Interrupted, match=r"cannot be read \(Input/output error\); check the"):
         checkpoints.load(make_replay(), accept)
     monkeypatch.undo()
     assert load(checkpoints) == 20

@@ -244,7 +244,7 @@ def test_run_with_only_damaged_checkpoints_starts_over(tmp_path, expected, caplo
     left = contents(run).values()
     train(experiment(), 0, run)
     assert (
-        f"{run / 'checkpoint'}: no checkpoint there is undamaged; moved it to "
+        f"{run / 'checkpoint'}: every checkpoint is damaged; moved it to "
         f"{run / 'set_aside_1'}; starting from step 0" in caplog.messages
     )
     shutil.move(run / "set_aside_1", tmp_path / "aside")
@@ -316,8 +316,8 @@ def test_a_replay_buffer_beyond_memory_changes_nothing(tmp_path):
 def test_a_second_process_is_refused(tmp_path):
     run = stopped(tmp_path / "run")
     with RunDirectory(run).claim():
-        refused(run, "another process trains in it")
-        refused(run, "another process trains in it", restart=True)
+        refused(run, "another process is training in it")
+        refused(run, "another process is training in it", restart=True)
 
 
 def test_nonfinite_loss_stops_the_run(tmp_path):

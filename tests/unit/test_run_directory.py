@@ -31,7 +31,7 @@ def test_second_process_is_refused_until_the_first_ends(tmp_path):
     first = start_a_run(tmp_path / "run")
     try:
         assert RunDirectory(tmp_path / "run").is_claimed()
-        with pytest.raises(UserError, match="another process trains in it"):
+        with pytest.raises(UserError, match="another process is training in it"):
             RunDirectory(tmp_path / "run").claim()
     finally:
         os.kill(first.pid, signal.SIGKILL)
@@ -74,17 +74,17 @@ def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
 @pytest.mark.parametrize("name", ["progress.txt", "policy.npz", "run.json", ".lock"])
 def test_a_directory_in_place_of_a_file_is_refused(tmp_path, name):
     (tmp_path / name).mkdir()
-    refused(tmp_path, f"{name}: a directory, where the run's file belongs")
+    refused(tmp_path, f"{name}: is a directory, but must be a file")
 
 
 def test_a_directory_in_place_of_a_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint" / "state_0000000010").mkdir(parents=True)
-    refused(tmp_path, "state_0000000010: a directory, where the run's file belongs")
+    refused(tmp_path, "state_0000000010: is a directory, but must be a file")
 
 
 def test_a_file_in_place_of_the_checkpoints_is_refused(tmp_path):
     (tmp_path / "checkpoint").write_text("")
-    refused(tmp_path, "checkpoint: a file, where the run's directory belongs")
+    refused(tmp_path, "checkpoint: is a file, but must be a directory")
 
 
 def refused(directory, message):
@@ -98,7 +98,7 @@ def refused(directory, message):
 
 def test_a_file_in_place_of_the_directory_is_refused(tmp_path):
     (tmp_path / "run").write_text("")
-    with pytest.raises(UserError, match="run: a file, where the run's directory belongs"):
+    with pytest.raises(UserError, match="run: is a file, but must be a directory"):
         RunDirectory(tmp_path / "run").claim()
     with pytest.raises(UserError, match="cannot be written"):
         RunDirectory(tmp_path / "run" / "seed_0").claim()
