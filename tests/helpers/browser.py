@@ -36,14 +36,14 @@ addEventListener("load", () => setTimeout(() => {
 
 @dataclass(frozen=True)
 class Seen:
-    """What `LOOK` says of the page, its requests among it; and the messages of its scripts."""
+    """The page's layout and requests as reported by LOOK, and its scripts' console messages."""
 
     page: dict
     console: list[str]
 
 
 def find_browser() -> str | None:
-    """The path of the browser there is."""
+    """The path of an installed browser, or None."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 

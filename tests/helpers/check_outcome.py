@@ -21,7 +21,8 @@ def check_outcome(
 ) -> list[str]:
     """Assert that `target` has made all its outputs from `runs` of a `collection` in `directory`.
 
-    `comparisons` begin with the headline. Returns the lines said after Snakemake's own.
+    `comparisons[0]` is the headline comparison. Returns the lines printed after Snakemake's own
+    output.
     """
     for name in comparisons:
         for figure in FIGURES:
@@ -78,13 +79,13 @@ def extract_outcome(output: str) -> list[str]:
 
 
 def parse_seed_counts(said: list[str]) -> dict[str, int]:
-    """The number of seeds by experiment, of the table of final returns; each mean is a number."""
+    """The number of seeds by experiment in the table of final returns; each mean is a number."""
     rows = [re.match(r" (\S+) +(\d+) +(-?[\d,.]+) +(-?[\d,.]+) +(-?[\d,.]+) *$", s) for s in said]
     return {row[1]: int(row[2]) for row in rows if row}
 
 
 def parse_verdict(said: list[str]) -> dict[str, str]:
-    """The result by experiment, of the table of a verdict."""
+    """The result by experiment in the table of a verdict."""
     rows = [re.match(r" (\S+) +(pass|fail|too few seeds to tell|no runs) +\S", s) for s in said]
     return {row[1]: row[2] for row in rows if row}
 
@@ -92,7 +93,7 @@ def parse_verdict(said: list[str]) -> dict[str, str]:
 def read_portable_outputs(
     directory: Path, collection: str, comparisons: list[str], runs: list[str]
 ) -> dict:
-    """All that must be the same bytes wherever the workflow ran."""
+    """All outputs whose bytes must be the same on every machine."""
     made = {run: read_results(directory / "results" / collection / run) for run in runs}
     for folder in (f"figures/{collection}/{name}" for name in comparisons):
         found = (directory / "results" / folder).iterdir()
@@ -103,6 +104,6 @@ def read_portable_outputs(
 
 
 def read_images(directory: Path, collection: str, runs: list[str]) -> list[Image | None]:
-    """What each run says of the image that made it."""
+    """The image that each run records, or None."""
     paths = [directory / "results" / collection / run / "run.json" for run in runs]
     return [RunRecord.read(path).machine.image for path in paths]

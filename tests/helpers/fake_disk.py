@@ -9,10 +9,10 @@ from ddpg import files
 
 
 class FakeDisk:
-    """Every place where this package's files ask the disk for room goes through here.
+    """Intercepts the operations that can fail on a full disk.
 
-    From the `full_at`-th time on, counted in `asked`, there is none. `events` lists what was
-    synced, renamed and deleted: ("sync" | "rename" | "delete", name).
+    From operation number `full_at` on (counted in `asked`), each raises ENOSPC. `events` lists what
+    was synced, renamed and deleted: ("sync" | "rename" | "delete", name).
     """
 
     def __init__(self, monkeypatch):

@@ -1,9 +1,9 @@
-"""Files as disks, editors and hands leave them: hypothesis strategies of damaged content."""
+"""Files damaged as disks, editors and people damage them: strategies of Hypothesis."""
 
 from hypothesis import strategies as st
 
-# What formats have a meaning for, beside any byte.
-TELLING = (
+# Bytes with a meaning in some format; st.binary adds arbitrary ones.
+MEANINGFUL = (
     b"\0", b"\n", b"\r", b"\t", b",", b'"', b"'", b"-", b".", b"1", b"9", b"e5", b"nan", b"inf",
     b"null", b"{", b"}", b"[", b"]", b": ", b"#", b"&a ", b"*a", b"<<: ", b"\xff", b"\xef\xbb\xbf",
 )  # fmt: skip
@@ -12,7 +12,7 @@ TELLING = (
 def mangle(content: bytes, most_edits: int = 3) -> st.SearchStrategy[bytes]:
     """`content` with a few edits: bytes replaced, removed, put in, doubled, or the rest cut off."""
     place = st.integers(0, len(content))
-    new = st.one_of(st.sampled_from(TELLING), st.binary(max_size=4))
+    new = st.one_of(st.sampled_from(MEANINGFUL), st.binary(max_size=4))
     edit = st.tuples(st.sampled_from(("replace", "remove", "insert", "double", "cut")),
                      place, st.integers(0, 40), new)  # fmt: skip
     return st.lists(edit, min_size=1, max_size=most_edits).map(lambda edits: _edit(content, edits))

@@ -1,4 +1,4 @@
-"""What some tests need beside what the README asks for, and what of it is missing here.
+"""Requirements of some tests beyond those in the README, and which are missing on this machine.
 
 A test says so with the marker of that name. Where something is missing the test is skipped, and its
 line in the summary says why; with CI=true it fails instead. No test skips for another reason.
@@ -34,13 +34,16 @@ class Need:
 
 
 def find_missing_programs(*names: str) -> str:
-    """The programs that are not there."""
+    """The names of the programs that are not installed, or ""."""
     return " ".join(name for name in names if not shutil.which(name))
 
 
 @functools.cache
 def find_missing_mount() -> str:
-    """The right to mount a file system, where it is missing; a container's root may lack it."""
+    """Return "the right to mount" if this process cannot mount file systems, else "".
+
+    Root in a container may not.
+    """
     if missing := find_missing_programs("unshare", "mount"):
         return missing
     tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True)
@@ -72,31 +75,31 @@ def find_debian_release() -> tuple[str, bytes]:
 
 @functools.cache
 def find_missing_index() -> str:
-    """An index of Python packages, where none answers."""
+    """Return "an index that answers" if no index of Python packages does, else ""."""
     ask = [UV, "pip", "install", "--dry-run", "--refresh", "--no-deps", "--reinstall", "packaging"]
     asked = subprocess.run([*ask, "--python", sys.executable], capture_output=True)
     return "an index that answers" if asked.returncode else ""
 
 
 def find_missing_debian() -> str:
-    """What installing a separate Debian 13 needs, if something is missing."""
+    """What is missing to install a separate Debian 13, or ""."""
     missing = find_missing_programs("debootstrap") or find_missing_mount()
     return missing or ("" if find_debian_release()[0] else "a Debian mirror that answers")
 
 
 def find_missing_locale() -> str:
-    """What a locale of another encoding than UTF-8 is made of, where it is missing."""
+    """What is missing to make a locale of another encoding than UTF-8, or ""."""
     sources = Path("/usr/share/i18n/locales/en_US")
     return find_missing_programs("localedef") or ("" if sources.exists() else str(sources))
 
 
 def find_missing_browser() -> str:
-    """The name of a browser, if none is installed."""
+    """The name of a browser if none is installed, else ""."""
     return "" if find_browser() else PROGRAMS[0]
 
 
 def find_missing_free_memory() -> str:
-    """The line of /proc/meminfo, if the system reports no free memory."""
+    """The line of /proc/meminfo if the system reports no free memory, else ""."""
     return "MemAvailable in /proc/meminfo" if measure_available_memory() is None else ""
 
 

@@ -2,7 +2,7 @@
 
     python validate_crate.py CONTEXT CRATE SEVERITY
 
-CONTEXT is a copy of what ADDRESS answers; it goes into the validator's
+CONTEXT is a local copy of the JSON-LD context at ADDRESS; it goes into the validator's
 own cache. Prints each issue; the exit code is 1 if there is one.
 """
 

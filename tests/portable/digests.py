@@ -1,4 +1,4 @@
-"""Golden digests: those that are expected, and those that a process of its own computes."""
+"""Golden digests: those that are expected, and those that a separate process computes."""
 
 import json
 import os
@@ -11,7 +11,7 @@ GOLDEN = json.loads((ROOT / "tests/portable/golden.json").read_text())
 
 
 def compute_digests(prefixes, *before, python=sys.executable, **variables):
-    """The digests as a process of its own computes them."""
+    """The digests as a separate process computes them."""
     command = [*before, python, "tests/portable/golden.py", *prefixes]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -1,7 +1,7 @@
 """Compute golden digests: `python -m tests.portable.golden PREFIX...` prints them as JSON.
 
 The digests in golden.json must be the same on every x86-64 processor with AVX2 and FMA, and change
-only with ARITHMETIC_VERSION. A process of its own computes them, so that a test can choose its
+only with ARITHMETIC_VERSION. A separate process computes them, so that a test can choose its
 environment and the processor that it is emulated on.
 """
 
