@@ -1,5 +1,6 @@
 """What tests of several directories share, and which of them run here; see helpers/needs.py."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -7,14 +8,14 @@ from pathlib import Path
 import pytest
 from helpers.checkout import ROOT
 from helpers.needs import NEEDS, missing_for
-from helpers.run_command import make
+from helpers.run_command import make, run
 
 import ddpg  # noqa: F401  (pins NumPy's kernels, before any test imports NumPy)
 
 IN_CI = os.environ.get("CI") == "true"
 
-# Under nohup SIGHUP is ignored, and SIGINT in a script's background. What the tests start would
-# ignore them, too.
+# nohup makes a process ignore SIGHUP, a script's background job ignores SIGINT, and child processes
+# inherit both.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Where pytest's cache keeps the names of the tests that passed.
@@ -88,9 +89,7 @@ def sif() -> Path:
     return ROOT / "containers/ddpg.sif"
 
 
-@pytest.fixture
-def sighup_ends():
-    """SIGHUP has its usual effect, also where the tests themselves run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
+@pytest.fixture(scope="session")
+def image_record(sif) -> dict:
+    """The image's record of its build, image.json."""
+    return json.loads(run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT))

@@ -21,6 +21,7 @@ from helpers.checkout import Checkout, clean_environment, find_training_process
 from helpers.run_files import read_results
 
 from ddpg.errors import Interrupted
+from ddpg.runs.directory import RESULT_FILES
 from ddpg.runs.record import RunRecord
 
 pytestmark = [pytest.mark.cluster, pytest.mark.container]
@@ -54,10 +55,9 @@ import json, os, sys
 from pathlib import Path
 
 output = Path(sys.argv[sys.argv.index("--output") + 1])
-names = "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json"
-for name in names.split():
+for name in RESULTS:
     (output / name).write_text(json.dumps(dict(os.environ)))
-"""
+""".replace("RESULTS", repr((*RESULT_FILES, "run.json")))
 
 
 class ClusterCheckout:

@@ -17,25 +17,19 @@ pytestmark = pytest.mark.container
 IN_THE_IMAGE = {"python_version": "3.11", "python_full_version": "3.11.2"}
 
 
-@pytest.fixture(scope="module")
-def identity(sif) -> dict:
-    """The image's own description, image.json."""
-    return json.loads(run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT))
-
-
 def test_image_passes_its_selftest(sif, tmp_path):
     output = run("apptainer", "test", "--containall", "--no-home", sif, cwd=tmp_path)
     for line in (r"^Python 3\.11\.\d+ .*tensorflow 2\.", r"^trained 300 steps", r"^drew 480 480 3"):
         assert re.search(line, output, re.MULTILINE), output
 
 
-def test_image_labels(sif, identity):
+def test_image_labels(sif, image_record):
     labels = json.loads(run("apptainer", "inspect", "--json", "--labels", sif, cwd=ROOT))
     labels = labels["data"]["attributes"]["labels"]
-    assert labels["ddpg.lock"] == identity["lock"] == sha256(ROOT / "containers/locks/cpu.txt")
-    assert labels["ddpg.variant"] == identity["variant"] == "cpu"
+    assert labels["ddpg.lock"] == image_record["lock"] == sha256(ROOT / "containers/locks/cpu.txt")
+    assert labels["ddpg.variant"] == image_record["variant"] == "cpu"
     for key in ("version", "revision"):
-        assert labels[f"org.opencontainers.image.{key}"] == identity[key]
+        assert labels[f"org.opencontainers.image.{key}"] == image_record[key]
 
 
 def test_image_older_than_the_lock_is_refused(sif, tmp_path):

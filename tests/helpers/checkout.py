@@ -1,11 +1,12 @@
 """A copy of the project to run Snakemake in, equal to a fresh clone."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from helpers.snakemake_log import parse_training_jobs
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -68,9 +69,7 @@ class Checkout:
 
     def plan_training(self, *arguments: str) -> list[tuple[str, str, str]]:
         """(collection, experiment, seed) of each training job that a dry run plans, sorted."""
-        output = self.snakemake("--dry-run", *arguments)
-        jobs = re.findall(r"^rule train:(?:\n .*)*?wildcards: (.*)", output, re.MULTILINE)
-        return sorted(tuple(re.findall(r"=([^,]+)", wildcards)) for wildcards in jobs)
+        return parse_training_jobs(self.snakemake("--dry-run", *arguments))
 
 
 def clean_environment() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Each of the README's ways to use the Apptainer image gives the same bytes as the host."""
 
-import json
 import os
 import re
 from collections import Counter
@@ -17,6 +16,7 @@ from helpers.check_outcome import (
 from helpers.checkout import ROOT, Checkout
 from helpers.run_command import list_isolation_options, make, run
 from helpers.run_files import read_results
+from helpers.snakemake_log import parse_rules
 from helpers.tiny_checkout import COMPARISONS, RUNS, make_tiny_checkout
 
 from ddpg import config
@@ -30,25 +30,24 @@ JOBS += ["compare", "provenance", "page", "smoke"]
 
 
 @pytest.fixture(scope="module")
-def identity(sif) -> Image:
-    """The image's own description, image.json."""
-    note = run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT)
-    return from_json(Image, json.loads(note))
+def image(image_record) -> Image:
+    """The image as runs record it."""
+    return from_json(Image, image_record)
 
 
-def check(directory: Path, output: str, identity: Image, smoke_on_host) -> None:
+def check(directory: Path, output: str, image: Image, smoke_on_host) -> None:
     """Assert that `smoke` is complete, was made in the image, and has the host's bytes."""
     said = check_outcome(directory, output, "smoke", "smoke", COMPARISONS, RUNS)
     host, host_output = smoke_on_host
     assert said == extract_outcome(host_output)
-    assert read_images(directory, "smoke", RUNS) == [identity] * len(RUNS)
+    assert read_images(directory, "smoke", RUNS) == [image] * len(RUNS)
     made, expected = (
         read_portable_outputs(where, "smoke", COMPARISONS, RUNS)
         for where in (directory, host.directory)
     )
     assert made == expected
     table = (directory / "results/tables/smoke/provenance.csv").read_text()
-    assert table.count(f"{identity.variant} {identity.id[7:19]}") == len(RUNS)
+    assert table.count(f"{image.variant} {image.id[7:19]}") == len(RUNS)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +58,12 @@ def from_host(sif, tmp_path_factory) -> tuple[Checkout, str]:
     return checkout, checkout.snakemake("--use-singularity", "smoke")
 
 
-def test_snakemake_on_the_host_runs_every_rule_in_the_image(from_host, identity, smoke_on_host):
+def test_snakemake_on_the_host_runs_every_rule_in_the_image(from_host, image, smoke_on_host):
     """Also as a root user who lacks capabilities, without any setting."""
     checkout, output = from_host
-    assert sorted(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)) == sorted(JOBS)
+    assert sorted(parse_rules(output)) == sorted(JOBS)
     assert output.count("Activating singularity image") == len(JOBS)
-    check(checkout.directory, output, identity, smoke_on_host)
+    check(checkout.directory, output, image, smoke_on_host)
 
 
 def test_switching_the_image_on_or_off_retrains_nothing(from_host, smoke_on_host):
@@ -75,13 +74,13 @@ def test_switching_the_image_on_or_off_retrains_nothing(from_host, smoke_on_host
     assert host.plan_training("smoke", "--sdm", "apptainer") == []
 
 
-def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkeypatch):
+def test_profile_hides_host_variables(from_host, smoke_on_host, image, monkeypatch):
     checkout, _ = from_host
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")  # one that a run records
     run_json = f"results/runs/{RUNS[1]}/run.json"
     checkout.snakemake("--profile", "workflow/profiles/apptainer", "--", run_json)
     record = RunRecord.read(checkout.directory / run_json)
-    assert record.machine.image == identity
+    assert record.machine.image == image
     assert "NVIDIA_TF32_OVERRIDE" not in record.machine.variables
     trained, smoke = (
         read_results(directory / collection / RUNS[1])
@@ -93,12 +92,12 @@ def test_profile_hides_host_variables(from_host, smoke_on_host, identity, monkey
     assert trained == smoke
 
 
-def test_snakemake_in_the_image(sif, identity, smoke_on_host, empty):
+def test_snakemake_in_the_image(sif, image, smoke_on_host, empty):
     """In a directory with only a configuration, without HOME, host files or host variables."""
     snakemake = ["apptainer", "run", *list_isolation_options(empty), sif, "--cores", 2, "smoke"]
     env = {k: v for k, v in os.environ.items() if k != "HOME"}
     output = run(*snakemake, cwd=empty, env=env)
-    check(empty, output, identity, smoke_on_host)
+    check(empty, output, image, smoke_on_host)
     left = {path.name for path in empty.iterdir()}
     assert left == {"config.yaml", "claims.yaml", "results", ".snakemake"}
     again = run(*snakemake, cwd=empty, env=env)
@@ -106,10 +105,10 @@ def test_snakemake_in_the_image(sif, identity, smoke_on_host, empty):
     assert extract_outcome(again) == extract_outcome(output)
 
 
-def test_a_command_in_the_image(sif, identity, smoke_on_host, empty):
+def test_a_command_in_the_image(sif, image, smoke_on_host, empty):
     train = "python -m ddpg train pendulum-demo --seed 0 --output run".split()
     run("apptainer", "exec", "--cleanenv", sif, *train, cwd=empty)
-    assert RunRecord.read(empty / "run/run.json").machine.image == identity
+    assert RunRecord.read(empty / "run/run.json").machine.image == image
     host, _ = smoke_on_host
     assert read_results(empty / "run") == read_results(host.directory / "results/smoke" / RUNS[1])
 

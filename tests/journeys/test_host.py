@@ -4,13 +4,10 @@ The published runs of this checkout are those that `smoke` trained. So `figures`
 `all`, which trains from scratch, must reproduce their bytes.
 """
 
-import hashlib
-import json
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from helpers.check_outcome import (
@@ -21,6 +18,8 @@ from helpers.check_outcome import (
     read_portable_outputs,
 )
 from helpers.checkout import ROOT, Checkout
+from helpers.edit_run import edit_result_file
+from helpers.snakemake_log import parse_training_jobs
 from helpers.tiny_checkout import COMPARISONS, RUNS
 
 from ddpg.analysis.verdict import Verdict
@@ -56,26 +55,23 @@ def trained(checkout, demo) -> str:
     return checkout.run(ALL)
 
 
-def trained_by(output: str) -> list[str]:
+def list_trained_runs(output: str) -> list[str]:
     """The runs that Snakemake has trained."""
-    pattern = (
-        r"^(?:local)?rule train:(?:\n .*)*?wildcards: collection=\w+, experiment=(.*), seed=(\d+)"
-    )
-    return sorted(f"{name}/seed_{seed}" for name, seed in re.findall(pattern, output, re.MULTILINE))
+    return sorted(f"{name}/seed_{seed}" for _, name, seed in parse_training_jobs(output))
 
 
 def test_smoke(smoke_on_host):
     checkout, output = smoke_on_host
     said = check_outcome(checkout.directory, output, "smoke", "smoke", COMPARISONS, RUNS)
     assert parse_seed_counts(said) == SEEDS
-    assert trained_by(output) == RUNS
+    assert list_trained_runs(output) == RUNS
 
 
 def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
     output = checkout.run(FIGURES)
     said = check_outcome(checkout.directory, output, "figures", "published", COMPARISONS, RUNS)
     assert parse_seed_counts(said) == SEEDS
-    assert trained_by(output) == []
+    assert list_trained_runs(output) == []
     drawn, smoke = (
         read_portable_outputs(directory, collection, COMPARISONS, RUNS)
         for directory, collection in (
@@ -99,12 +95,12 @@ def test_report_contains_every_figure_and_table(checkout):
 def test_the_demo(checkout, demo):
     said = check_outcome(checkout.directory, demo, "demo", "runs", ["pendulum"], RUNS[1:])
     assert parse_seed_counts(said) == {"pendulum-demo": 2}
-    assert trained_by(demo) == RUNS[1:]
+    assert list_trained_runs(demo) == RUNS[1:]
 
 
 def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
     said = check_outcome(checkout.directory, trained, "all", "runs", COMPARISONS, RUNS)
-    assert trained_by(trained) == RUNS[:1], "the demo had trained the other runs"
+    assert list_trained_runs(trained) == RUNS[:1], "the demo had trained the other runs"
     assert said[:2] == [
         "Verdict: pass",
         "The fresh runs of 2 experiments reproduce the published ones.",
@@ -116,28 +112,22 @@ def test_all_reproduces_the_published_runs_to_the_byte(checkout, trained):
 
 def test_repeated_all_trains_nothing_and_prints_the_same(checkout, trained):
     again = checkout.run(ALL)
-    assert trained_by(again) == []
+    assert list_trained_runs(again) == []
     assert extract_outcome(again) == extract_outcome(trained)
 
 
-def alter(run: Path) -> None:
-    """Change one return in a published run, and its checksums with it."""
-    path = run / "test_episodes.csv"
-    text = path.read_text()
-    changed = re.sub(r"(\d)(\D*)\Z", lambda m: f"{(int(m[1]) + 1) % 10}{m[2]}", text)
-    assert changed != text
-    path.write_text(changed)
-    record = json.loads((run / "run.json").read_text())
-    record["files"][path.name] = hashlib.sha256(changed.encode()).hexdigest()
-    (run / "run.json").write_text(json.dumps(record))
-    published.write_manifest(run.parents[1])
+def change_last_digit(content: bytes) -> bytes:
+    return re.sub(rb"(\d)(\D*)\Z", lambda m: b"%d%b" % ((int(m[1]) + 1) % 10, m[2]), content)
 
 
 def test_all_fails_if_a_published_run_differs(checkout, trained):
-    alter(checkout.directory / "results/published/pendulum-demo/seed_10")
+    """One episode length of a published run is changed, and the checksums with it."""
+    runs = checkout.directory / "results/published"
+    edit_result_file(runs / "pendulum-demo/seed_10", "test_episodes.csv", change_last_digit)
+    published.write_manifest(runs)
     for command in ([], ["--quiet", "all", "--"]):
         output = checkout.snakemake(*command, "all", expect=1)
-        assert trained_by(output) == []
+        assert list_trained_runs(output) == []
         said = extract_outcome(output)
         assert said[:2] == [
             "Verdict: fail",

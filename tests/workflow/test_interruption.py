@@ -8,15 +8,12 @@ import re
 import signal
 import time
 
-import pytest
 from helpers.checkout import find_training_process
+from helpers.read_experiment import read_experiment
 
-from ddpg import config
 from ddpg.runs import status
 from ddpg.runs.record import RunRecord
 from ddpg.training import train
-
-pytestmark = pytest.mark.usefixtures("sighup_ends")
 
 RUN = "results/runs/pendulum-demo/seed_0"
 LOG = "results/logs/train/runs/pendulum-demo/seed_0.log"
@@ -59,7 +56,7 @@ def test_a_job_resumes_after_a_kill_and_after_ctrl_c(checkout, tmp_path_factory)
     assert 0 == starts[0] < 5 * 400 <= starts[1] < 15 * 400 <= starts[2]
     assert not (run / "checkpoint").exists()
 
-    experiment = config.experiment(config.read("config.yaml"), "pendulum-demo", SHORT)
+    experiment = read_experiment("pendulum-demo", **SHORT)
     in_one_piece = train(experiment, 0, tmp_path_factory.mktemp("in_one_piece"))
     assert interrupted.weights_sha256 == in_one_piece.weights_sha256
     for name in ("test_episodes.csv", "state_digests.txt", "policy.npz"):

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from ddpg.memory import measure_available_memory
+from ddpg.runs.directory import RESULT_FILES
 
 SEEDS = (0, 10, 20, 30, 40)
 RUNS = [f"results/runs/pendulum-demo/seed_{seed}/run.json" for seed in SEEDS]
@@ -15,7 +16,6 @@ STAND_IN = """
 import os, signal, sys, time
 from pathlib import Path
 
-RESULTS = "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json"
 seed = sys.argv[sys.argv.index("--seed") + 1]
 print("seed", seed, flush=True)
 ends = Path("ends", seed)
@@ -27,17 +27,17 @@ if this == "0":
     start = time.time()
     time.sleep(1.5)
     output = Path(sys.argv[sys.argv.index("--output") + 1])
-    for name in RESULTS.split():
+    for name in RESULTS:
         (output / name).write_text("")
     with open("intervals", "a") as file:
         print(start, time.time(), file=file)
 sys.exit(int(this))
-"""
+""".replace("RESULTS", repr((*RESULT_FILES, "run.json")))
 
 
 @pytest.fixture
 def stand_in(checkout):
-    """A function that runs Snakemake with trainings that end as its lists say, one list a seed."""
+    """A function that runs Snakemake with trainings that end as its lists say, a list per seed."""
     (checkout.directory / "ddpg/__main__.py").write_text(STAND_IN)
     seeds = f"experiments: {{pendulum-demo: {{seeds: {[*SEEDS]}}}}}\n"
     (checkout.directory / "seeds.yaml").write_text(seeds)

@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
-from helpers.checkout import ROOT, Checkout, clean_environment
+from helpers.checkout import ROOT, Checkout
+from helpers.snakemake_log import parse_rules
 
 STUDY = {
     "ddpg": {
@@ -37,16 +36,6 @@ def study(tmp_path):
     return directory
 
 
-def snakemake(directory, *arguments, expect=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments], cwd=directory,
-        text=True, timeout=600, env=clean_environment(),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert done.returncode == expect, done.stdout
-    return done.stdout
-
-
 def files(directory):
     return {
         path.relative_to(directory): path.read_bytes()
@@ -55,11 +44,11 @@ def files(directory):
     }
 
 
-def test_it_trains_the_other_s_experiment_and_draws_the_published_runs(study):
+def test_importing_workflow_trains_its_experiment_and_draws_published_runs(study):
     project = study.parent / "clone of ddpg"
     before = files(project)
-    output = snakemake(study)
-    assert set(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)) == {
+    output = Checkout.at(study).snakemake()
+    assert set(parse_rules(output)) == {
         "everything", "ddpg_train", "ddpg_aggregate", "ddpg_figures_of_comparison",
     }  # fmt: skip
     settings = json.loads((study / RUN / "config.json").read_text())
@@ -68,7 +57,7 @@ def test_it_trains_the_other_s_experiment_and_draws_the_published_runs(study):
     assert settings["steps_per_epoch"] == 300, "the project's value of smoke"
     assert (study / FIGURES / "comparison.svg").read_text().count("2019 implementation") > 0
     assert files(project) == before
-    assert "Nothing to be done" in snakemake(study)
+    assert "Nothing to be done" in Checkout.at(study).snakemake()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +70,7 @@ def test_it_trains_the_other_s_experiment_and_draws_the_published_runs(study):
 )  # fmt: skip
 def test_a_wrong_configuration_is_one_line(study, config, message):
     (study / "study.yaml").write_text(yaml.safe_dump({"ddpg": config}))
-    output = snakemake(study, "--dry-run", expect=1)
+    output = Checkout.at(study).snakemake("--dry-run", expect=1)
     assert message in output
     assert "Traceback" not in output
 
@@ -94,7 +83,7 @@ def test_the_required_snakemake_is_the_locked_one():
     assert locked.split(".")[: len(required.split("."))] == required.split(".")
 
 
-def test_the_entry_of_the_catalogue_has_what_it_reads():
+def test_workflow_catalog_entry_has_the_required_keys():
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert usage["software-stack-deployment"] == {"conda": False, "apptainer": True}
     assert set(usage["mandatory-flags"]) == {"desc", "flags"}

@@ -7,6 +7,7 @@ import pytest
 from helpers.checkout import Checkout
 
 from ddpg import config
+from ddpg.runs.directory import RESULT_FILES
 
 # Snakemake runs `apptainer --version` even in a dry run.
 IN_AND_OUT_OF_THE_IMAGE = [[], pytest.param(["--use-singularity"], marks=pytest.mark.container)]
@@ -59,14 +60,14 @@ if sys.argv[1] in ("aggregate", "page"):
 else:
     output.mkdir(parents=True, exist_ok=True)
     for name in {
-        "train": "progress.txt config.json test_episodes.csv state_digests.txt policy.npz run.json",
+        "train": " ".join(RESULTS),
         "compare": "groups.csv pairs.csv effects.csv claims.csv statistics.md statistics.html",
         "provenance": "provenance.csv provenance.html",
         "plot": "figure.svg",
         "verdict": "verdict.json verdict.md verdict.html",
     }[sys.argv[1]].split():
         (output / name).write_text("")
-"""
+""".replace("RESULTS", repr((*RESULT_FILES, "run.json")))
 
 
 @pytest.fixture(scope="module")
