@@ -24,7 +24,7 @@ def test_an_invalid_configuration_is_refused(checkout, text, message):
     assert not (checkout.directory / "results/runs").exists()
 
 
-def test_a_claim_about_a_comparison_that_is_not_there(checkout):
+def test_claim_about_an_unknown_comparison_is_refused(checkout):
     claim = {
         "statement": "s", "source": "a paper", "comparison": "renamed", "group": "pendulum-demo",
         "quantity": "final_return", "expected": {"at_least": -200},
