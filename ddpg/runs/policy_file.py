@@ -56,5 +56,7 @@ def load_policy(path: Path) -> Policy:
             )
     except FileNotFoundError:
         raise UserError(f"{path}: no such policy; a finished run leaves policy.npz") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    # zipfile raises RuntimeError for encrypted members, and its subclass NotImplementedError for
+    # compression methods, flags and versions that it does not support.
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a policy of this package ({error})") from None

@@ -341,9 +341,18 @@ def test_a_mangled_manifest_vouches_for_no_other_bytes(tmp_path_factory, content
 POLICY = (SEED / "policy.npz").read_bytes()
 
 
+def flip_flag_of_first_member(bit: int) -> bytes:
+    """The policy with one general-purpose flag set in the ZIP directory's first entry."""
+    content = bytearray(POLICY)
+    content[content.index(b"PK\x01\x02") + 8] ^= 1 << bit
+    return bytes(content)
+
+
 @given(content=mangle(POLICY))
 @example(content=b"")
 @example(content=b"PK\x05\x06" + bytes(18))
+@example(content=flip_flag_of_first_member(bit=0))  # encrypted
+@example(content=flip_flag_of_first_member(bit=5))  # "patched data", which zipfile does not know
 def test_a_policy_is_the_one_that_was_written_or_refused(path, content):
     path.write_bytes(content)
     policy = answer(load_policy, path)
