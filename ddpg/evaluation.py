@@ -16,7 +16,7 @@ from ddpg.errors import EnvironmentFailed, UserError, get_first_line
 from ddpg.files import write_atomically
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.policy_file import load_policy
-from ddpg.runs.typed_json import read_record
+from ddpg.runs.typed_json import read_dataclass
 
 
 class Trained(NamedTuple):
@@ -45,7 +45,7 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     run = RunDirectory(source if source.is_dir() else source.parent)
     settings = _Settings()
     if run.config_path.exists():
-        settings = read_record(_Settings, run.config_path)
+        settings = read_dataclass(_Settings, run.config_path)
     name = settings.env if env is None else env
     if name is None:
         raise UserError(

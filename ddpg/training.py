@@ -31,7 +31,7 @@ from ddpg.runs.directory import (
     explain_restart,
 )
 from ddpg.runs.logger import Logger
-from ddpg.runs.policy_file import policy_to_bytes
+from ddpg.runs.policy_file import serialize_policy
 from ddpg.runs.record import Identity, RunRecord, Session
 from ddpg.runs.results import restore_results, write_results
 from ddpg.runs.run_state import RunState
@@ -273,7 +273,7 @@ class _Run:
         contents = {
             **self.logger.contents(),
             CONFIG: json_bytes(self.experiment.to_config(self.seed)),
-            POLICY: policy_to_bytes(training.agent.policy()),
+            POLICY: serialize_policy(training.agent.policy()),
         }
         record = RunRecord(
             experiment=self.experiment.name,

@@ -32,7 +32,7 @@ from ddpg.analysis.groups import DEFAULT_FINAL, Final, SeedGroup, measure_final
 from ddpg.errors import UserError
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.record import RunRecord
-from ddpg.runs.typed_json import read_record
+from ddpg.runs.typed_json import read_dataclass
 
 PASS, FAIL, TOO_FEW, NO_RUNS = "pass", "fail", "too few seeds to tell", "no runs"
 RESULTS = (PASS, FAIL, TOO_FEW, NO_RUNS)
@@ -67,10 +67,10 @@ class Verdict:
     @classmethod
     def read(cls, path: Path) -> "Verdict":
         """The verdict in a verdict.json; UserError with one line where it is not one."""
-        verdict = read_record(cls, path)
-        for found in (verdict, *verdict.experiments.values()):
-            if found.result not in RESULTS:
-                raise UserError(f"{path}: not a verdict.json of this package: {found.result!r}")
+        verdict = read_dataclass(cls, path)
+        for result in (verdict.result, *(each.result for each in verdict.experiments.values())):
+            if result not in RESULTS:
+                raise UserError(f"{path}: not a verdict.json of this package: {result!r}")
         return verdict
 
     def sentence(self) -> str:

@@ -51,14 +51,14 @@ class _StoreOnce(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def whole_number(text: str) -> int:
+def parse_whole_number(text: str) -> int:
     """A number of at least 0, written in digits only: int() would also accept 1_0."""
     if not re.fullmatch("[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 
-def positive_number(text: str) -> int:
+def parse_positive_number(text: str) -> int:
     """A whole number of at least 1."""
     if not re.fullmatch("[0-9]{1,18}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
@@ -77,7 +77,10 @@ def add_policy(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--env", help="environment (default: the one in config.json)")
     parser.add_argument(
-        "--seed", type=whole_number, default=0, help="seed of the evaluation episodes (default: 0)"
+        "--seed",
+        type=parse_whole_number,
+        default=0,
+        help="seed of the evaluation episodes (default: 0)",
     )
 
 

@@ -74,7 +74,7 @@ def run(options: Namespace) -> None:
     """Print or write the card; UserError for a run that is not finished, or damaged."""
     from ddpg.analysis.tables import write_text
 
-    text = model_card(options.run)
+    text = format_card(options.run)
     if options.output is None:
         print(text, end="")
         return
@@ -82,7 +82,7 @@ def run(options: Namespace) -> None:
     print(options.output)
 
 
-def model_card(directory: Path) -> str:
+def format_card(directory: Path) -> str:
     """The card of the run in `directory`: metadata in YAML, then Markdown."""
     from ddpg.analysis import curves
     from ddpg.analysis.grids import choose_final_window, compute_weights

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ddpg import config
-from ddpg.commands.arguments import add_config, positive_number
+from ddpg.commands.arguments import add_config, parse_positive_number
 from ddpg.config import Settings
 from ddpg.errors import Mismatch, UserError
 from ddpg.runs.directory import RunDirectory, find_finished_runs
@@ -65,7 +65,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     add_config(parser)
     parser.add_argument(
-        "--replay", type=positive_number, default=2, metavar="N",
+        "--replay", type=parse_positive_number, default=2, metavar="N",
         help="epochs to retrain of one run per experiment (default: 2)",
     )  # fmt: skip
     parser.add_argument(
@@ -114,7 +114,7 @@ def _checks(
     yield "manifest", lambda: check_files(options.published, runs)
     for name, directories in runs.items():
         if directories:
-            yield "replay", functools.partial(replay_one, name, directories, options.replay)
+            yield "replay", functools.partial(replay_experiment, name, directories, options.replay)
     comparisons: list[Any] = []
     yield "curves", lambda: load_comparisons(settings, runs, comparisons)
     yield "figures", lambda: check_figures(comparisons, options.documents / "images")
@@ -137,7 +137,7 @@ def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
     return Result(OK, f"{len(listed)} files of {len(every_run)} runs have the listed SHA-256")
 
 
-def replay_one(name: str, directories: list[Path], epochs: int) -> Result:
+def replay_experiment(name: str, directories: list[Path], epochs: int) -> Result:
     """Train the first epochs of an experiment's first run that this arithmetic can replay."""
     from ddpg.commands.verify import replay_epochs
     from ddpg.core import ARITHMETIC_VERSION
@@ -211,7 +211,7 @@ def check_numbers(comparisons: list, numbers: list[StatedNumber]) -> Result:
         found = list(table.loc[rows, number.column]) if number.column in table else []
         if len(found) != 1:
             wrong.append(f"{_cell(number)}: not in our tables")
-        elif (measured := rounded_like(float(found[0]), number.value)) != number.value:
+        elif (measured := round_like(float(found[0]), number.value)) != number.value:
             wrong.append(f"{_cell(number)}: stated {number.value}, computed {measured}")
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
@@ -219,7 +219,7 @@ def check_numbers(comparisons: list, numbers: list[StatedNumber]) -> Result:
     return Result(OK, f"{len(numbers)} stated numbers match the runs")
 
 
-def rounded_like(value: float, text: str) -> str:
+def round_like(value: float, text: str) -> str:
     """`value` with as many decimals as the number in `text` has; -0 is 0."""
     decimals = len(text.partition(".")[2])
     return f"{round(value, decimals) + 0.0:.{decimals}f}"

@@ -63,13 +63,13 @@ def run(options: Namespace) -> None:
     from ddpg.files import json_bytes, write_atomically
 
     published = options.published or options.root / "results/published"
-    metadata = describe(options.root, published)
+    metadata = describe_runs(options.root, published)
     write_atomically(options.root / METADATA, json_bytes(metadata))
     actions = sum(entity["@type"] == "CreateAction" for entity in metadata["@graph"])
     print(f"{options.root / METADATA}: {actions} runs")
 
 
-def describe(root: Path, published: Path) -> dict:
+def describe_runs(root: Path, published: Path) -> dict:
     """The RO-Crate's metadata, the same for the same files."""
     try:
         from rocrate.rocrate import ROCrate
@@ -166,7 +166,7 @@ class _Describer:
 
     def add_run(self, directory: Path, record: RunRecord) -> None:
         """Add a run as an action: its parameters, its files, and what it ran on."""
-        from ddpg.runs.published import published_files
+        from ddpg.runs.published import list_published_files
 
         inputs = [self._example(self._file(directory / CONFIG, FILES[CONFIG]), CONFIG)]
         inputs.append(self._value("experiment", record.experiment))
@@ -175,7 +175,7 @@ class _Describer:
             inputs.append(self._value(key, value))
         outputs = [
             self._example(self._file(directory / name, FILES.get(name, name)), name)
-            for name in published_files(record)
+            for name in list_published_files(record)
             if name != CONFIG
         ]
         title = f"{record.experiment}, seed {record.seed}"

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ddpg.commands.arguments import add_policy, positive_number
+from ddpg.commands.arguments import add_policy, parse_positive_number
 
 HELP = "evaluate a trained policy: mean return over episodes, without noise"
 
@@ -10,7 +10,7 @@ HELP = "evaluate a trained policy: mean return over episodes, without noise"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_policy(parser)
-    parser.add_argument("--episodes", type=positive_number, default=100, help="default: 100")
+    parser.add_argument("--episodes", type=parse_positive_number, default=100, help="default: 100")
 
 
 def run(options: Namespace) -> None:

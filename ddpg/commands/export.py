@@ -72,16 +72,16 @@ def write_events(directory: Path, curve: "pd.DataFrame", settings: dict, target:
     """
     from ddpg.files import write_atomically
 
-    started = start_time(directory, curve)
+    started = find_start_time(directory, curve)
     name = f"events.out.tfevents.{int(started)}.seed_{settings['seed']}"
     others = [path for path in target.glob("events.out.tfevents.*") if path.name != name]
     if others:  # TensorBoard would draw both as one curve
         raise UserError(f"{others[0]}: of another run of this seed; remove it, or give --output")
-    write_atomically(target / name, _event_file(curve, settings, started))
+    write_atomically(target / name, _encode_events(curve, settings, started))
     return target / name
 
 
-def start_time(directory: Path, curve: "pd.DataFrame") -> float:
+def find_start_time(directory: Path, curve: "pd.DataFrame") -> float:
     """When the run began, in seconds since 1970; for an unfinished run, from progress.txt."""
     run = RunDirectory(directory)
     record = run.read_finished()
@@ -92,7 +92,7 @@ def start_time(directory: Path, curve: "pd.DataFrame") -> float:
     return written - (0.0 if math.isnan(last) else last)
 
 
-def _event_file(curve: "pd.DataFrame", settings: dict, started: float) -> bytes:
+def _encode_events(curve: "pd.DataFrame", settings: dict, started: float) -> bytes:
     from ddpg.core.tensorflow import tf  # takes seconds to import
 
     event, summary = tf.compat.v1.Event, tf.compat.v1.Summary
@@ -109,7 +109,7 @@ def _event_file(curve: "pd.DataFrame", settings: dict, started: float) -> bytes:
     series = [column for column in curve.columns if column not in AXES]
     for row in curve.to_dict("records"):
         values = [
-            summary.Value(tag=tag(column), simple_value=row[column])
+            summary.Value(tag=make_tag(column), simple_value=row[column])
             for column in series
             if not math.isnan(row[column])
         ]
@@ -129,6 +129,6 @@ def _event_file(curve: "pd.DataFrame", settings: dict, started: float) -> bytes:
         return path.read_bytes()
 
 
-def tag(column: str) -> str:
+def make_tag(column: str) -> str:
     """The series' name in TensorBoard, which groups by what is before the slash."""
     return column.replace("_", "/", 1)

@@ -23,7 +23,7 @@ from ddpg.errors import UserError
 from ddpg.files import write_atomically
 from ddpg.runs import provenance
 from ddpg.runs.directory import RECORD, RunDirectory, read_records
-from ddpg.runs.published import published_files
+from ddpg.runs.published import list_published_files
 from ddpg.runs.record import RunRecord
 
 HELP = "estimate the cost of training all experiments"
@@ -151,13 +151,13 @@ def estimate_costs(
         if name in rates:
             steps_per_second = rates[name].steps_per_second
         elif own:
-            steps_per_second = median(map(_steps_per_second, own))
+            steps_per_second = median(map(_measure_speed, own))
         if steps_per_second:
             hours = experiment.total_steps / steps_per_second / 3600
             row["core_hours"] = hours * len(experiment.seeds)
         if own:
             row["memory"] = median(record.peak_memory_bytes for record in records)
-            row["disk"] = median(map(_disk, own, records))
+            row["disk"] = median(map(_measure_disk, own, records))
         rows.append(row)
     return rows
 
@@ -167,11 +167,11 @@ def find_published(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"results/published/*/seed_*/{RECORD}"))
 
 
-def _disk(run: Path, record: RunRecord) -> int:
-    return sum((run / name).stat().st_size for name in published_files(record))
+def _measure_disk(run: Path, record: RunRecord) -> int:
+    return sum((run / name).stat().st_size for name in list_published_files(record))
 
 
-def _steps_per_second(run: Path) -> float:
+def _measure_speed(run: Path) -> float:
     """The speed of the run's median epoch, robust to other load on the machine."""
     start = {"TotalEnvInteracts": 0.0, "Time": 0.0}
     rows = [start, *RunDirectory(run).read_progress()]

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ddpg.commands.arguments import add_policy, positive_number
+from ddpg.commands.arguments import add_policy, parse_positive_number
 
 HELP = "film an episode of a trained policy"
 
@@ -12,8 +12,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_policy(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".gif or .mp4")
-    parser.add_argument("--width", type=positive_number, metavar="PIXELS", help="scale the frames")
-    parser.add_argument("--seconds", type=positive_number, default=60, help="at most (default: 60)")
+    parser.add_argument(
+        "--width", type=parse_positive_number, metavar="PIXELS", help="scale the frames"
+    )
+    parser.add_argument(
+        "--seconds", type=parse_positive_number, default=60, help="at most (default: 60)"
+    )
 
 
 def run(options: Namespace) -> None:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ddpg import config
-from ddpg.commands.arguments import add_config, positive_number, whole_number
+from ddpg.commands.arguments import add_config, parse_positive_number, parse_whole_number
 from ddpg.config import Experiment
 from ddpg.errors import UserError
 
@@ -15,7 +15,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("experiment", help="a name under `experiments:` of the configuration")
     parser.add_argument(
-        "--seed", required=True, type=whole_number, help="one of the experiment's seeds"
+        "--seed", required=True, type=parse_whole_number, help="one of the experiment's seeds"
     )
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="run directory")
     add_config(parser)
@@ -23,7 +23,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys, as epochs=2"
     )
     parser.add_argument(
-        "--checkpoint-every", type=positive_number, default=1, metavar="EPOCHS", help="default: 1"
+        "--checkpoint-every",
+        type=parse_positive_number,
+        default=1,
+        metavar="EPOCHS",
+        help="default: 1",
     )
     parser.add_argument(
         "--restart",

@@ -6,7 +6,7 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ddpg.commands.arguments import positive_number
+from ddpg.commands.arguments import parse_positive_number
 from ddpg.commands.retraining import begin_retraining
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
@@ -25,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
     parser.add_argument(
         "--replay",
-        type=positive_number,
+        type=parse_positive_number,
         default=0,
         metavar="N",
         help="train the first N epochs again",
@@ -127,7 +127,9 @@ def replay_epochs(
         logger, clock = Logger(Path(temporary), experiment.name, seed), Clock()
         for result in train_epochs(training, epochs):
             report(training.steps, logger.add_epoch(result, clock.tick()))
-        names = _differing(directory, Path(temporary), epochs, experiment.num_test_episodes)
+        names = _find_differing_tables(
+            directory, Path(temporary), epochs, experiment.num_test_episodes
+        )
         where = describe_divergence(directory, Path(temporary), epochs)
     if not names:
         return f"the first {epochs} epoch(s) are the same, byte for byte", True
@@ -141,7 +143,7 @@ def replay_epochs(
     return f"{found}, though configuration, packages, platform and arithmetic are the same", False
 
 
-def _differing(recorded: Path, replayed: Path, epochs: int, episodes: int) -> str:
+def _find_differing_tables(recorded: Path, replayed: Path, epochs: int, episodes: int) -> str:
     """The names of the tables that differ in the first `epochs`, with `episodes` per evaluation."""
     from ddpg.runs.directory import EVALUATION_EPISODES, PROGRESS, STATE_DIGESTS
 

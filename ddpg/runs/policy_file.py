@@ -11,7 +11,7 @@ from ddpg.core.policy import Policy
 from ddpg.errors import UserError
 
 
-def policy_to_bytes(policy: Policy) -> bytes:
+def serialize_policy(policy: Policy) -> bytes:
     """The policy as an .npz archive that `load_policy` reads, the same bytes every time."""
     arrays = {"scale": policy.scale, "offset": policy.offset}
     arrays |= {f"weight_{i}": w for i, w in enumerate(policy.weights)}
@@ -44,7 +44,7 @@ class _Member(zipfile.ZipInfo):
 
 
 def load_policy(path: Path) -> Policy:
-    """Read a policy that `policy_to_bytes` wrote; UserError if it is missing or something else."""
+    """Read a policy that `serialize_policy` wrote; UserError if it is missing or something else."""
     try:
         with np.load(path) as archive:
             layers = sum(name.startswith("weight_") for name in archive)

@@ -34,19 +34,19 @@ def publish_run(run: Path, published: Path) -> Path:
     if problems := RunDirectory(run).find_mismatches(record):
         raise UserError("; ".join(problems))
     target = published / record.experiment / f"seed_{record.seed}"
-    if target.exists() and not _same(run, target):
+    if target.exists() and not _have_equal_files(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
     if not target.exists():
         copy = target.with_name(f".{target.name}.tmp")
         copy.mkdir(parents=True, exist_ok=True)
-        for name in published_files(record):
+        for name in list_published_files(record):
             shutil.copyfile(run / name, copy / name)
         copy.rename(target)
     write_manifest(published)
     return target
 
 
-def published_files(record: RunRecord) -> list[str]:
+def list_published_files(record: RunRecord) -> list[str]:
     """The names of the files of a published run."""
     return [*list_result_files(record), RECORD]
 
@@ -85,11 +85,11 @@ def check_manifest(manifest: Path, runs: list[Path]) -> None:
             raise UserError(f"{path}: not the bytes that {manifest} lists; restore it with git")
 
 
-def _same(run: Path, target: Path) -> bool:
+def _have_equal_files(run: Path, target: Path) -> bool:
     names = _listed_files(run)
     return all((target / n).exists() and sha256(run / n) == sha256(target / n) for n in names)
 
 
 def _listed_files(run: Path) -> list[str]:
     record = RunDirectory(run).read_finished()
-    return published_files(record) if record else list(_FILES)
+    return list_published_files(record) if record else list(_FILES)

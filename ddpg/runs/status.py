@@ -14,7 +14,7 @@ from ddpg.runs.directory import (
     is_visible,
 )
 from ddpg.runs.progress_table import parse_progress
-from ddpg.runs.typed_json import from_json, read_record
+from ddpg.runs.typed_json import from_json, read_dataclass
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
 # The current speed is measured between the last epoch and RECENT - 1 epochs before it.
@@ -75,7 +75,7 @@ def read_status(directory: Path) -> Status | None:
 
     UserError for the directory of another program.
     """
-    found = _settings_and_rows(directory)
+    found = _read_settings_and_rows(directory)
     if found is None:
         return None
     settings, rows = found
@@ -89,7 +89,7 @@ def read_status(directory: Path) -> Status | None:
             steps -= int(first["TotalEnvInteracts"])
             seconds -= first["Time"]
         speed = steps / seconds if seconds > 0 else None
-    state = _state(RunDirectory(directory))
+    state = _determine_state(RunDirectory(directory))
     left = (settings.epochs - epoch) * settings.steps_per_epoch
     return Status(
         experiment=settings.exp_name,
@@ -103,12 +103,12 @@ def read_status(directory: Path) -> Status | None:
     )
 
 
-def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict[str, float]]] | None:
+def _read_settings_and_rows(directory: Path) -> tuple[_Settings, list[dict[str, float]]] | None:
     """config.json and progress.txt or, if missing, their copy or what the checkpoint has."""
     run = RunDirectory(directory)
     for place in (run, run.copy):
         if place.config_path.exists():
-            return read_record(_Settings, place.config_path), place.read_progress()
+            return read_dataclass(_Settings, place.config_path), place.read_progress()
     from ddpg.runs.checkpoint import read_newest_state
 
     state = read_newest_state(run.checkpoint_path)
@@ -120,7 +120,7 @@ def _settings_and_rows(directory: Path) -> tuple[_Settings, list[dict[str, float
     return from_json(_Settings, config), parse_progress(table, run.checkpoint_path)
 
 
-def _state(run: RunDirectory) -> str:
+def _determine_state(run: RunDirectory) -> str:
     if run.record_path.exists():
         return FINISHED
     if run.is_claimed():

@@ -9,18 +9,20 @@ import types
 import typing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ddpg.errors import UserError
 from ddpg.files import read_json
 
+T = TypeVar("T")
+
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def read_record(kind: type, path: Path) -> Any:
-    """The JSON file `path` as the dataclass `kind`; UserError with one line if it is not one."""
+def read_dataclass(cls: type[T], path: Path) -> T:
+    """The JSON file `path` as the dataclass `cls`; UserError with one line if it is not one."""
     try:
-        return from_json(kind, read_json(path))
+        return from_json(cls, read_json(path))
     except ValueError as error:
         raise UserError(f"{path}: not a {path.name} of this package: {error}") from None
 

@@ -98,7 +98,7 @@ def test_killed_at_each_stage_of_a_run(small, tmp_path):
         "before older checkpoints are removed": AtCall("pathlib:Path.unlink", 2),
         "in the middle of an episode": AtCall("ddpg.core.training:Training.noisy_action", 50),
         "between sampling and updating": AtCall("ddpg.core.replay:ReplayBuffer.sample", 4),
-        "when the results are being written": AtCall("ddpg.training:policy_to_bytes"),
+        "when the results are being written": AtCall("ddpg.training:serialize_policy"),
         "when run.json is not written": AtCall("ddpg.runs.directory:RunDirectory.find_mismatches"),
         "when the checkpoint is being removed": AtCall("ddpg.runs.checkpoint:Checkpoints.remove"),
     }

@@ -18,7 +18,7 @@ OLD = ROOT / "results/published/halfcheetah-benchmark/seed_0"
 
 @pytest.fixture(scope="module")
 def text():
-    return card.model_card(SEED)
+    return card.format_card(SEED)
 
 
 def test_the_metadata_says_task_environment_and_reward(text):
@@ -54,7 +54,7 @@ def test_card_states_provenance(text):
 
 
 def test_card_of_older_arithmetic_promises_no_equal_bytes():
-    text = card.model_card(OLD)
+    text = card.format_card(OLD)
     assert "the same bytes" not in text
     assert "This package computes version 2 of the arithmetic" in text
 

@@ -118,7 +118,7 @@ def test_a_run_of_an_older_arithmetic_cannot_be_replayed(project):
         record = json.loads((run / "run.json").read_text())
         record["identity"]["arithmetic_version"] = 1
         (run / "run.json").write_text(json.dumps(record))
-    state, sentence = check.replay_one("pendulum-demo", runs, 1)
+    state, sentence = check.replay_experiment("pendulum-demo", runs, 1)
     assert (state, "version 1 of the arithmetic" in sentence) == (check.NOT_POSSIBLE, True)
 
 
@@ -147,7 +147,7 @@ def test_stated_number_missing_from_the_tables_fails(comparisons):
      (float("nan"), "3", "nan")],
 )  # fmt: skip
 def test_rounding(value, text, rounded):
-    assert check.rounded_like(value, text) == rounded
+    assert check.round_like(value, text) == rounded
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from helpers.check_imports import check_tensorflow_is_not_imported
 from ddpg import config, environment, evaluation
 from ddpg.cli import build_parser, main
 from ddpg.core.policy import Policy
-from ddpg.runs.policy_file import policy_to_bytes
+from ddpg.runs.policy_file import serialize_policy
 
 TRAIN = ["train", "pendulum-demo", "--seed", "0"]
 PUBLISHED = "results/published/pendulum-demo/seed_0"
@@ -154,7 +154,7 @@ def make_run(directory, **config):
         scale=np.float32([2]),
         offset=np.float32([0]),
     )
-    (directory / "policy.npz").write_bytes(policy_to_bytes(still))
+    (directory / "policy.npz").write_bytes(serialize_policy(still))
     config = {"env": "Pendulum-v1", "max_ep_len": 50, "hidden_sizes": [4], **config}
     (directory / "config.json").write_text(json.dumps(config))
     return directory

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ddpg.runs.policy_file import load_policy, policy_to_bytes
+from ddpg.runs.policy_file import load_policy, serialize_policy
 
 PUBLISHED = Path("results/published/pendulum-demo/seed_0/policy.npz")
 
 
 def test_policy_file_has_the_published_bytes_on_every_python():
-    assert policy_to_bytes(load_policy(PUBLISHED)) == PUBLISHED.read_bytes()
+    assert serialize_policy(load_policy(PUBLISHED)) == PUBLISHED.read_bytes()
