@@ -10,17 +10,21 @@ from ddpg.core.snapshot import Snapshot
 from ddpg.runs.record import Identity, Session
 from ddpg.runs.typed_json import from_json, to_json
 
-_ARRAYS = (
-    "episode_actions", "episode_rewards", "obs", "statistics_episodes", "statistics_updates",
-)  # fmt: skip
-_VALUES = (
-    "steps", "streams", "episode_seed", "episode_return", "replay_digest", "replay_digested",
-)  # fmt: skip
+# The fields of a snapshot that are written as they are; `agent` is a list of arrays, and
+# `previous_episode` comes last because it was added later.
+_FIELDS = dataclasses.fields(Snapshot)
+_ARRAYS = tuple(field.name for field in _FIELDS if field.type is np.ndarray)
+_VALUES = tuple(
+    field.name for field in _FIELDS if field.name not in (*_ARRAYS, "agent", "previous_episode")
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunState:
-    """Everything a run needs to continue, but for the replay buffer's transitions."""
+    """The content of a checkpoint besides the replay buffer.
+
+    That is its identity, sessions, elapsed time, tables, and the training's Snapshot.
+    """
 
     identity: Identity
     sessions: tuple[Session, ...]
