@@ -22,7 +22,7 @@ import numpy as np
 from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.errors import Interrupted, UserError
 from ddpg.files import sync_directory, write_atomically
-from ddpg.runs.directory import explain_restart
+from ddpg.runs.directory import explain_restart, list_state_files
 from ddpg.runs.record import Identity
 from ddpg.runs.run_state import RunState
 
@@ -51,7 +51,7 @@ class Checkpoints:
 
     def exist(self) -> bool:
         """Whether there is any checkpoint, good or damaged."""
-        return any(self.directory.glob("state_*"))
+        return bool(list_state_files(self.directory))
 
     def save(self, state: RunState, replay: ReplayBuffer) -> None:
         """Write a checkpoint of the run's state and the replay buffer.
@@ -92,7 +92,7 @@ class Checkpoints:
         package wrote it. `accept` gets its identity before `replay` changes, and may raise.
         """
         unreadable = None
-        for path in sorted(self.directory.glob("state_*"), reverse=True):
+        for path in list_state_files(self.directory):
             try:
                 values, state = self._load_one(path, replay, accept)
             except Damaged as damage:
@@ -146,7 +146,7 @@ def read_newest_state(directory: Path) -> RunState | None:
 
     Replay files are not checked.
     """
-    for path in sorted(directory.glob("state_*"), reverse=True):
+    for path in list_state_files(directory):
         with contextlib.suppress(Damaged):
             values, arrays = _read_values(path)
             if values["format"] == FORMAT:

@@ -121,7 +121,7 @@ class RunDirectory:
 
     def has_checkpoint(self) -> bool:
         """Whether there is any checkpoint, good or damaged."""
-        return any(self.checkpoint_path.glob("state_*"))
+        return bool(list_state_files(self.checkpoint_path))
 
     def find_mismatches(self, record: RunRecord) -> list[str]:
         """One line for each result file whose bytes are not those of the run's record."""
@@ -177,11 +177,8 @@ class RunDirectory:
             if path.exists() and not path.is_dir():
                 raise UserError(f"{path}: is a file, but must be a directory; move it away")
         files = [self.path / name for name in (*RESULT_FILES, RECORD, LOCK)]
-        checkpoints = [
-            *self.checkpoint_path.glob("state_*"),
-            *self.checkpoint_path.glob("replay_*"),
-        ]
-        for path in [*files, *checkpoints]:
+        replay_files = self.checkpoint_path.glob("replay_*")
+        for path in [*files, *list_state_files(self.checkpoint_path), *replay_files]:
             if path.exists() and not path.is_file():
                 raise UserError(f"{path}: is a directory, but must be a file; move it away")
 
@@ -222,6 +219,11 @@ class RunDirectory:
 def list_result_files(record: RunRecord) -> list[str]:
     """The names of a run's result files."""
     return [name for name in RESULT_FILES if name not in _ADDED_LATER or name in record.files]
+
+
+def list_state_files(checkpoint: Path) -> list[Path]:
+    """The state files in a directory of checkpoints, good or damaged, the newest first."""
+    return sorted(checkpoint.glob("state_*"), reverse=True)
 
 
 # Parts of log messages of a training, which Snakemake repeats (workflow/rules/jobs.smk).
