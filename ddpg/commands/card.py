@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from ddpg.errors import UserError
+from ddpg.runs.directory import POLICY, RunDirectory
 from ddpg.runs.record import RunRecord
 
 HELP = "write a model card of a run's policy, from its run.json"
@@ -87,7 +88,6 @@ def format_card(directory: Path) -> str:
     from ddpg.analysis import curves
     from ddpg.analysis.grids import choose_final_window, compute_weights
     from ddpg.analysis.groups import DEFAULT_FINAL
-    from ddpg.runs.directory import RunDirectory
     from ddpg.runs.policy_file import load_policy
 
     run = RunDirectory(directory)
@@ -149,16 +149,14 @@ def _metadata(env: str, mean: float, sd: float) -> dict:
 
 
 def _provenance(record: RunRecord) -> dict[str, str]:
-    machine = record.machine
-    versions = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     return {
-        "code": str(machine.git or "not recorded"),
+        "code": record.describe_revision(),
         "version of the arithmetic": str(record.arithmetic_version),
-        "packages": f"python {machine.python}, {versions}",
-        "processor": machine.cpu.model,
+        "packages": record.describe_packages(),
+        "processor": record.machine.cpu.model,
         "finished": f"{record.finished:%Y-%m-%d %H:%M %Z}",
         "SHA-256 of the weights": f"`{record.weights_sha256}`",
-        "SHA-256 of policy.npz": f"`{record.files['policy.npz']}`",
+        "SHA-256 of policy.npz": f"`{record.files[POLICY]}`",
     }
 
 

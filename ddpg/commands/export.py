@@ -9,6 +9,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddpg.commands.arguments import add_runs
 from ddpg.errors import UserError
 from ddpg.runs.directory import RunDirectory
 
@@ -24,9 +25,7 @@ AXES = ("experiment", "seed", "env", "epoch", "env_interacts", "time")
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="run directories, finished or not"
-    )
+    add_runs(parser, "runs", "run directories, finished or not")
     parser.add_argument(
         "--format", required=True, choices=(TENSORBOARD, CSV),
         help="tensorboard: event files, by environment steps; csv: a row for each epoch",
@@ -42,7 +41,6 @@ def run(options: Namespace) -> None:
     from ddpg.analysis.curves import aggregate_runs, read_config, read_run
 
     aggregate_runs(options.runs)  # refuses duplicate and inconsistent runs
-    write = {TENSORBOARD: write_events, CSV: write_csv}[options.format]
     read = []
     for directory in options.runs:
         settings = read_config(directory)
@@ -51,10 +49,13 @@ def run(options: Namespace) -> None:
         read.append((directory, read_run(directory), settings, target))
     for directory, curve, settings, target in read:
         target.mkdir(parents=True, exist_ok=True)
-        print(write(directory, curve, settings, target))
+        if options.format == CSV:
+            print(write_csv(curve, target))
+        else:
+            print(write_events(directory, curve, settings, target))
 
 
-def write_csv(directory: Path, curve: "pd.DataFrame", settings: dict, target: Path) -> Path:
+def write_csv(curve: "pd.DataFrame", target: Path) -> Path:
     """Write `curve.csv`, the columns of `ddpg.api.read_run`; a missing value is empty."""
     from ddpg.files import write_atomically
 

@@ -6,7 +6,7 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ddpg.commands.arguments import parse_positive_number
+from ddpg.commands.arguments import add_runs, parse_positive_number
 from ddpg.commands.retraining import begin_retraining
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
@@ -22,7 +22,7 @@ HELP = "check a finished run; say what produced it"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directories")
+    add_runs(parser, "runs", "run directories")
     parser.add_argument(
         "--replay",
         type=parse_positive_number,
@@ -76,10 +76,8 @@ def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:
         "run": f"{record.experiment} seed {record.seed}, {record.steps:,} steps",
         "arithmetic": f"version {record.arithmetic_version}",
         "kernels": record.kernels or "chosen by the processor",
-        "code": str(machine.git or "not recorded"),
-        "versions": ", ".join(
-            [f"python {machine.python}", *(f"{k} {v}" for k, v in machine.packages.items())]
-        ),
+        "code": record.describe_revision(),
+        "versions": record.describe_packages(),
         "image": str(machine.image or "none"),
         "processor": f"{machine.cpu.model} ({machine.cpu.type.partition(' ')[0]})",
         "gpu": ", ".join(machine.gpu) or "none",

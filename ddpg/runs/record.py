@@ -113,6 +113,15 @@ class RunRecord:
         """The version of the arithmetic that computed the run."""
         return self.identity.arithmetic_version
 
+    def describe_revision(self) -> str:
+        """The revision of the code, in words."""
+        return str(self.machine.git or "not recorded")
+
+    def describe_packages(self) -> str:
+        """The versions of Python and of the packages, separated by commas."""
+        versions = {"python": self.machine.python, **self.machine.packages}
+        return ", ".join(f"{name} {version}" for name, version in versions.items())
+
     @classmethod
     def read(cls, path: Path) -> "RunRecord":
         """The record in a run.json. UserError with one line for what is missing or mistyped."""
