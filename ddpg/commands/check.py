@@ -18,6 +18,7 @@ from ddpg.commands.arguments import add_config, parse_positive_number
 from ddpg.config import Settings
 from ddpg.errors import Mismatch, UserError
 from ddpg.runs.directory import RunDirectory, find_finished_runs
+from ddpg.runs.published import PUBLISHED
 
 HELP = "check published runs: files, a replay, figures, stated numbers"
 
@@ -31,7 +32,6 @@ SHOWN_FIGURES = {
     "exercise-2-2.png": "exercise-2-2/comparison.png",
     "halfcheetah.png": "halfcheetah/comparison.png",
 }
-NUMBER_COLUMNS = ["claim", "statement", "table", "comparison", "a", "b", "column", "value"]
 
 
 class Result(NamedTuple):
@@ -57,11 +57,13 @@ class StatedNumber(NamedTuple):
     value: str
 
 
+NUMBER_COLUMNS = list(StatedNumber._fields)
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--published", type=Path, default=Path("results/published"), metavar="DIR",
-        help="default: results/published",
+        "--published", type=Path, default=PUBLISHED, metavar="DIR", help=f"default: {PUBLISHED}"
     )  # fmt: skip
     add_config(parser)
     parser.add_argument(
@@ -124,13 +126,13 @@ def _checks(
 def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
     """Each listed file exists with its checksum, and each file of a run is listed."""
     from ddpg.files import sha256
-    from ddpg.runs.published import MANIFEST, check_manifest
+    from ddpg.runs.published import MANIFEST, check_manifest, read_manifest
 
     manifest = published / MANIFEST
     every_run = [run for directories in runs.values() for run in directories]
     check_manifest(manifest, every_run)
-    listed = [line.split("  ", 1) for line in manifest.read_text(encoding="utf-8").splitlines()]
-    for digest, name in listed:
+    listed = read_manifest(manifest)
+    for name, digest in listed.items():
         path = published / name
         if not path.is_file() or sha256(path) != digest:
             raise Mismatch(f"{path}: not the bytes that {manifest} lists; restore it with git")

@@ -12,7 +12,17 @@ from typing import Any
 import yaml
 
 from ddpg.errors import UserError
-from ddpg.runs.directory import CONFIG, RunDirectory, find_finished_runs, read_records
+from ddpg.runs.directory import (
+    CONFIG,
+    EVALUATION_EPISODES,
+    POLICY,
+    PROGRESS,
+    RECORD,
+    STATE_DIGESTS,
+    RunDirectory,
+    read_records,
+)
+from ddpg.runs.published import PUBLISHED, find_published_runs, list_published_files
 from ddpg.runs.record import RunRecord
 
 HELP = "describe published runs as an RO-Crate (ro-crate-metadata.json)"
@@ -36,11 +46,11 @@ FORMATS = {
     ".md": "text/markdown",
 }  # fmt: skip
 FILES = {
-    "progress.txt": "statistics of each epoch, in Spinning Up's format",
-    "test_episodes.csv": "return and length of each evaluation episode",
-    "state_digests.txt": "digests of the state after each epoch",
-    "policy.npz": "the trained policy: weights, biases and action bounds",
-    "run.json": "what produced the run",
+    PROGRESS: "statistics of each epoch, in Spinning Up's format",
+    EVALUATION_EPISODES: "return and length of each evaluation episode",
+    STATE_DIGESTS: "digests of the state after each epoch",
+    POLICY: "the trained policy: weights, biases and action bounds",
+    RECORD: "what produced the run",
     CONFIG: "the run's configuration",
 }
 TYPES = {int: "Integer", float: "Float", str: "Text"}
@@ -54,7 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--published", type=Path, metavar="DIR",
-        help="where the runs are, below the root (default: results/published there)",
+        help=f"where the runs are, below the root (default: {PUBLISHED} there)",
     )  # fmt: skip
 
 
@@ -62,7 +72,7 @@ def run(options: Namespace) -> None:
     """Write the metadata; UserError if a run is damaged or there are no runs."""
     from ddpg.files import json_bytes, write_atomically
 
-    published = options.published or options.root / "results/published"
+    published = options.published or options.root / PUBLISHED
     metadata = describe_runs(options.root, published)
     write_atomically(options.root / METADATA, json_bytes(metadata))
     actions = sum(entity["@type"] == "CreateAction" for entity in metadata["@graph"])
@@ -95,11 +105,7 @@ def _read_runs(root: Path, published: Path) -> dict[Path, RunRecord]:
         raise UserError(
             f"{published}: not below {root}; a crate can describe only files below its root"
         )
-    directories = [
-        directory
-        for experiment in sorted(published.iterdir())
-        for directory in find_finished_runs(experiment)[0].values()
-    ]
+    directories = find_published_runs(published)
     if not directories:
         raise UserError(f"{published}: no finished run")
     records = read_records(directories)
@@ -166,15 +172,13 @@ class _Describer:
 
     def add_run(self, directory: Path, record: RunRecord) -> None:
         """Add a run as an action: its parameters, its files, and what it ran on."""
-        from ddpg.runs.published import list_published_files
-
         inputs = [self._example(self._file(directory / CONFIG, FILES[CONFIG]), CONFIG)]
         inputs.append(self._value("experiment", record.experiment))
         inputs.append(self._value("seed", record.seed))
         for key, value in record.identity.config.items():
             inputs.append(self._value(key, value))
         outputs = [
-            self._example(self._file(directory / name, FILES.get(name, name)), name)
+            self._example(self._file(directory / name, FILES[name]), name)
             for name in list_published_files(record)
             if name != CONFIG
         ]

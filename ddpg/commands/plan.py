@@ -22,8 +22,8 @@ from ddpg.config import Settings
 from ddpg.errors import UserError
 from ddpg.files import write_atomically
 from ddpg.runs import provenance
-from ddpg.runs.directory import RECORD, RunDirectory, read_records
-from ddpg.runs.published import list_published_files
+from ddpg.runs.directory import RunDirectory, read_records
+from ddpg.runs.published import PUBLISHED, find_published_runs, list_published_files
 from ddpg.runs.record import RunRecord
 
 HELP = "estimate the cost of training all experiments"
@@ -45,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
         "--published", nargs="*", type=Path, metavar="RUN",
-        help="published run directories, to measure by (default: results/published/*/seed_* beside "
+        help=f"published run directories, to measure by (default: those in {PUBLISHED} beside "
         "the configuration)",
     )  # fmt: skip
     which = parser.add_mutually_exclusive_group()
@@ -65,7 +65,7 @@ def run(options: Namespace) -> None:
     settings, root = config.read(*options.config), Path(options.config[0]).parent
     published = options.published
     if published is None:
-        published = find_published(root)
+        published = find_published_runs(root / PUBLISHED)
     if options.measure:
         rates = {name: measure_rate(settings, name) for name in settings["experiments"]}
         write_rates(options.measure, rates)
@@ -160,11 +160,6 @@ def estimate_costs(
             row["disk"] = median(map(_measure_disk, own, records))
         rows.append(row)
     return rows
-
-
-def find_published(root: Path) -> list[Path]:
-    """The published run directories of the project in `root`."""
-    return sorted(path.parent for path in root.glob(f"results/published/*/seed_*/{RECORD}"))
 
 
 def _measure_disk(run: Path, record: RunRecord) -> int:

@@ -17,6 +17,7 @@ from ddpg.runs.record import RunRecord
 
 log = logging.getLogger(__name__)
 
+PUBLISHED = Path("results/published")
 MANIFEST = "MANIFEST.sha256"
 _FILES = (*RESULT_FILES, RECORD)
 
@@ -51,29 +52,40 @@ def list_published_files(record: RunRecord) -> list[str]:
     return [*list_result_files(record), RECORD]
 
 
+def find_published_runs(published: Path) -> list[Path]:
+    """The published runs, by experiment and seed; directories that are not runs are logged."""
+    runs: list[Path] = []
+    for experiment in sorted(published.glob("*")):
+        found, skipped = find_finished_runs(experiment)
+        runs += found.values()
+        for line in skipped:
+            log.warning("%s", line)
+    return runs
+
+
 def write_manifest(published: Path) -> None:
     """List every file of every published run with its SHA-256, as `sha256sum --check` reads it.
 
     Directories that are not runs are named in the log.
     """
-    runs: list[Path] = []
-    for experiment in published.iterdir():
-        found, skipped = find_finished_runs(experiment)
-        runs += found.values()
-        for line in skipped:
-            log.warning("%s", line)
+    runs = find_published_runs(published)
     paths = sorted(path for run in runs for name in _FILES if (path := run / name).exists())
     lines = [f"{sha256(path)}  {path.relative_to(published)}\n" for path in paths]
     write_atomically(published / MANIFEST, "".join(lines).encode())
 
 
-def check_manifest(manifest: Path, runs: list[Path]) -> None:
-    """UserError unless each file of each run is listed in the manifest with the bytes it has."""
+def read_manifest(manifest: Path) -> dict[str, str]:
+    """The SHA-256 of each listed file, by its name; UserError if that cannot be read."""
     try:
         lines = manifest.read_text(encoding="utf-8").splitlines()
-        listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
         raise UserError(f"{manifest}: missing, or no list of checksums") from None
+
+
+def check_manifest(manifest: Path, runs: list[Path]) -> None:
+    """UserError unless each file of each run is listed in the manifest with the bytes it has."""
+    listed = read_manifest(manifest)
     for path in (run / name for run in runs for name in _listed_files(run)):
         try:
             name = str(path.resolve().relative_to(manifest.parent.resolve()))
