@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from ddpg import config
 from ddpg.commands.arguments import add_config
@@ -38,6 +37,20 @@ class Rate:
 
     steps_per_second: float
     processor: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """The cost of training an experiment; None where nothing is known."""
+
+    experiment: str
+    runs: int
+    measured: int  # published runs
+    rate: Rate | None
+    processors: frozenset[str]  # of the published runs
+    core_hours: float | None  # of all runs
+    memory: float | None  # bytes per run
+    disk: float | None  # bytes per run
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -128,38 +141,34 @@ def read_rates(path: Path) -> dict[str, Rate]:
 
 def estimate_costs(
     settings: Settings, published: list[Path], rates: Mapping[str, Rate]
-) -> list[dict]:
-    """One row per experiment: `runs`, and per experiment `core_hours`; `memory` and `disk` a run.
+) -> list[Cost]:
+    """The cost of each experiment.
 
     Hours by the rate of the experiment or, where there is none, by the median speed of its
-    published runs; memory and disk, in bytes, are medians over these. None where nothing is known.
+    published runs; memory and disk are medians over these.
     """
-    rows = []
+    costs = []
     published_records = read_records(published)
     for name in settings["experiments"]:
         experiment = config.experiment(settings, name)
         own = [run for run, record in published_records.items() if record.experiment == name]
         records = [published_records[run] for run in own]
-        row: dict[str, Any] = {
-            "experiment": name,
-            "runs": len(experiment.seeds),
-            "measured": len(own),
-            "rate": rates.get(name),
-        }
-        row |= dict.fromkeys(("core_hours", "memory", "disk"))
-        steps_per_second = None
-        if name in rates:
-            steps_per_second = rates[name].steps_per_second
-        elif own:
-            steps_per_second = median(map(_measure_speed, own))
-        if steps_per_second:
-            hours = experiment.total_steps / steps_per_second / 3600
-            row["core_hours"] = hours * len(experiment.seeds)
-        if own:
-            row["memory"] = median(record.peak_memory_bytes for record in records)
-            row["disk"] = median(map(_measure_disk, own, records))
-        rows.append(row)
-    return rows
+        rate = rates.get(name)
+        speed = rate.steps_per_second if rate else median(map(_measure_speed, own)) if own else None
+        hours = experiment.total_steps / speed / 3600 if speed else None
+        costs.append(
+            Cost(
+                experiment=name,
+                runs=len(experiment.seeds),
+                measured=len(own),
+                rate=rate,
+                processors=frozenset(record.machine.cpu.model for record in records),
+                core_hours=hours * len(experiment.seeds) if hours else None,
+                memory=median(record.peak_memory_bytes for record in records) if own else None,
+                disk=median(map(_measure_disk, own, records)) if own else None,
+            )
+        )
+    return costs
 
 
 def _measure_disk(run: Path, record: RunRecord) -> int:
@@ -201,24 +210,21 @@ def print_plan(
     )
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "experiment" else "right")
-    rows = estimate_costs(settings, published, rates or {})
-    for row in rows:
+    costs = estimate_costs(settings, published, rates or {})
+    for cost in costs:
         table.add_row(
-            row["experiment"],
-            str(row["runs"]),
-            _format(row["core_hours"], 1, ",.2f"),
-            _format(row["memory"], 1e9, ".2f", " GB"),
-            _format(row["disk"], 1e6, ".2f", " MB"),
-            _describe_speed(row),
+            cost.experiment,
+            str(cost.runs),
+            _format(cost.core_hours, 1, ",.2f"),
+            _format(cost.memory, 1e9, ".2f", " GB"),
+            _format(cost.disk, 1e6, ".2f", " MB"),
+            _describe_speed(cost),
         )
     out = make_console()
     out.print(table)
-    total = sum(row["core_hours"] or 0 for row in rows)
-    unknown = [row["experiment"] for row in rows if row["core_hours"] is None]
-    models = {row["rate"].processor for row in rows if row["rate"]}
-    by_published = {row["experiment"] for row in rows if not row["rate"]}
-    records = read_records(published).values()
-    models |= {r.machine.cpu.model for r in records if r.experiment in by_published}
+    total = sum(cost.core_hours or 0 for cost in costs)
+    unknown = [cost.experiment for cost in costs if cost.core_hours is None]
+    models = {m for c in costs for m in ({c.rate.processor} if c.rate else c.processors)}
     out.print(
         f"{total:,.1f} core hours, at the speed of one core of "
         + (", ".join(sorted(models)) or "an unknown processor")
@@ -230,8 +236,7 @@ def _format(value: float | None, unit: float, form: str, suffix: str = "") -> st
     return "unknown" if value is None else f"{value / unit:{form}}{suffix}"
 
 
-def _describe_speed(row: dict[str, Any]) -> str:
-    if row["rate"]:
+def _describe_speed(cost: Cost) -> str:
+    if cost.rate:
         return "an idle machine"
-    runs = row["measured"]
-    return f"{runs or 'no'} published run{'' if runs == 1 else 's'}"
+    return f"{cost.measured or 'no'} published run{'' if cost.measured == 1 else 's'}"

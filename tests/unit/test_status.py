@@ -158,11 +158,11 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
         padded = "\n".join(table).ljust(len(record) - 1) + "\n"
         (directory / "progress.txt").write_text(padded)
         runs.append(directory)
-    rows = {row["experiment"]: row for row in plan.estimate_costs(read("config.yaml"), runs, {})}
-    demo = rows["pendulum-demo"]
-    assert demo["core_hours"] == 3 * 500_000 / 1000 / 3600
-    assert (demo["memory"], demo["disk"]) == (10**9, len(record) * (len(files) + 1))
-    assert rows["halfcheetah-benchmark"]["core_hours"] is None
+    costs = {cost.experiment: cost for cost in plan.estimate_costs(read("config.yaml"), runs, {})}
+    demo = costs["pendulum-demo"]
+    assert demo.core_hours == 3 * 500_000 / 1000 / 3600
+    assert (demo.memory, demo.disk) == (10**9, len(record) * (len(files) + 1))
+    assert costs["halfcheetah-benchmark"].core_hours is None
 
 
 def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys):
