@@ -11,7 +11,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ddpg import config
 from ddpg.commands.arguments import add_config, parse_positive_number
@@ -19,6 +19,11 @@ from ddpg.config import Settings
 from ddpg.errors import Mismatch, UserError
 from ddpg.runs.directory import RunDirectory, find_finished_runs
 from ddpg.runs.published import PUBLISHED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ddpg.analysis.comparison import Comparison
 
 HELP = "check published runs: files, a replay, figures, stated numbers"
 
@@ -117,8 +122,16 @@ def _checks(
     for name, directories in runs.items():
         if directories:
             yield "replay", functools.partial(replay_experiment, name, directories, options.replay)
-    comparisons: list[Any] = []
-    yield "curves", lambda: load_comparisons(settings, runs, comparisons)
+    comparisons: list[Comparison] = []
+
+    def check_curves() -> Result:
+        from ddpg.analysis.curves import aggregate_runs
+
+        table = aggregate_runs(run for directories in runs.values() for run in directories)
+        comparisons.extend(build_comparisons(settings, table))
+        return Result(OK, f"{len(table)} epochs read, {len(comparisons)} comparisons made")
+
+    yield "curves", check_curves
     yield "figures", lambda: check_figures(comparisons, options.documents / "images")
     yield "claims", lambda: check_numbers(comparisons, numbers)
 
@@ -160,21 +173,18 @@ def replay_experiment(name: str, directories: list[Path], epochs: int) -> Result
     return Result(OK if same else FAILED, f"{name} seed {seed}: {outcome}")
 
 
-def load_comparisons(settings: dict, runs: dict[str, list[Path]], comparisons: list) -> Result:
-    """Read all curves and build the comparisons of the configuration, into `comparisons`."""
-    from ddpg import config
-    from ddpg.analysis import comparison, curves
+def build_comparisons(settings: Settings, table: "pd.DataFrame") -> list["Comparison"]:
+    """The comparisons of the configuration, with the curves in `table` (`aggregate_runs`)."""
+    from ddpg.analysis.comparison import load_comparison
 
-    table = curves.aggregate_runs(run for directories in runs.values() for run in directories)
     planned = config.count_seeds(settings)
-    comparisons += [
-        comparison.load_comparison(name, spec, table, planned=planned)
+    return [
+        load_comparison(name, spec, table, planned=planned)
         for name, spec in settings["comparisons"].items()
     ]
-    return Result(OK, f"{len(table)} epochs read, {len(comparisons)} comparisons made")
 
 
-def check_figures(comparisons: list, images: Path) -> Result:
+def check_figures(comparisons: list["Comparison"], images: Path) -> Result:
     """Draw every figure; those in docs/images must be equal to the pixel."""
     import numpy as np
     from PIL import Image
@@ -196,7 +206,7 @@ def check_figures(comparisons: list, images: Path) -> Result:
     return Result(OK, f"{count} figures drawn; {len(SHOWN_FIGURES)} are those of {images}")
 
 
-def check_numbers(comparisons: list, numbers: list[StatedNumber]) -> Result:
+def check_numbers(comparisons: list["Comparison"], numbers: list[StatedNumber]) -> Result:
     """Compute every stated number again."""
     from ddpg.analysis import comparison
 

@@ -11,6 +11,7 @@ from helpers.checkout import ROOT
 from PIL import Image
 
 from ddpg import config
+from ddpg.analysis.curves import aggregate_runs
 from ddpg.cli import main
 from ddpg.commands import check
 from ddpg.errors import Mismatch
@@ -43,10 +44,8 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def comparisons(project):
-    found = []
-    runs = {"pendulum-demo": sorted(project.glob("results/published/pendulum-demo/seed_*"))}
-    check.load_comparisons(config.read("config.yaml"), runs, found)
-    return found
+    table = aggregate_runs(runs_of(project)["pendulum-demo"])
+    return check.build_comparisons(config.read("config.yaml"), table)
 
 
 def runs_of(project):
