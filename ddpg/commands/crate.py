@@ -94,7 +94,7 @@ def describe_runs(root: Path, published: Path) -> dict:
     maker = _Describer(crate, root, citation)
     for directory, record in runs.items():
         maker.add_run(directory, record)
-    maker.finish(runs)
+    maker.add_parameters_and_profiles()
     return crate.metadata.generate()
 
 
@@ -115,7 +115,7 @@ def _read_runs(root: Path, published: Path) -> dict[Path, RunRecord]:
     return records
 
 
-def _citation(root: Path) -> dict:
+def _citation(root: Path) -> dict[str, Any]:
     path = root / "CITATION.cff"
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -126,7 +126,7 @@ def _citation(root: Path) -> dict:
 class _Describer:
     """Adds entities to a crate; equal values are one entity."""
 
-    def __init__(self, crate: Any, root: Path, citation: dict):
+    def __init__(self, crate: Any, root: Path, citation: dict[str, Any]):
         from ddpg.runs.provenance import find_versions
 
         self.crate, self.root = crate, root
@@ -215,7 +215,7 @@ class _Describer:
             )  # fmt: skip
         self.actions.append(action)
 
-    def finish(self, runs: dict) -> None:
+    def add_parameters_and_profiles(self) -> None:
         """Add the parameters of the workflow and the profiles that the crate conforms to."""
         inputs: list[Any] = []
         outputs: list[Any] = []
@@ -279,7 +279,7 @@ class _Describer:
         identifier = f"#usage/{record.experiment}/{record.seed}/{name}".replace(" ", "_")
         return self._entity(identifier, "PropertyValue", name=name, value=value, unitText=unit)
 
-    def _software(self, record: RunRecord) -> list:
+    def _software(self, record: RunRecord) -> list[Any]:
         versions = {"python": record.machine.python, **record.machine.packages}
         return [
             self._entity(
@@ -289,7 +289,7 @@ class _Describer:
             for name, version in versions.items()
         ]  # fmt: skip
 
-    def _circumstances(self, record: RunRecord) -> list:
+    def _circumstances(self, record: RunRecord) -> list[Any]:
         machine = record.machine
         known = {
             "processor": machine.cpu.model,
@@ -320,7 +320,7 @@ def _address(package: str, version: str) -> str:
     return f"pkg:{kind}/{package}@{version}"
 
 
-def _size_and_digest(path: Path) -> dict:
+def _size_and_digest(path: Path) -> dict[str, str]:
     from ddpg.files import sha256
 
     return {"contentSize": str(path.stat().st_size), "sha256": sha256(path)}

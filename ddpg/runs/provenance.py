@@ -169,7 +169,7 @@ def has_nvidia_driver() -> bool:
         return False
 
 
-def find_versions(packages: list[str]) -> dict:
+def find_versions(packages: list[str]) -> dict[str, str]:
     """The installed versions of packages; those not installed are left out."""
     found = {}
     for package in packages:
