@@ -9,6 +9,7 @@ run has to start from its beginning.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import json
@@ -25,6 +26,7 @@ from ddpg.files import sync_directory, write_atomically
 from ddpg.runs.directory import explain_restart, list_state_files
 from ddpg.runs.record import Identity
 from ddpg.runs.run_state import RunState
+from ddpg.runs.typed_json import from_json, to_json
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +44,35 @@ class Unreadable(Damaged):
     """A file of a checkpoint cannot be read now; it may be readable later."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A file with the transitions of the steps from `first` up to `end`, and its SHA-256."""
+
+    name: str
+    first: int
+    end: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointHeader:
+    """The steps of a checkpoint, and the files with its transitions."""
+
+    steps: int
+    segments: tuple[Segment, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its state file."""
+        return f"state_{self.steps:010d}"
+
+
 class Checkpoints:
     """The checkpoints of one run, in a directory of their own."""
 
     def __init__(self, directory: Path):
         self.directory = directory
-        self.kept: list[dict] = []  # the JSON values of the one or two newest good checkpoints
+        self.kept: list[CheckpointHeader] = []  # of the one or two newest good checkpoints
 
     def exist(self) -> bool:
         """Whether there is any checkpoint, good or damaged."""
@@ -62,17 +87,16 @@ class Checkpoints:
             self.directory.mkdir(parents=True)
             sync_directory(self.directory.parent)
         oldest = replay.added - len(replay)
-        segments = [s for s in self.kept[-1]["replay"] if s["end"] > oldest] if self.kept else []
-        first = max(segments[-1]["end"] if segments else 0, oldest)
+        segments = [s for s in self.kept[-1].segments if s.end > oldest] if self.kept else []
+        first = max(segments[-1].end if segments else 0, oldest)
         new = self.directory / f"replay_{first:010d}_{replay.added:010d}"
         if first < replay.added:
             digest = _write(new, replay.last(replay.added - first)._asdict())
-            segments.append(
-                {"name": new.name, "first": first, "end": replay.added, "sha256": digest}
-            )
+            segments.append(Segment(new.name, first, replay.added, digest))
+        header = CheckpointHeader(state.snapshot.steps, tuple(segments))
         values, arrays = state.to_parts()
-        values |= {"format": FORMAT, "replay": segments}
-        path = self.directory / _name(values)
+        values |= {"format": FORMAT, "replay": to_json(header.segments)}
+        path = self.directory / header.name
         try:
             _write(path, {**arrays, "about": np.array(json.dumps(values))})
         except OSError:
@@ -80,8 +104,8 @@ class Checkpoints:
                 new.unlink(missing_ok=True)
             raise
         # A stop right after an epoch's end saves the same step twice, and writes one file.
-        others = [kept for kept in self.kept if kept["steps"] != values["steps"]]
-        self.kept = [*others[-1:], values]
+        others = [kept for kept in self.kept if kept.steps != header.steps]
+        self.kept = [*others[-1:], header]
         self._remove_others()
 
     def load(self, replay: ReplayBuffer, accept: Callable[[Identity], None]) -> RunState:
@@ -94,13 +118,13 @@ class Checkpoints:
         unreadable = None
         for path in list_state_files(self.directory):
             try:
-                values, state = self._load_one(path, replay, accept)
+                header, state = self._load_one(path, replay, accept)
             except Damaged as damage:
                 log.warning("%s: %s; trying the checkpoint before it", path, damage)
                 replay.added = 0
                 unreadable = unreadable or (damage if isinstance(damage, Unreadable) else None)
                 continue
-            self.kept = [values]
+            self.kept = [header]
             return state
         if unreadable:
             raise Interrupted(
@@ -117,24 +141,25 @@ class Checkpoints:
 
     def _load_one(
         self, path: Path, replay: ReplayBuffer, accept: Callable[[Identity], None]
-    ) -> tuple[dict, RunState]:
+    ) -> tuple[CheckpointHeader, RunState]:
         values, arrays = _read_values(path)
         _refuse_other_formats(path, values["format"])
         state = _state(path, values, arrays)
         accept(state.identity)
-        for segment in values["replay"]:
-            transitions, digest = _read(self.directory / segment["name"])
-            if digest != segment["sha256"]:
-                raise Damaged(
-                    f"{segment['name']} is not the file that this checkpoint was saved with"
-                )
-            replay.restore(segment["first"], Batch(**transitions))
-        return values, state
+        header = CheckpointHeader(
+            state.snapshot.steps, from_json(tuple[Segment, ...], values["replay"])
+        )
+        for segment in header.segments:
+            transitions, digest = _read(self.directory / segment.name)
+            if digest != segment.sha256:
+                raise Damaged(f"{segment.name} is not the file that this checkpoint was saved with")
+            replay.restore(segment.first, Batch(**transitions))
+        return header, state
 
     def _remove_others(self) -> None:
         """Delete older checkpoints, and what an interrupted save left."""
-        needed = {_name(values) for values in self.kept}
-        needed |= {segment["name"] for values in self.kept for segment in values["replay"]}
+        needed = {header.name for header in self.kept}
+        needed |= {segment.name for header in self.kept for segment in header.segments}
         for pattern in ("state_*", "replay_*", ".*.tmp"):
             for path in self.directory.glob(pattern):
                 if path.name not in needed:
@@ -173,10 +198,6 @@ def _state(path: Path, values: dict, arrays: dict[str, np.ndarray]) -> RunState:
         return RunState.from_parts(values, arrays)
     except (KeyError, ValueError) as error:
         raise Damaged(f"{path.name} is not a checkpoint ({error})") from None
-
-
-def _name(values: dict) -> str:
-    return f"state_{values['steps']:010d}"
 
 
 def _read_values(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
