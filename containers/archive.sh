@@ -3,7 +3,7 @@
 # the published runs and their RO-Crate, the image with its list of contents, and checksums of all
 # files. `make archive` calls it.
 #
-#   containers/archive.sh FILE
+#   containers/archive.sh    (writes ddpg-VERSION.tar)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -102,7 +102,7 @@ image_docker() { # docker VARIANT NAME
     local engine=docker build=(build)
     # A Docker client without a running server does not count.
     docker info > /dev/null 2>&1 || engine=buildah build=(build --isolation chroot)
-    has $engine || fail "neither Docker nor Buildah is there; install one of them"
+    has $engine || fail "neither Docker nor Buildah is installed; install one of them"
     prepare "$1"
     if use_debootstrap $engine pull --quiet "$base"; then
         debootstrap_base

@@ -48,7 +48,7 @@ search() {
         if suits "$program"; then suitable+=("$answer"); else unsuitable+="; $program $answer"; fi
     done < <(type -aP "${versions[@]/#/python}" python3)
     : "${unsuitable:=; there is no Python}"
-    [ ${#suitable[@]} -gt 0 ] || fail "no $wanted that can make an environment on PATH" \
+    [ ${#suitable[@]} -gt 0 ] || fail "no $wanted on PATH can create a virtual environment" \
         "(${unsuitable:2}); install one (Debian's and Ubuntu's packages: python3 python3-venv)" \
         "or name it: make PYTHON=/path/to/python${versions[-1]}"
     answer=$(printf '%s\n' "${suitable[@]}" | sort --key=1,1Vr --stable | head -n 1)

@@ -8,10 +8,10 @@
 #   cpu.txt  what the package and its workflow need
 #   gpu.txt  the same versions, with TensorFlow's CUDA libraries
 #   dev.txt  the same versions, with the test and style tools
-#   sbom.txt what lists an image's packages while it is built, and is not left in it
-#   validator.txt  what checks the RO-Crate: an environment of its own, for it pins an older `rich`
+#   sbom.txt the SBOM tools; removed from the image after the build
+#   validator.txt  the RO-Crate validator, in a separate environment because it pins an older rich
 #   benchmark.txt  the same versions, with the libraries that the benchmarks compare with; PyTorch
-#            in its CPU build, from its own index or from where PIP_FIND_LINKS says
+#            in its CPU build, from its own index or from PIP_FIND_LINKS
 #
 # One resolution holds for every Python that pyproject.toml allows. Only benchmark.txt is for the
 # one Python that the benchmarks are measured with.

@@ -105,7 +105,7 @@ def test_no_suitable_python_is_one_line(machine):
     made = f"VENV={machine.environment}", f"{machine.environment}/cpu"
     message, stop = machine.run("make", *made, expect=2).splitlines()
     assert message == (
-        "no Python 3.11, 3.12 or 3.13 that can make an environment on PATH "
+        "no Python 3.11, 3.12 or 3.13 on PATH can create a virtual environment "
         f"({machine.programs}/python3.12 does not run; "
         f"{machine.programs}/python3 has no module ensurepip); "
         "install one (Debian's and Ubuntu's packages: python3 python3-venv) or name it: "
