@@ -20,7 +20,7 @@ LABELS = ".singularity.d/labels.json"
 BUILD_DATE = "org.label-schema.build-date"
 
 
-def contents(root: Path) -> dict[str, tuple]:
+def list_contents(root: Path) -> dict[str, tuple]:
     """The files under `root`: relative path -> (type and permissions, digest or link target)."""
     found = {}
     for directory, directories, files in os.walk(root):
@@ -31,12 +31,12 @@ def contents(root: Path) -> dict[str, tuple]:
             if path.is_symlink():
                 what = str(path.readlink())
             elif stat.S_ISREG(mode):
-                what = hashlib.sha256(data(path, path.relative_to(root))).hexdigest()[:16]
+                what = hashlib.sha256(read_data(path, path.relative_to(root))).hexdigest()[:16]
             found[str(path.relative_to(root))] = (stat.filemode(mode), what)
     return found
 
 
-def data(path: Path, name: Path) -> bytes:
+def read_data(path: Path, name: Path) -> bytes:
     """A file's bytes; of the image's labels, without the build date."""
     if str(name) != LABELS:
         return path.read_bytes()
@@ -45,7 +45,7 @@ def data(path: Path, name: Path) -> bytes:
     return json.dumps(labels, sort_keys=True).encode()
 
 
-def different(one: dict, two: dict) -> list[str]:
+def find_differences(one: dict, two: dict) -> list[str]:
     """The paths at which two images' contents differ, sorted."""
     return sorted(path for path in one.keys() | two.keys() if one.get(path) != two.get(path))
 
@@ -66,10 +66,10 @@ def unpack(image: str, root: Path) -> Path:
 def main(first: str, second: str) -> int:
     with tempfile.TemporaryDirectory() as directory:
         one, two = (
-            contents(unpack(image, Path(directory, name)))
+            list_contents(unpack(image, Path(directory, name)))
             for name, image in (("first", first), ("second", second))
         )
-    found = different(one, two)
+    found = find_differences(one, two)
     for path in found:
         print(path, *(" ".join(files.get(path, ("missing",))) for files in (one, two)), sep="\n  ")
     print(f"{len(one.keys() | two.keys()):,} files, {len(found):,} of them different")

@@ -14,21 +14,21 @@ from importlib import metadata
 from pathlib import Path
 
 
-def digest(data: bytes) -> str:
+def compute_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def contents() -> list[str]:
+def list_contents() -> list[str]:
     """One line for each package and each file of the workflow, sorted."""
     debian = subprocess.run(
         ["dpkg-query", "--show"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     python = [
-        f"{package.name} {digest(package.read_text('RECORD').encode())}"
+        f"{package.name} {compute_digest(package.read_text('RECORD').encode())}"
         for package in metadata.distributions()
     ]
     workflow = [
-        f"{path} {digest(path.read_bytes())}"
+        f"{path} {compute_digest(path.read_bytes())}"
         for path in Path().rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     ]
@@ -38,10 +38,10 @@ def contents() -> list[str]:
 version, revision = sys.argv[1:]
 environment = Path(sys.prefix)
 image = {
-    "id": "sha256:" + digest("\n".join(contents()).encode()),
+    "id": "sha256:" + compute_digest("\n".join(list_contents()).encode()),
     "variant": (environment / "variant").read_text().strip(),
     "version": version,
     "revision": revision,
-    "lock": digest((environment / "lock.txt").read_bytes()),
+    "lock": compute_digest((environment / "lock.txt").read_bytes()),
 }
 print(json.dumps(image, indent=2))

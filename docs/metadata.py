@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> None:
     """Write the files at the top of the project."""
-    for name, render in (("codemeta.json", codemeta), (".zenodo.json", zenodo)):
-        (ROOT / name).write_text(as_text(render(*sources(ROOT))), encoding="utf-8")
+    for name, render in (("codemeta.json", make_codemeta), (".zenodo.json", make_zenodo)):
+        (ROOT / name).write_text(format_json(render(*read_sources(ROOT))), encoding="utf-8")
 
 
-def sources(root: Path) -> tuple[dict, dict]:
+def read_sources(root: Path) -> tuple[dict, dict]:
     """(CITATION.cff, the `project` table of pyproject.toml).
 
     ValueError if they are of different versions or licences.
@@ -31,12 +31,12 @@ def sources(root: Path) -> tuple[dict, dict]:
     return citation, project
 
 
-def as_text(metadata: dict) -> str:
+def format_json(metadata: dict) -> str:
     """The file's text."""
     return json.dumps(metadata, indent=2, ensure_ascii=False) + "\n"
 
 
-def codemeta(citation: dict, project: dict) -> dict:
+def make_codemeta(citation: dict, project: dict) -> dict:
     """codemeta.json, version 3.0 of its vocabulary."""
     return {
         "@context": "https://w3id.org/codemeta/3.0",
@@ -47,19 +47,19 @@ def codemeta(citation: dict, project: dict) -> dict:
         "version": citation["version"],
         "datePublished": str(citation["date-released"]),
         "license": f"https://spdx.org/licenses/{citation['license']}",
-        "author": [_agent(author) for author in citation["authors"]],
+        "author": [_describe_agent(author) for author in citation["authors"]],
         "keywords": citation["keywords"],
         "programmingLanguage": f"Python {project['requires-python']}",
         "operatingSystem": "Linux on x86-64",
         "softwareRequirements": [
-            _requirement(name)
+            _parse_requirement(name)
             for name in (*project["dependencies"], *project["optional-dependencies"]["workflow"])
         ],
         "citation": [
             {
                 "@type": "ScholarlyArticle",
                 "name": reference["title"],
-                "author": [_agent(author) for author in reference["authors"]],
+                "author": [_describe_agent(author) for author in reference["authors"]],
                 "datePublished": str(reference["year"]),
                 "url": reference["url"],
             }
@@ -68,7 +68,7 @@ def codemeta(citation: dict, project: dict) -> dict:
     }
 
 
-def zenodo(citation: dict, project: dict) -> dict:
+def make_zenodo(citation: dict, project: dict) -> dict:
     """The metadata that Zenodo takes for a release."""
     return {
         "title": citation["title"],
@@ -79,7 +79,7 @@ def zenodo(citation: dict, project: dict) -> dict:
         "publication_date": str(citation["date-released"]),
         "license": citation["license"],
         "language": "eng",
-        "creators": [{"name": _name(author)} for author in citation["authors"]],
+        "creators": [{"name": _format_name(author)} for author in citation["authors"]],
         "keywords": citation["keywords"],
         "related_identifiers": [
             {"identifier": reference["url"], "relation": "references"}
@@ -88,12 +88,12 @@ def zenodo(citation: dict, project: dict) -> dict:
     }
 
 
-def _name(author: dict) -> str:
+def _format_name(author: dict) -> str:
     """As Zenodo writes names; a group has one name."""
     return author.get("name") or f"{author['family-names']}, {author['given-names']}"
 
 
-def _agent(author: dict) -> dict:
+def _describe_agent(author: dict) -> dict:
     if "name" in author:
         return {"@type": "Organization", "name": author["name"]}
     return {
@@ -103,7 +103,7 @@ def _agent(author: dict) -> dict:
     }
 
 
-def _requirement(name: str) -> str:
+def _parse_requirement(name: str) -> str:
     return re.match(r"[A-Za-z0-9._-]+", name)[0]
 
 

@@ -1,6 +1,7 @@
 """Render what the documents take from other files of the project; `make docs` calls it.
 
 docs/configuration.md   every key of the configuration, from its schema and config.yaml
+docs/api.md             signatures and docstrings of the public functions, from ddpg/api.py
 docs/artifact.md        the table of stated numbers, from docs/stated_numbers.csv
 """
 
@@ -21,7 +22,8 @@ from ddpg.files import write_atomically  # noqa: E402
 
 BEGIN, END = "<!-- rendered by docs/render.py -->", "<!-- end of what is rendered -->"
 
-# The keywords of a schema that `_values` and `_keys` put into words, or that only name or nest.
+# The keywords of a schema that `_describe_values` and `_list_keys` put into words, or that only
+# name or nest.
 _KNOWN = set(
     "$ref $comment type enum description default minimum maximum exclusiveMinimum minItems "
     "uniqueItems items not multipleOf oneOf const minLength maxLength pattern properties required "
@@ -37,13 +39,13 @@ _NUMBERS = {"integer": "whole number", "number": "number"}
 
 def main() -> None:
     """Write the rendered documents."""
-    write_atomically(ROOT / "docs/configuration.md", configuration_page(ROOT).encode())
-    write_atomically(ROOT / "docs/api.md", api_page().encode())
+    write_atomically(ROOT / "docs/configuration.md", render_configuration(ROOT).encode())
+    write_atomically(ROOT / "docs/api.md", render_api().encode())
     artifact = ROOT / "docs/artifact.md"
-    write_atomically(artifact, with_stated_numbers(artifact.read_text("utf-8"), ROOT).encode())
+    write_atomically(artifact, insert_stated_numbers(artifact.read_text("utf-8"), ROOT).encode())
 
 
-def with_stated_numbers(page: str, root: Path) -> str:
+def insert_stated_numbers(page: str, root: Path) -> str:
     """The page with its table of stated numbers rendered again; ValueError where it has no place.
 
     The place is between the lines BEGIN and END.
@@ -62,7 +64,7 @@ def with_stated_numbers(page: str, root: Path) -> str:
 _API_INTRODUCTION = """\
 # The public Python functions
 
-`from ddpg import api` gives what reads, compares, draws and plays runs, without TensorFlow. Names
+`ddpg.api` reads, compares and plots runs and evaluates their policies, without TensorFlow. Names
 and arguments stay as they are within a major version; what is not here may change.
 [published_runs.ipynb](published_runs.ipynb) uses them on the published runs.
 
@@ -75,47 +77,47 @@ from ddpg import api
 
 published = Path("results/published")
 here = api.read_runs(published.glob("spinup-exercise-2-2/seed_*"))
-there = api.read_table("results/reference/spinup_pytorch_exercise_2_2_rerun.csv")
+there = api.read_format_table("results/reference/spinup_pytorch_exercise_2_2_rerun.csv")
 print(api.compare({"here": here, "Spinning Up": there}).T)
 ```"""
 
 
-def api_page() -> str:
+def render_api() -> str:
     """docs/api.md: signature and docstring of each public function."""
     parts = [_API_INTRODUCTION]
     functions = [name for name in api.__all__ if inspect.isfunction(getattr(api, name))]
     for name in functions:
         function = getattr(api, name)
-        parts += [f"## `{name}`", _code(name, function), _docstring(function)]
+        parts += [f"## `{name}`", _format_signature(name, function), _format_docstring(function)]
     parts += [
         "## `Policy`",
-        _docstring(api.Policy),
-        _code("policy", api.Policy.__call__, skip=1),
-        _docstring(api.Policy.__call__),
+        _format_docstring(api.Policy),
+        _format_signature("policy", api.Policy.__call__, skip=1),
+        _format_docstring(api.Policy.__call__),
         "## `UserError`",
-        _docstring(api.UserError),
+        _format_docstring(api.UserError),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _code(name: str, function, skip: int = 0) -> str:
+def _format_signature(name: str, function, skip: int = 0) -> str:
     signature = inspect.signature(function)
     arguments = list(signature.parameters.values())[skip:]
     lines = [f"    {argument}," for argument in arguments]
-    text = "\n".join([f"{name}(", *lines, f") -> {_type(signature.return_annotation)}"])
+    text = "\n".join([f"{name}(", *lines, f") -> {_format_type(signature.return_annotation)}"])
     text = re.sub(r"(pathlib(\._local)?|collections\.abc|pandas|numpy)\.", "", text)
     return f"```python\n{text}\n```"
 
 
-def _type(annotation) -> str:
+def _format_type(annotation) -> str:
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
-def _docstring(documented) -> str:
+def _format_docstring(documented) -> str:
     return inspect.cleandoc(documented.__doc__)
 
 
-def configuration_page(root: Path) -> str:
+def render_configuration(root: Path) -> str:
     """docs/configuration.md: what each key of the configuration means and may be."""
     schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
     shared = yaml.safe_load((root / "config.yaml").read_text("utf-8"))["defaults"]
@@ -126,25 +128,29 @@ def configuration_page(root: Path) -> str:
         "[config.yaml](../config.yaml) is the example. A key that is not here is refused, and so "
         "is a value that is not among those given. What a file leaves out comes from the files "
         "before it: `--configfile mine.yaml` (Snakemake) and `--config config.yaml mine.yaml` "
-        "(`python -m ddpg`) lay yours over config.yaml, key by key.",
+        "(`python -m ddpg`) merge yours over config.yaml, key by key.",
         "## The file",
-        _table(_keys(schema, definitions)),
+        _format_table(_list_keys(schema, definitions)),
         "## An experiment",
         "The keys of `defaults:`, of each experiment under `experiments:`, and of `smoke:`. An "
         "experiment's own key wins over `defaults:`, and after both it has every key.",
-        _table(_keys(definitions["hyperparameters"], definitions), shared=shared),
+        _format_table(_list_keys(definitions["hyperparameters"], definitions), shared=shared),
     ]
     for name, definition in definitions.items():
         if "properties" in definition and name != "hyperparameters":
             parts += [
                 f"## {'An' if name[0] in 'aeiou' else 'A'} {name.replace('_', ' ')}",
-                " ".join(filter(None, (_sentence(definition["description"]), _PLACES.get(name)))),
-                _table(_keys(definition, definitions)),
+                " ".join(
+                    filter(None, (_format_sentence(definition["description"]), _PLACES.get(name)))
+                ),
+                _format_table(_list_keys(definition, definitions)),
             ]
     return "\n\n".join(parts) + "\n"
 
 
-def _keys(schema: dict, definitions: dict, prefix: str = "") -> Iterator[tuple[str, dict, bool]]:
+def _list_keys(
+    schema: dict, definitions: dict, prefix: str = ""
+) -> Iterator[tuple[str, dict, bool]]:
     """(dotted key, its schema with references resolved, whether it is required) of an object.
 
     What a `$ref` names has a section of its own.
@@ -155,7 +161,7 @@ def _keys(schema: dict, definitions: dict, prefix: str = "") -> Iterator[tuple[s
             raise ValueError(f"{prefix}{key}: docs/render.py has no words for {sorted(unknown)}")
         yield f"{prefix}{key}", value, key in schema.get("required", ())
         if "properties" in own:
-            yield from _keys(own, definitions, f"{prefix}{key}.")
+            yield from _list_keys(own, definitions, f"{prefix}{key}.")
 
 
 def _resolve(schema: dict, definitions: dict) -> dict:
@@ -168,29 +174,28 @@ def _resolve(schema: dict, definitions: dict) -> dict:
     return {**_resolve(definitions[name], definitions), **schema}
 
 
-def _table(keys: Iterator, shared: dict | None = None) -> str:
+def _format_table(keys: Iterator, shared: dict | None = None) -> str:
     last = "in `defaults:`" if shared is not None else "if left out"
     rows = [f"| key | values | {last} | meaning |", "| --- | --- | --- | --- |"]
     for key, schema, required in keys:
         default = schema.get("default", "") if shared is None else shared.get(key, "")
-        cell = f"`{_written(default)}`" if default != "" else ""
-        meaning = _sentence(schema.get("description", ""))
-        rows.append(
-            f"| `{key}` | {_values(schema)} | {'required' if required else cell} | {meaning} |"
-        )
+        cell = f"`{_format_yaml(default)}`" if default != "" else ""
+        meaning = _format_sentence(schema.get("description", ""))
+        cell = "required" if required else cell
+        rows.append(f"| `{key}` | {_describe_values(schema)} | {cell} | {meaning} |")
     return "\n".join(rows)
 
 
-def _written(value) -> str:
+def _format_yaml(value) -> str:
     """A value as it stands in YAML."""
     text = yaml.safe_dump(value, default_flow_style=True).strip()
     return text.removesuffix("\n...").strip()
 
 
-def _values(schema: dict) -> str:
+def _describe_values(schema: dict) -> str:
     """What a key may be, in words."""
     if "oneOf" in schema:
-        return " or ".join(map(_values, schema["oneOf"]))
+        return " or ".join(map(_describe_values, schema["oneOf"]))
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
@@ -198,27 +203,29 @@ def _values(schema: dict) -> str:
     kind = schema["type"]
     if kind in _NUMBERS:
         odd = "odd " if schema.get("not") == {"multipleOf": 2} else ""
-        return f"{odd}{_NUMBERS[kind]}{_range(schema)}"
+        return f"{odd}{_NUMBERS[kind]}{_format_range(schema)}"
     if kind == "array":
         different = "different " if schema.get("uniqueItems") else ""
         number = f"{schema['maxItems']} " if "maxItems" in schema else ""
-        items = re.sub("number|text|mapping|list", r"\g<0>s", _values(schema["items"]), count=1)
+        items = re.sub(
+            "number|text|mapping|list", r"\g<0>s", _describe_values(schema["items"]), count=1
+        )
         return f"list of {number}{different}{items}"
     return {"string": "text", "boolean": "`true` or `false`", "object": "mapping"}[kind]
 
 
-def _range(schema: dict) -> str:
+def _format_range(schema: dict) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is None and high is None:
         return ""
-    return f", {_number(low)} to {_number(high)}"
+    return f", {_format_number(low)} to {_format_number(high)}"
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def _sentence(text: str) -> str:
+def _format_sentence(text: str) -> str:
     """The text on one line, safe in a table, with a full stop."""
     text = re.sub(r"\s+", " ", text).strip().replace("|", r"\|")
     return f"{text}." if text and not text.endswith(".") else text

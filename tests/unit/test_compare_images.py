@@ -28,7 +28,7 @@ def trees(tmp_path) -> tuple[Path, Path]:
 
 
 def different(one: Path, two: Path) -> list[str]:
-    return compare["different"](compare["contents"](one), compare["contents"](two))
+    return compare["find_differences"](compare["list_contents"](one), compare["list_contents"](two))
 
 
 def test_file_times_are_ignored(trees):

@@ -14,11 +14,11 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/
 
 def test_the_reference_of_the_configuration_is_current():
     page = (ROOT / "docs/configuration.md").read_text()
-    assert page == render.configuration_page(ROOT), "run `make docs`"
+    assert page == render.render_configuration(ROOT), "run `make docs`"
 
 
 def test_the_page_of_the_public_functions_is_current():
-    assert (ROOT / "docs/api.md").read_text() == render.api_page(), "run `make docs`"
+    assert (ROOT / "docs/api.md").read_text() == render.render_api(), "run `make docs`"
 
 
 def test_configuration_reference_describes_every_key_of_the_schema():
@@ -39,14 +39,14 @@ def test_configuration_reference_describes_every_key_of_the_schema():
 def test_undocumented_schema_keyword_is_refused():
     schema = {"properties": {"speed": {"type": "integer", "exclusiveMaximum": 3}}}
     with pytest.raises(ValueError, match=r"speed: .* no words for \['exclusiveMaximum'\]"):
-        list(render._keys(schema, {}))
+        list(render._list_keys(schema, {}))
 
 
 def test_the_stated_numbers_of_the_artifact_page_are_current():
     page = (ROOT / "docs/artifact.md").read_text()
-    assert page == render.with_stated_numbers(page, ROOT), "run `make docs`"
+    assert page == render.insert_stated_numbers(page, ROOT), "run `make docs`"
     with pytest.raises(ValueError, match="the page has no lines"):
-        render.with_stated_numbers("# A page\n", ROOT)
+        render.insert_stated_numbers("# A page\n", ROOT)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -14,16 +14,17 @@ metadata = load_script(ROOT / "docs/metadata.py")
 
 
 @pytest.mark.parametrize(
-    ("name", "render"), [("codemeta.json", metadata.codemeta), (".zenodo.json", metadata.zenodo)]
+    ("name", "render"),
+    [("codemeta.json", metadata.make_codemeta), (".zenodo.json", metadata.make_zenodo)],
 )
 def test_rendered_files_are_current(name, render):
-    assert (ROOT / name).read_text() == metadata.as_text(render(*metadata.sources(ROOT))), (
-        "run `make docs`"
-    )
+    assert (ROOT / name).read_text() == metadata.format_json(
+        render(*metadata.read_sources(ROOT))
+    ), "run `make docs`"
 
 
 def test_every_place_has_the_same_version():
-    citation, project = metadata.sources(ROOT)
+    citation, project = metadata.read_sources(ROOT)
     heading = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert project["version"] == ddpg.__version__ == heading[1]
     assert str(citation["date-released"]) == heading[2]
@@ -35,7 +36,7 @@ def test_different_versions_are_refused(tmp_path):
     cff = yaml.safe_load((tmp_path / "CITATION.cff").read_text())
     (tmp_path / "CITATION.cff").write_text(yaml.safe_dump({**cff, "version": "0.0.1"}))
     with pytest.raises(ValueError, match=r"version: CITATION.cff has 0.0.1, pyproject.toml \S+"):
-        metadata.sources(tmp_path)
+        metadata.read_sources(tmp_path)
 
 
 def test_authors_follow_each_format():
@@ -45,4 +46,6 @@ def test_authors_follow_each_format():
     }  # fmt: skip
     group = json.loads((ROOT / "codemeta.json").read_text())["author"]
     assert [author["@type"] for author in group] == ["Organization"]
-    assert metadata._name({"family-names": "Silver", "given-names": "David"}) == "Silver, David"
+    assert (
+        metadata._format_name({"family-names": "Silver", "given-names": "David"}) == "Silver, David"
+    )
