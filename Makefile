@@ -34,7 +34,7 @@ plan: $(VENV)/cpu ## estimate the cost of training everything
 check: $(VENV)/cpu ## check the published runs: files, a replay, figures, stated numbers (2 minutes)
 	$(VENV)/bin/python -m ddpg check
 
-docs: figures ## copy the README's pictures from the published runs, render the reference pages
+docs: figures ## copy the figures in README.md and docs/results.md from the published runs, render the reference pages
 	$(VENV)/bin/python docs/render.py
 	$(VENV)/bin/python docs/metadata.py
 	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
