@@ -55,10 +55,12 @@ def unpack(image: str, root: Path) -> Path:
     listed = subprocess.run(
         ["apptainer", "sif", "list", image], check=True, capture_output=True, text=True
     ).stdout
-    number = re.search(r"^(\d+)\s.*\|FS \(Squashfs", listed, re.MULTILINE)[1]
+    found = re.search(r"^(\d+)\s.*\|FS \(Squashfs", listed, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{image}: no Squashfs file system")
     squashed = root.with_suffix(".squashfs")
     with open(squashed, "wb") as file:
-        subprocess.run(["apptainer", "sif", "dump", number, image], check=True, stdout=file)
+        subprocess.run(["apptainer", "sif", "dump", found[1], image], check=True, stdout=file)
     subprocess.run(["unsquashfs", "-quiet", "-no-progress", "-dest", root, squashed], check=True)
     return root
 

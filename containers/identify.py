@@ -24,7 +24,7 @@ def list_contents() -> list[str]:
         ["dpkg-query", "--show"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     python = [
-        f"{package.name} {compute_digest(package.read_text('RECORD').encode())}"
+        f"{package.name} {compute_digest((package.read_text('RECORD') or '').encode())}"
         for package in metadata.distributions()
     ]
     workflow = [

@@ -104,7 +104,7 @@ def _describe_agent(author: dict) -> dict:
 
 
 def _parse_requirement(name: str) -> str:
-    return re.match(r"[A-Za-z0-9._-]+", name)[0]
+    return re.split(r"[^A-Za-z0-9._-]", name)[0]
 
 
 if __name__ == "__main__":

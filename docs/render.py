@@ -8,8 +8,9 @@ docs/artifact.md        the table of stated numbers, from docs/stated_numbers.cs
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -100,7 +101,7 @@ def render_api() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _format_signature(name: str, function, skip: int = 0) -> str:
+def _format_signature(name: str, function: Callable, skip: int = 0) -> str:
     signature = inspect.signature(function)
     arguments = list(signature.parameters.values())[skip:]
     lines = [f"    {argument}," for argument in arguments]
@@ -109,12 +110,12 @@ def _format_signature(name: str, function, skip: int = 0) -> str:
     return f"```python\n{text}\n```"
 
 
-def _format_type(annotation) -> str:
+def _format_type(annotation: Any) -> str:
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
-def _format_docstring(documented) -> str:
-    return inspect.cleandoc(documented.__doc__)
+def _format_docstring(documented: Callable) -> str:
+    return inspect.cleandoc(documented.__doc__ or "")
 
 
 def render_configuration(root: Path) -> str:
@@ -186,7 +187,7 @@ def _format_table(keys: Iterator, shared: dict | None = None) -> str:
     return "\n".join(rows)
 
 
-def _format_yaml(value) -> str:
+def _format_yaml(value: Any) -> str:
     """A value as it stands in YAML."""
     text = yaml.safe_dump(value, default_flow_style=True).strip()
     return text.removesuffix("\n...").strip()
@@ -216,7 +217,7 @@ def _describe_values(schema: dict) -> str:
 
 def _format_range(schema: dict) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
-    if low is None and high is None:
+    if low is None or high is None:
         return ""
     return f", {_format_number(low)} to {_format_number(high)}"
 
