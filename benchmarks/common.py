@@ -36,7 +36,7 @@ def read_experiment(name: str, **overrides: object) -> "Experiment":
     """An Experiment of config.yaml, with some values replaced."""
     from ddpg import config
 
-    return config.experiment(config.read(CONFIG), name, overrides)
+    return config.resolve_experiment(config.read(CONFIG), name, overrides)
 
 
 def pin(core: int | None = None) -> int:

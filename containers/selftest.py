@@ -20,7 +20,7 @@ packages = provenance.describe_machine().packages
 print("Python", platform.python_version(), *map(" ".join, packages.items()))
 
 settings = config.read(Path(config.__file__).parent.parent / "config.yaml")
-experiment = config.experiment(settings, "pendulum-demo", settings["smoke"] | {"epochs": 1})
+experiment = config.resolve_experiment(settings, "pendulum-demo", settings["smoke"] | {"epochs": 1})
 with tempfile.TemporaryDirectory() as directory:
     run = training.train(experiment, experiment.seeds[0], Path(directory))
 print("trained", run.steps, "steps; weights", run.weights_sha256[:16])

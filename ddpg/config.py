@@ -128,7 +128,7 @@ def check(config: dict) -> None:
     settings = _settings(config)
     _validate(config, _schema(), settings.file_of)
     for name in config["experiments"]:
-        experiment(config, name)
+        resolve_experiment(config, name)
     headline, comparisons = config.get("headline"), config.get("comparisons", {})
     if comparisons and headline is not None and headline not in comparisons:
         raise UserError(
@@ -184,10 +184,10 @@ def read_with_schema(path: Path | str, schema: Path, kind: str) -> dict:
 
 def count_seeds(config: dict) -> dict[str, int]:
     """The number of seeds of each experiment."""
-    return {name: len(experiment(config, name).seeds) for name in config["experiments"]}
+    return {name: len(resolve_experiment(config, name).seeds) for name in config["experiments"]}
 
 
-def experiment(config: dict, name: str, overrides: dict | None = None) -> Experiment:
+def resolve_experiment(config: dict, name: str, overrides: dict | None = None) -> Experiment:
     """The experiment `name`: defaults, then its own keys, then `overrides` (of --set).
 
     Equal values make equal experiments: 50.0 epochs are 50, a discount of 1 is 1.0. Raises
@@ -224,7 +224,7 @@ def restore_experiment(settings: dict, where: str) -> tuple[Experiment, int]:
     names = {"propertyNames": _schema()["properties"]["experiments"]["propertyNames"]}
     _validate({name: {}}, names, lambda path: where, prefix=("exp_name",))
     config = {"defaults": {}, "experiments": {name: {**own, "seeds": [seed]}}}
-    return experiment(Settings(config, [(where, config)]), name), seed
+    return resolve_experiment(Settings(config, [(where, config)]), name), seed
 
 
 def prefix_paths(path: Path, root: Path) -> str:

@@ -15,7 +15,7 @@ from ddpg.core.replay import compute_replay_bytes
 from ddpg.core.tensorflow import release_memory
 from ddpg.core.training import NonFinite, NotRestored, Training, check_weights, train_epochs
 from ddpg.errors import Diverged, Interrupted, OtherRun, UserError
-from ddpg.files import DISK_ERRORS, json_bytes, write_atomically
+from ddpg.files import DISK_ERRORS, encode_json, write_atomically
 from ddpg.memory import refuse_beyond_memory
 from ddpg.portability import Platform, determine_platform
 from ddpg.probe import describe_hidden_state
@@ -185,7 +185,7 @@ class _Run:
     def train(self, stop: Stop, checkpoint_every: int, report: Report) -> RunRecord:
         """Train to the end, and write the results."""
         self.sessions += (_session(self.training.steps),)
-        settings = json_bytes(self.experiment.to_config(self.seed))
+        settings = encode_json(self.experiment.to_config(self.seed))
         write_atomically(self.directory.config_path, settings)
 
         self.clock = Clock(self.clock.seconds)
@@ -272,7 +272,7 @@ class _Run:
         check_weights(agent)
         contents = {
             **self.logger.contents(),
-            CONFIG: json_bytes(self.experiment.to_config(self.seed)),
+            CONFIG: encode_json(self.experiment.to_config(self.seed)),
             POLICY: serialize_policy(training.agent.policy()),
         }
         record = RunRecord(

@@ -1,7 +1,6 @@
 """Others' logs as tables of curves per seed, each with a file that says where it is from."""
 
 import re
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from ddpg.analysis import curves
 from ddpg.errors import UserError
-from ddpg.files import json_bytes, sha256, write_atomically
+from ddpg.files import encode_json, load_arrays, sha256, write_atomically
 
 # The curve of each seed, with its number where the file says it.
 Seeds = list[tuple[int | None, pd.DataFrame]]
@@ -93,7 +92,7 @@ def write_import(
         "sha256": sha256(output),
         "files": {str(path): sha256(path) for path in files},
     }
-    write_atomically(curves.name_source(output), json_bytes(about))
+    write_atomically(curves.name_source(output), encode_json(about))
     return f"{output}: {_describe(table)}"
 
 
@@ -170,11 +169,10 @@ def _read_sb3(paths: Sequence[Path]) -> Seeds:
 
 def _read_evaluations(path: Path) -> pd.DataFrame:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = load_arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except ValueError as error:
         raise UserError(f"{path}: not an evaluations.npz: {error}") from None
     missing = [name for name in SB3_ARRAYS if name not in arrays]
     if missing:

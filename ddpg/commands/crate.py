@@ -70,11 +70,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Write the metadata; UserError if a run is damaged or there are no runs."""
-    from ddpg.files import json_bytes, write_atomically
+    from ddpg.files import encode_json, write_atomically
 
     published = options.published or options.root / PUBLISHED
     metadata = describe_runs(options.root, published)
-    write_atomically(options.root / METADATA, json_bytes(metadata))
+    write_atomically(options.root / METADATA, encode_json(metadata))
     actions = sum(entity["@type"] == "CreateAction" for entity in metadata["@graph"])
     print(f"{options.root / METADATA}: {actions} runs")
 

@@ -93,14 +93,14 @@ def measure_rate(settings: Settings, name: str) -> Rate:
     """Train an experiment in a temporary directory until its speed is known."""
     from ddpg.training import train
 
-    experiment = config.experiment(settings, name)
+    experiment = config.resolve_experiment(settings, name)
     epochs_without_updates = math.ceil(
         max(experiment.start_steps, experiment.update_after) / experiment.steps_per_epoch
     )
     # One epoch more, in which the updates are compiled.
     before = epochs_without_updates + 1
     measured = math.ceil(MEASURED_STEPS / experiment.steps_per_epoch)
-    short = config.experiment(settings, name, {"epochs": before + measured})
+    short = config.resolve_experiment(settings, name, {"epochs": before + measured})
     times: list[float] = []
     with tempfile.TemporaryDirectory() as directory:
         train(
@@ -150,7 +150,7 @@ def estimate_costs(
     costs = []
     published_records = read_records(published)
     for name in settings["experiments"]:
-        experiment = config.experiment(settings, name)
+        experiment = config.resolve_experiment(settings, name)
         own = [run for run, record in published_records.items() if record.experiment == name]
         records = [published_records[run] for run in own]
         rate = rates.get(name)

@@ -64,7 +64,7 @@ def _read_experiment(options: Namespace) -> Experiment:
     """The experiment with the overrides of --set; UserError if it does not have the seed."""
     settings = config.read(*options.config)
     overrides = config.parse_overrides(options.set)
-    experiment = config.experiment(settings, options.experiment, overrides)
+    experiment = config.resolve_experiment(settings, options.experiment, overrides)
     if options.seed not in experiment.seeds:
         path = ("experiments", experiment.name, "seeds")
         where = "--set" if "seeds" in overrides else settings.file_of(path)

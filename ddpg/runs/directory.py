@@ -12,7 +12,7 @@
 | .results/ | a copy of the files of a finished run (`ddpg.runs.results`) | at the end |
 | .lock | locked by the process that trains | always |
 | failure.txt | why the run diverged or its environment failed | until it is started again |
-| set_aside_<n>/ | an earlier run, by --restart, --restart-edited, or without an undamaged checkpoint | |
+| set_aside_<n>/ | an earlier run: --restart, --restart-edited, or no undamaged checkpoint | |
 
 Only the process that holds the lock writes, through `claim`.
 """

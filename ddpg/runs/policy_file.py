@@ -9,6 +9,7 @@ import numpy as np
 
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
+from ddpg.files import load_arrays
 
 
 def serialize_policy(policy: Policy) -> bytes:
@@ -46,17 +47,15 @@ class _Member(zipfile.ZipInfo):
 def load_policy(path: Path) -> Policy:
     """Read a policy that `serialize_policy` wrote; UserError if it is missing or something else."""
     try:
-        with np.load(path) as archive:
-            layers = sum(name.startswith("weight_") for name in archive)
-            return Policy(
-                weights=[archive[f"weight_{i}"] for i in range(layers)],
-                biases=[archive[f"bias_{i}"] for i in range(layers)],
-                scale=archive["scale"],
-                offset=archive["offset"],
-            )
+        arrays = load_arrays(path)
+        layers = sum(name.startswith("weight_") for name in arrays)
+        return Policy(
+            weights=[arrays[f"weight_{i}"] for i in range(layers)],
+            biases=[arrays[f"bias_{i}"] for i in range(layers)],
+            scale=arrays["scale"],
+            offset=arrays["offset"],
+        )
     except FileNotFoundError:
         raise UserError(f"{path}: no such policy; a finished run leaves policy.npz") from None
-    # zipfile raises RuntimeError for encrypted members, and its subclass NotImplementedError for
-    # compression methods, flags and versions that it does not support.
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError) as error:
         raise UserError(f"{path}: not a policy of this package ({error})") from None

@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 
 from ddpg.errors import UserError
-from ddpg.files import json_bytes, sha256, write_atomically
+from ddpg.files import encode_json, sha256, write_atomically
 from ddpg.runs.directory import COPY, RECORD, RunDirectory
 from ddpg.runs.record import RunRecord
 
@@ -33,7 +33,7 @@ def write_results(
     record = dataclasses.replace(record, files=files)
     if problems := directory.find_mismatches(record):
         raise OSError(errno.EIO, problems[0])
-    run = json_bytes(record.to_json())
+    run = encode_json(record.to_json())
     copy_results(directory, {**contents, RECORD: run})
     write_atomically(directory.record_path, run, sync=True)
     return record

@@ -21,7 +21,7 @@ from ddpg import config, environment
 from ddpg.core.digests import digest_arrays
 from ddpg.core.training import Training
 
-experiment = config.experiment(config.read("config.yaml"), "pendulum-demo", {})
+experiment = config.resolve_experiment(config.read("config.yaml"), "pendulum-demo", {})
 training = Training(experiment, 0, functools.partial(environment.make, experiment.env))
 while training.steps < 200:
     training.step(training.random_action())

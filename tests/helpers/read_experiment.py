@@ -7,4 +7,4 @@ from ddpg import config
 
 def read_experiment(name: str, **overrides: object) -> config.Experiment:
     """An experiment of config.yaml with some values replaced."""
-    return config.experiment(config.read(ROOT / "config.yaml"), name, overrides)
+    return config.resolve_experiment(config.read(ROOT / "config.yaml"), name, overrides)

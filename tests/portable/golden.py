@@ -28,7 +28,7 @@ SHORT = {
 
 def experiment(name: str, **overrides: object) -> config.Experiment:
     """An experiment of config.yaml with some values replaced."""
-    return config.experiment(config.read("config.yaml"), name, overrides)
+    return config.resolve_experiment(config.read("config.yaml"), name, overrides)
 
 
 def digest_updates(name: str) -> str:

@@ -17,25 +17,25 @@ def settings():
 
 
 def test_the_presets_have_spinning_ups_values(settings):
-    classic = config.experiment(settings, "halfcheetah-benchmark")
+    classic = config.resolve_experiment(settings, "halfcheetah-benchmark")
     assert (classic.hidden_sizes, classic.update_every) == ((400, 300), "episode")
     assert classic.total_steps == 3_000_000
     assert classic.seeds == tuple(range(0, 100, 10))
-    modern = config.experiment(settings, "halfcheetah-benchmark-2020")
+    modern = config.resolve_experiment(settings, "halfcheetah-benchmark-2020")
     assert (modern.hidden_sizes, modern.update_after, modern.update_every) == ((256, 256), 1000, 50)
-    demo = config.experiment(settings, "pendulum-demo")
+    demo = config.resolve_experiment(settings, "pendulum-demo")
     assert (demo.total_steps, demo.seeds, demo.hidden_sizes) == (500_000, (0, 10, 20), (300,))
-    exercise = config.experiment(settings, "spinup-exercise-2-2")
+    exercise = config.resolve_experiment(settings, "spinup-exercise-2-2")
     assert (exercise.batch_size, exercise.polyak, exercise.max_ep_len) == (64, 0.95, 150)
 
 
 def test_digest_depends_on_values_only(settings):
-    demo = config.experiment(settings, "pendulum-demo")
+    demo = config.resolve_experiment(settings, "pendulum-demo")
     settings["experiments"]["pendulum-demo"]["seeds"] = [5]
     settings["experiments"]["halfcheetah-benchmark"]["pi_lr"] = 0.5
-    assert config.experiment(settings, "pendulum-demo").digest() == demo.digest()
+    assert config.resolve_experiment(settings, "pendulum-demo").digest() == demo.digest()
     settings["experiments"]["pendulum-demo"]["pi_lr"] = 0.5
-    assert config.experiment(settings, "pendulum-demo").digest() != demo.digest()
+    assert config.resolve_experiment(settings, "pendulum-demo").digest() != demo.digest()
 
 
 PUBLISHED = ROOT / "results/published"
@@ -46,7 +46,7 @@ def test_config_yaml_gives_the_digests_of_the_published_runs(settings):
     assert runs
     for run in runs:
         recorded = json.loads((run / "run.json").read_text(encoding="utf-8"))["config_digest"]
-        assert config.experiment(settings, run.parent.name).digest() == recorded, run
+        assert config.resolve_experiment(settings, run.parent.name).digest() == recorded, run
 
 
 @pytest.mark.parametrize("run", sorted(PUBLISHED.glob("*/seed_*")), ids=str)
@@ -69,14 +69,16 @@ def test_digests_of_published_runs_are_unchanged(run):
     ],
 )
 def test_equal_values_have_equal_digests(settings, equal):
-    demo = config.experiment(settings, "pendulum-demo")
-    same = config.experiment(settings, "pendulum-demo", equal)
+    demo = config.resolve_experiment(settings, "pendulum-demo")
+    same = config.resolve_experiment(settings, "pendulum-demo", equal)
     assert (same.digest(), str(same)) == (demo.digest(), str(demo))
 
 
 def test_whole_numbers_are_valid_for_float_keys(settings):
     one, whole = (
-        config.experiment(settings, "pendulum-demo", {"discount": value, "act_noise": noise})
+        config.resolve_experiment(
+            settings, "pendulum-demo", {"discount": value, "act_noise": noise}
+        )
         for value, noise in ((1, 0), (1.0, -0.0))
     )
     assert (one.digest(), repr(one.act_noise)) == (whole.digest(), "0.0")
@@ -106,7 +108,7 @@ def test_whole_numbers_are_valid_for_float_keys(settings):
 )
 def test_invalid_values_are_refused_in_one_line(settings, assignment, message):
     with pytest.raises(UserError) as error:
-        config.experiment(settings, "pendulum-demo", config.parse_overrides([assignment]))
+        config.resolve_experiment(settings, "pendulum-demo", config.parse_overrides([assignment]))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -118,7 +120,9 @@ REAL = ("discount", "polyak", "pi_lr", "q_lr", "act_noise")
 @pytest.mark.parametrize("key", [*REAL, "epochs", "update_every", "replay_size"])
 def test_numbers_are_finite_and_in_range(settings, key, value):
     with pytest.raises(UserError, match=f"--set: {key}: "):
-        config.experiment(settings, "pendulum-demo", config.parse_overrides([f"{key}={value}"]))
+        config.resolve_experiment(
+            settings, "pendulum-demo", config.parse_overrides([f"{key}={value}"])
+        )
     settings["smoke"][key] = float(value.replace(".i", "i").replace(".n", "n"))
     with pytest.raises(UserError, match=rf"config.yaml: smoke.{key}: "):
         config.check(settings)
@@ -127,7 +131,7 @@ def test_numbers_are_finite_and_in_range(settings, key, value):
 @pytest.mark.parametrize("value", [1.0e-39, 10**400])
 def test_learning_rates_fit_single_precision(settings, value):
     with pytest.raises(UserError, match="pi_lr: "):
-        config.experiment(settings, "pendulum-demo", {"pi_lr": value})
+        config.resolve_experiment(settings, "pendulum-demo", {"pi_lr": value})
 
 
 @pytest.mark.parametrize(
@@ -178,7 +182,7 @@ def test_a_missing_key_is_named(settings):
 
 def test_unknown_experiment_lists_the_known_ones(settings):
     with pytest.raises(UserError, match="did you mean 'pendulum-demo'"):
-        config.experiment(settings, "pendulum")
+        config.resolve_experiment(settings, "pendulum")
 
 
 @pytest.mark.parametrize("name", ["2018", "no", "on", "2018-01-01", "1.5"])
@@ -188,7 +192,7 @@ def test_names_are_text_as_written(tmp_path, name):
         f"comparisons: {{2018: {{title: x, experiments: {{{name}: y}}}}}}\n"
     )
     settings = config.read("config.yaml", tmp_path / "mine.yaml")
-    assert config.experiment(settings, name).epochs == 1
+    assert config.resolve_experiment(settings, name).epochs == 1
     assert settings["comparisons"]["2018"]["experiments"] == {name: "y"}
 
 
@@ -280,5 +284,5 @@ def test_file_that_is_not_a_configuration_is_refused(tmp_path, text, message):
 def test_later_files_override_earlier_ones_key_by_key(tmp_path):
     later = tmp_path / "later.yaml"
     later.write_text(yaml.safe_dump({"experiments": {"pendulum-demo": {"epochs": 7}}}))
-    demo = config.experiment(config.read("config.yaml", later), "pendulum-demo")
+    demo = config.resolve_experiment(config.read("config.yaml", later), "pendulum-demo")
     assert (demo.epochs, demo.env) == (7, "Pendulum-v1")

@@ -44,7 +44,7 @@ def tabulate(runs: pd.DataFrame) -> pd.DataFrame:
 
 def test_cells_differ_only_in_networks_and_schedule():
     """All other hyperparameters are equal, apart from the number of epochs."""
-    cells = [config.experiment(SETTINGS, name) for name in CELLS]
+    cells = [config.resolve_experiment(SETTINGS, name) for name in CELLS]
     assert [len(cell.seeds) for cell in cells] == [10, 5, 5, 10]
     free = {"hidden_sizes", "update_after", "update_every", "epochs"}
     fixed = [{k: v for k, v in cell.hyperparameters().items() if k not in free} for cell in cells]

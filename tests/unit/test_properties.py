@@ -214,7 +214,7 @@ def test_a_configuration_is_checked_or_refused(path, content):
         if read is None:
             continue
         for name in read["experiments"]:
-            experiment = config.experiment(read, name)
+            experiment = config.resolve_experiment(read, name)
             assert experiment.epochs >= 1 and 0 <= experiment.discount <= 1
             assert experiment.digest()
 
@@ -235,11 +235,11 @@ KEYS = st.sampled_from(sorted(config.Experiment.__dataclass_fields__.keys() - {"
 @given(overlay=st.dictionaries(KEYS, VALUES, max_size=3))
 def test_an_overlay_sets_exactly_its_keys_or_is_refused(path, overlay):
     path.write_text(yaml.safe_dump({"experiments": {"pendulum-demo": overlay}}))
-    before = config.experiment(config.read(ROOT / "config.yaml"), "pendulum-demo")
+    before = config.resolve_experiment(config.read(ROOT / "config.yaml"), "pendulum-demo")
     read = answer(config.read, ROOT / "config.yaml", path)
     if read is None:
         return
-    after = config.experiment(read, "pendulum-demo")
+    after = config.resolve_experiment(read, "pendulum-demo")
     for key in config.Experiment.__dataclass_fields__:
         if key not in overlay:
             assert getattr(after, key) == getattr(before, key)

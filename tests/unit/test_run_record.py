@@ -12,7 +12,7 @@ from helpers.make_record import IMAGE, make_record
 
 from ddpg.cli import main
 from ddpg.errors import UserError
-from ddpg.files import json_bytes
+from ddpg.files import encode_json
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.record import Processor, Revision, RunRecord
 
@@ -35,7 +35,7 @@ def write(directory: Path, record: RunRecord | dict) -> Path:
     """Write run.json in a run directory; returns its path."""
     directory.mkdir(parents=True, exist_ok=True)
     content = record if isinstance(record, dict) else record.to_json()
-    (directory / "run.json").write_bytes(json_bytes(content))
+    (directory / "run.json").write_bytes(encode_json(content))
     return directory / "run.json"
 
 

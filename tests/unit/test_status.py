@@ -15,7 +15,7 @@ from ddpg.commands.status import print_statuses
 from ddpg.config import read
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Diverged, UserError
-from ddpg.files import json_bytes
+from ddpg.files import encode_json
 from ddpg.runs import status
 from ddpg.runs.checkpoint import Checkpoints
 from ddpg.runs.directory import RESULT_FILES, RunDirectory
@@ -151,7 +151,7 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
             experiment="pendulum-demo", seed=seed, peak_memory_bytes=10**9,
             files=dict.fromkeys(files, "x"),
         )  # fmt: skip
-        record = json_bytes(made.to_json()).ljust(10_000)
+        record = encode_json(made.to_json()).ljust(10_000)
         for name in files:
             (directory / name).write_bytes(b"x" * len(record))
         (directory / "run.json").write_bytes(record)

@@ -126,7 +126,7 @@ def experiment(collection, name):
     if collection == "smoke" and not config["smoke"]:
         raise WorkflowError("the configuration has no `smoke:`, which shrinks the experiments")
     try:
-        return ddpg.config.experiment(
+        return ddpg.config.resolve_experiment(
             config, name, config["smoke"] if collection == "smoke" else {}
         )
     except UserError as error:
