@@ -70,8 +70,9 @@ def tabulate_effects(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     """One row per effect of each comparison that is a 2x2; no rows where none is.
 
     `p_adjusted` adjusts the three tests of a 2x2 together (`statistics.adjust_p_values`).
-    `detectable` is the true effect that these seeds detect with power 0.8 at the 5 % level. An
-    effect is NaN while a cell has fewer than two seeds.
+    `detectable` is the minimum detectable effect of these seeds (80 % power at the 5 % level). An
+    effect is NaN while a cell has no seeds; its interval and tests are NaN while a cell has fewer
+    than two.
     """
     tables = [
         _make_rows(comparison, comparison.factorial)

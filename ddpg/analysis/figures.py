@@ -1,8 +1,9 @@
 """Figures in one style, drawn from groups of seeds and written as SVG, PDF and PNG.
 
-Every function returns a matplotlib Figure of its own; nothing is shown and no state is shared. The
-same data gives the same bytes. Labels and titles are drawn as they are written: `$` is a dollar,
-and a character that the font lacks is named by its code point instead of being drawn as a box.
+Each figure has its own draw_* function, which returns a new matplotlib Figure; `draw_figures`
+writes them all. The same data gives the same bytes. Labels and titles are drawn as they are
+written: `$` is a dollar, and a character that the font lacks is named by its code point instead of
+being drawn as a box.
 """
 
 import dataclasses

@@ -1,9 +1,9 @@
 """Curves that are evaluated at different steps: windows in steps, smoothing, a common grid.
 
 A learning curve is known at the steps of its evaluations, and others log theirs every 1,000, 4,000
-or 10,000 steps. "The last ten evaluations" of each are then different parts of training. Here a
-curve is the straight lines between its evaluations, and a window is a range of environment steps,
-so that the same curve has the same mean on every grid.
+or 10,000 steps. "The last ten evaluations" of each are then different parts of training. Here
+curves are interpolated linearly between evaluations and averaged over a range of environment steps,
+so curves with different evaluation intervals can be compared.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pandas as pd
 
-# If a curve is shorter than this many windows, the window is this fraction of it.
+# The final window covers at most 1 / WINDOWS_IN_CURVE of the curve.
 WINDOWS_IN_CURVE = 3
 
 

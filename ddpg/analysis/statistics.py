@@ -152,8 +152,8 @@ def contrast(weights: Sequence[float], groups: Sequence[Moments]) -> Welch:
 def adjust_p_values(p: np.ndarray) -> np.ndarray:
     """p-values (n,) adjusted together for the false discovery rate; NaN stays NaN.
 
-    Benjamini and Hochberg 1995, "Controlling the False Discovery Rate": to call those below 0.05
-    differences is wrong of 5 % of them, on average.
+    Benjamini and Hochberg 1995, "Controlling the False Discovery Rate": of the tests with an
+    adjusted p below 0.05, at most 5 % are expected to be false discoveries.
     """
     adjusted = np.full(len(p), NAN)
     known = ~np.isnan(p)
@@ -163,7 +163,7 @@ def adjust_p_values(p: np.ndarray) -> np.ndarray:
 
 
 def effect_size(a: Moments, b: Moments) -> float:
-    """Cohen's d: the difference of means in units of the two groups' mean-square deviation."""
+    """Cohen's d: the difference of means divided by the root mean square of the two sds."""
     return (a.mean - b.mean) / math.sqrt((a.sd**2 + b.sd**2) / 2)
 
 

@@ -13,21 +13,20 @@ _HOW_TO_READ = """\
 Returns are undiscounted sums of rewards per episode of the policy without noise. The final return
 of a seed is the mean of its learning curve over a window of environment steps, which the column
 "steps" states: the last 100,000, or what `final` of the comparison says, and at most the last
-third. The curve is the straight lines between its evaluations, so its evaluation interval does not
-change that mean. All statistics are over seeds, never over episodes. Brackets hold 95 % intervals:
-of means and interquartile means by percentile bootstrap, of differences of means after Welch. Where
-only mean and standard deviation were published, the latter is averaged over the window and brought
-from divisor n to n - 1; it is then at least that of the seeds' final returns, so the test is
-cautious.
-Fewer than five seeds have no bootstrap interval, for it would be far too narrow (of two seeds their
-range, which covers the true mean half the time); with five, ten and twenty it covers about 84, 90
-and 93 %.
+third. Curves are interpolated linearly between evaluations and averaged over a range of environment
+steps, so curves with different evaluation intervals can be compared. All statistics are over seeds,
+never over episodes. Brackets hold 95 % intervals: of means and interquartile means by percentile
+bootstrap, of differences of means by Welch's method. Where only mean and standard deviation were
+published, the standard deviation is averaged over the window and rescaled to divisor n - 1; this
+can only overestimate that of the final returns, so the test is conservative. With fewer than five
+seeds no bootstrap interval is given: it would be far too narrow. With five, ten and twenty seeds
+its coverage is about 84, 90 and 93 %.
 """
 
 _HOW_TO_READ_PAIRS = """\
 Two groups are compared over the last steps that both cover. "Adjusted p" controls the false
-discovery rate over all tests of this table (Benjamini and Hochberg): of the differences called
-significant because it is below 0.05, 5 % are expected to be none. "Planned" tests were declared
+discovery rate over all tests of this table (Benjamini and Hochberg): of the tests with an adjusted
+p below 0.05, at most 5 % are expected to be false discoveries. "Planned" tests were declared
 before the data was looked at, all others are exploratory. "Detectable" is the true difference that
 Welch's two-sided test at the 5 % level detects with probability 0.8 with these numbers of seeds;
 "seeds to settle" is the number per group that would detect a true difference as large as the

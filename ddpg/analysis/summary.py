@@ -12,7 +12,7 @@ from ddpg.analysis.groups import NOT_TRAINED, FinalSteps, SeedGroup, measure_fin
 from ddpg.analysis.tables import format_number
 from ddpg.analysis.verdict import Verdict
 
-WIDTH = 100  # columns of a terminal, where none says how wide it is
+WIDTH = 100  # columns; fixed: the workflow writes the summary to a file before printing it
 
 
 def tabulate_final_returns(comparisons: Iterable[Comparison]) -> Table:

@@ -1,8 +1,9 @@
 """Do fresh runs reproduce the published ones?
 
 They do if their bytes are equal. If configuration, packages, platform and version of the arithmetic
-are the same, the bytes must be equal, and one differing seed fails. Otherwise the final returns
-decide, by Welch's two one-sided tests (`statistics.equivalence`) within a margin:
+are the same, the bytes must be equal, and one differing seed fails. Runs with different
+configurations fail. Otherwise the final returns decide, by Welch's two one-sided tests
+(`statistics.equivalence`) within a margin:
 
     the larger of one standard deviation between the published seeds,
     and a tenth of what they gained from their first evaluation to their final performance.
@@ -161,7 +162,11 @@ def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
 
 
 def _judge_by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None:
-    """The verdict from comparing bytes; None where bytes differ that need not be equal."""
+    """The verdict from comparing bytes.
+
+    None if bytes do not decide: a seed has no counterpart, or its bytes differ and need not be
+    equal.
+    """
     differing = {
         seed: _find_differing_results(fresh[seed], published[seed])
         for seed in sorted(fresh.keys() & published.keys())
