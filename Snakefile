@@ -1,4 +1,4 @@
-# DDPG, trained, compared with Spinning Up, and drawn.
+# Train DDPG, compare it with Spinning Up and draw the figures.
 #
 #   snakemake demo      the Pendulum demo: three seeds, trained and drawn in minutes
 #   snakemake figures   every figure and table from the published runs; trains nothing
@@ -8,7 +8,7 @@
 
 from snakemake.utils import min_version
 
-# That of the lock file: jobs.smk and cluster.smk use what other releases may not have.
+# The version in the lock file: jobs.smk and cluster.smk use what other releases may not have.
 min_version("9.27")
 
 

@@ -1,6 +1,6 @@
 """Claims: statements of a paper or of notes about groups of a comparison, read from a YAML file.
 
-`workflow/schemas/claims.schema.yaml` describes the file, `ddpg.analysis.judging` holds each claim
+`workflow/schemas/claims.schema.yaml` describes the file, `ddpg.analysis.judging` tests each claim
 against the data. Nothing here needs more than the configuration, so a wrong claim is found before
 anything is trained.
 """
@@ -50,9 +50,9 @@ class Claim:
 def read_claims(settings: Mapping[str, Any], root: Path | str = ".") -> tuple[Claim, ...]:
     """Read the file that `claims:` of the configuration names; no claims where it names none.
 
-    A configuration without comparisons has nothing to hold claims against, so none either. The path
-    is relative to `root`. Raises UserError with one line for a file that is missing, not YAML or
-    against the schema, and for a comparison or group that the configuration does not have.
+    No claims if the configuration has no comparisons. The path is relative to `root`. Raises
+    UserError with one line for a file that is missing, is not YAML or violates the schema, and for a
+    comparison or group that the configuration does not have.
     """
     if "claims" not in settings or not settings.get("comparisons"):
         return ()

@@ -30,7 +30,7 @@ PLANNED, EXPLORATORY = "planned", "exploratory"
 
 ONE_SEED = "one seed, so no interval and no test"
 NO_INTERVAL = f"fewer than {statistics.FEWEST_RESAMPLED} seeds, so no bootstrap interval"
-NO_COMMON_STEPS = "no environment steps that both cover"
+NO_COMMON_STEPS = "no overlapping environment steps"
 ONLY_MOMENTS = "only mean and sd published"
 GROUP_COLUMNS = [
     "comparison",
@@ -99,9 +99,10 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class Reach:
-    """The return whose first reaching counts as sample efficiency.
+    """Return threshold for sample efficiency.
 
-    It is judged on curves smoothed over `smooth` environment steps.
+    That is the number of environment steps until the learning curve, smoothed over `smooth` steps,
+    first reaches it.
     """
 
     test_return: float
@@ -129,7 +130,7 @@ class Comparison:
     Final returns are measured over the environment steps `final`. `smooth` is the width in
     steps of the moving average of drawn seeds. `pairs` are the differences to test, besides those
     of every experiment with each later group. `experiment_figures`: whether the experiments' own
-    figures belong to it. `factorial`: the 2x2 that the experiments are, if they are one.
+    figures belong to it. `factorial`: the 2x2 design of the experiments, or None.
     """
 
     name: str
@@ -208,12 +209,12 @@ def load_comparison(
 
 
 def tabulate_groups(comparisons: Iterable[Comparison]) -> pd.DataFrame:
-    """One row per group: final performance over seeds, and sample efficiency.
+    """One row per group: final returns over seeds, and sample efficiency.
 
     Returns are undiscounted sums of rewards per episode, `_low` and `_high` 95 % intervals over
     seeds, `sd` has divisor n - 1, steps are environment steps. `steps_to_return` is the median over
     the seeds that reach `reach`, `seeds_reaching` their number, `steps_of_mean` the step at which
-    the mean curve does, known also where the seeds are not.
+    the mean curve reaches it, also defined for published curves.
     """
     rows = [
         _make_group_row(comparison, group)
@@ -226,11 +227,11 @@ def tabulate_groups(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 def tabulate_pairs(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     """One row per pair of `Comparison.list_pairs`: group `a` minus group `b`.
 
-    Final performance is that of the last steps which both groups cover. `welch_p_adjusted` holds
+    Final returns are those of the last steps that both groups cover. `welch_p_adjusted` holds
     the false discovery rate among all distinct tests of the table at the level of `welch_p`
-    (Benjamini and Hochberg 1995). `detectable_difference` is the true difference that these numbers
-    of seeds detect with power 0.8, `seeds_to_settle` the number of seeds per group that would
-    detect a true difference as large as the observed one, both at the 5 % level.
+    (Benjamini and Hochberg 1995). `detectable_difference` is the minimum detectable effect of these
+    numbers of seeds (80 % power at the 5 % level), `seeds_to_settle` the number of seeds per group
+    at which the observed difference would be the minimum detectable effect.
     """
     rows = [
         _make_pair_row(comparison, a, b, planned)
@@ -362,7 +363,7 @@ def _describe_end(a: Group, b: Group, latest: float) -> str:
         return ""
     return (
         f"{first.name} ends at step {ends[first.name]:,.0f}, {last.name} at step "
-        f"{ends[last.name]:,.0f}: compared up to the former"
+        f"{ends[last.name]:,.0f}: compared up to step {ends[first.name]:,.0f}"
     )
 
 
@@ -395,7 +396,10 @@ def _describe_ends(runs: pd.DataFrame) -> str:
     longest = runs[runs["seed"] == ends.idxmax()]["env_interacts"]
     if np.count_nonzero(longest > ends.min()) <= 1:
         return ""
-    return f"seeds end between steps {ends.min():,.0f} and {ends.max():,.0f}, used up to the first"
+    return (
+        f"seeds end between steps {ends.min():,.0f} and {ends.max():,.0f}, truncated at the "
+        "shortest seed"
+    )
 
 
 def _load_factorial(spec: Mapping[str, Any], planned: Mapping[str, int]) -> Factorial:

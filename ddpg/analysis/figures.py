@@ -163,7 +163,7 @@ def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
 def draw_learning_curve(group: SeedGroup, title: str) -> Figure:
     """Test return of one experiment: every seed thin, their mean, and its 95 % bootstrap band.
 
-    Too few seeds for an interval (`statistics.bootstrap`) have no band.
+    No band with fewer than FEWEST_RESAMPLED seeds.
     """
     figure, axes = _make_axes(4.2, title)
     values = group.get_values()
@@ -262,11 +262,10 @@ def draw_seeds(group: SeedGroup, title: str) -> Figure:
 
 @_apply_style
 def draw_final_returns(comparison: Comparison) -> Figure:
-    """Final performance: every seed a point, mean and interquartile mean with 95 % intervals.
+    """Final returns: every seed a point, mean and interquartile mean with 95 % intervals.
 
-    It is the mean over the last steps of each group; groups that end at other steps say at which.
-
-    Too few seeds for an interval (`statistics.bootstrap`) are points only.
+    Final returns are means over the last steps of each group; if the windows differ, each row
+    states its own. With fewer than FEWEST_RESAMPLED seeds there are points only.
     """
     finals = [measure_final(group, comparison.final) for group in comparison.groups]
     widths = {final.window.end - final.window.start for final in finals if final}
@@ -317,7 +316,7 @@ def draw_factorial(comparison: Comparison) -> Figure:
 
 
 def _draw_cells(axes: Axes, comparison: Comparison, two_by_two: Factorial) -> None:
-    """Final return against the schedule, a line for each networks, every seed a point."""
+    """Final return against the schedule, a line for each network size, every seed a point."""
     cells = factorial.measure_cells(comparison, two_by_two)
     intervals = np.array(factorial.compute_cell_intervals(cells))
     for row, networks in enumerate(two_by_two.networks):

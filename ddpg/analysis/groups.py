@@ -1,4 +1,4 @@
-"""A group is what stands for one curve of a comparison: several seeds of one experiment.
+"""A group is the data behind one curve of a comparison: several seeds of one experiment.
 
 Two kinds exist. Of a `SeedGroup` every seed's learning curve is known; of a `PublishedGroup` only
 the mean and the standard deviation over seeds, as a figure shows them.
@@ -149,7 +149,7 @@ Group = SeedGroup | PublishedGroup
 
 @dataclasses.dataclass(frozen=True)
 class Final:
-    """Final performance: the mean of the curve over a window, `values` (seeds,) where known.
+    """Final return: the mean of the curve over a window, `values` (seeds,) where known.
 
     `evaluations` is the number of evaluations that enter it.
     """
@@ -162,7 +162,7 @@ class Final:
 
 @dataclasses.dataclass(frozen=True)
 class SeedFinal(Final):
-    """Final performance of a `SeedGroup`, of which the value of every seed is known."""
+    """Final returns of a `SeedGroup`, of which the value of every seed is known."""
 
     values: np.ndarray
 
@@ -176,7 +176,7 @@ def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | No
 
 
 def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | None:
-    """Final performance of a group: the mean of each seed's curve over its last steps.
+    """Final returns of a group: the mean of each seed's curve over its last steps.
 
     With `others`, the window is the last one that all groups cover. See
     `grids.choose_final_window`. None where there is no such window or no seed.

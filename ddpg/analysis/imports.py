@@ -81,7 +81,7 @@ def write_import(
     content = table.to_csv(index=False, lineterminator="\n").encode()
     if output.exists() and output.read_bytes() != content:
         raise UserError(
-            f"{output}: is there with other content; remove it or give another --output"
+            f"{output}: already exists with different content; remove it or give another --output"
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, content)
@@ -129,7 +129,7 @@ def _read_tianshou(paths: Sequence[Path]) -> Seeds:
         if not names:
             raise UserError(
                 f"{path}: no column per seed (rew:...), only {', '.join(table.columns)}; "
-                "a mean without its seeds is given as `curve`"
+                "for a mean curve without seeds, use `curve` in config.yaml"
             )
         seeds += [(None, _read_column(path, table, "env_step", name)) for name in names]
     return seeds

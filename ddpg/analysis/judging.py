@@ -18,7 +18,7 @@ from ddpg.analysis.comparison import Comparison
 from ddpg.analysis.groups import Group, PublishedGroup, SeedGroup, measure_final
 from ddpg.analysis.statistics import Estimate, Moments
 
-AGREES, DISAGREES, CANNOT_TELL = "agrees", "does not agree", "cannot tell"
+AGREES, DISAGREES, UNDECIDED = "agrees", "does not agree", "undecided"
 COLUMNS = [
     "comparison",
     "group",
@@ -38,9 +38,9 @@ COLUMNS = [
 
 
 def judge_estimate(estimate: Estimate | None, low: float, high: float, test: str = "value") -> str:
-    """AGREES, DISAGREES or CANNOT_TELL; an unknown interval (NaN) is neither in nor outside."""
+    """AGREES, DISAGREES or UNDECIDED; an unknown interval (NaN) is neither in nor outside."""
     if estimate is None:
-        return CANNOT_TELL
+        return UNDECIDED
     known = (estimate.value, estimate.value)
     if test == "interval":
         known = (estimate.low, estimate.high)
@@ -48,7 +48,7 @@ def judge_estimate(estimate: Estimate | None, low: float, high: float, test: str
         return AGREES
     if estimate.high < low or high < estimate.low:
         return DISAGREES
-    return CANNOT_TELL
+    return UNDECIDED
 
 
 def judge_claims(claims: Iterable[Claim], comparisons: Iterable[Comparison]) -> pd.DataFrame:

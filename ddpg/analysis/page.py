@@ -62,13 +62,13 @@ th {{ color: #555; font-weight: normal; }}
 """
 
 _LEAD = (
-    "Returns are undiscounted sums of rewards of the policy without noise; final is the mean of "
-    "a seed's curve over its last steps. Intervals are over seeds, at 95 %."
+    "Returns are undiscounted sums of rewards of the policy without noise. The final return is "
+    "the mean of a seed's learning curve over its last steps. Intervals are over seeds, at 95 %."
 )
 _STYLES = {
     judging.AGREES: "good",
     judging.DISAGREES: "bad",
-    judging.CANNOT_TELL: "open",
+    judging.UNDECIDED: "open",
     PASS: "good",
     FAIL: "bad",
     TOO_FEW: "open",
@@ -145,11 +145,11 @@ def _render_claims(found: pd.DataFrame) -> str:
         "": found["note"],
     }
     heading = "Claims: " + ", ".join(
-        f"{words} {(found['verdict'] == verdict).sum()}"
-        for verdict, words in {
-            judging.AGREES: "the data agrees with",
-            judging.DISAGREES: "does not agree with",
-            judging.CANNOT_TELL: "cannot tell of",
+        f"{(found['verdict'] == verdict).sum()} {word}"
+        for verdict, word in {
+            judging.AGREES: "agree",
+            judging.DISAGREES: "disagree",
+            judging.UNDECIDED: "undecided",
         }.items()
     )
     return _render_heading(heading) + _render_table(pd.DataFrame(table), "claims")

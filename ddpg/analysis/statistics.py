@@ -1,8 +1,8 @@
 """Statistics over seeds. Episodes of one run are not independent runs and are never counted here.
 
-Two kinds of sample occur: the final performance of every seed, and, for a curve of which only mean
-and standard deviation were published, those two numbers (`Moments`). Every interval is two-sided
-with 95 % confidence. One seed has no spread: what needs one is NaN then, never zero.
+Two kinds of sample occur: the final return of every seed, and, for a curve of which only mean and
+standard deviation were published, those two numbers (`Moments`). Every interval is two-sided with
+95 % confidence. With one seed, standard deviations, intervals and tests are NaN, not zero.
 """
 
 import bisect
@@ -22,7 +22,7 @@ RESAMPLES = 9999
 FEWEST_RESAMPLED = 5
 # A fixed seed of the resampling, so that the same runs give the same bytes.
 BOOTSTRAP_SEED = 0
-# Nobody trains more seeds per group than this: a difference that needs them is none in practice.
+# Upper bound of the search for a number of seeds; beyond it the result is infinite.
 MOST_SEEDS = 1_000_000
 
 NAN = float("nan")
@@ -63,7 +63,10 @@ class Welch:
 
 @dataclasses.dataclass(frozen=True)
 class Equivalence:
-    """Two one-sided tests: `low` to `high` is the difference's 90 % interval, p the larger one."""
+    """Two one-sided tests.
+
+    `low` to `high` is the 90 % interval of the difference, p is the larger of the two p-values.
+    """
 
     margin: float
     low: float

@@ -27,15 +27,15 @@ _HOW_TO_READ_PAIRS = """\
 Two groups are compared over the last steps that both cover. "Adjusted p" controls the false
 discovery rate over all tests of this table (Benjamini and Hochberg): of the tests with an adjusted
 p below 0.05, at most 5 % are expected to be false discoveries. "Planned" tests were declared
-before the data was looked at, all others are exploratory. "Detectable" is the true difference that
-Welch's two-sided test at the 5 % level detects with probability 0.8 with these numbers of seeds;
-"seeds to settle" is the number per group that would detect a true difference as large as the
-observed one with the same probability.
+before the data was looked at, all others are exploratory. "Detectable" is the minimum detectable
+effect: the true difference that Welch's two-sided test at the 5 % level detects with 80 % power at
+these numbers of seeds. "Seeds to settle" is the number per group at which the observed difference
+would be the minimum detectable effect.
 """
 
 _HOW_TO_READ_EFFECTS = """\
 Four experiments with two networks and two schedules of updates. The effect of the networks is the
-difference of the final returns averaged over the schedules, and the other way round; the
+difference of the final returns averaged over the schedules, and vice versa for the schedule; the
 interaction is the effect of the schedule with the second networks minus that with the first.
 Intervals and tests are Welch's for such sums of means; the three tests of a 2x2 are adjusted
 together. "Seeds" are those of the four experiments: both schedules of the first networks, then of
@@ -43,10 +43,10 @@ the second.
 """
 
 _HOW_TO_READ_CLAIMS = """\
-The data agrees where the measured value lies in the range (for the test "interval", where its whole
-interval does), does not where its whole interval lies outside; anything else cannot be told, and so
-cannot a value outside the range that has no interval. `claims` of the configuration names the file
-that states the ranges, and how much wider one counts that was read off a drawn curve.
+A claim agrees if the measured value (for the test "interval", its whole 95 % interval) lies in the
+range, and does not agree if the whole interval lies outside. Otherwise, and for a value outside the
+range without an interval, the result is undecided. The file named by `claims` in the configuration
+states the ranges, and the slack for values read off a figure.
 """
 
 
@@ -77,15 +77,15 @@ def format_statistics(
 
 
 def state_power(row: Mapping[Hashable, Any]) -> str:
-    """What the seeds of a tested row of `tabulate_pairs` detect, and how many it would take."""
+    """The minimum detectable effect of a tested row of `tabulate_pairs`, and the seeds it needs."""
     subject = f"{row['comparison']}, {row['a']} against {row['b']}"
     settle = row["seeds_to_settle"]
     needed = f"{settle:,.0f} seeds" if math.isfinite(settle) else "more than a million seeds"
     return (
-        f"{subject}: {row['seeds_a']} and {row['seeds_b']} seeds detect a true difference of "
-        f"{row['detectable_difference']:,.0f} with power {statistics.POWER}; the observed one is "
-        f"{row['difference']:,.0f} (p = {row['welch_p']:.2g}), and if it were the true one, "
-        f"{needed} per group would detect it with that power."
+        f"{subject}: with {row['seeds_a']} and {row['seeds_b']} seeds the minimum detectable "
+        f"effect ({100 * statistics.POWER:.0f} % power) is {row['detectable_difference']:,.0f}; the "
+        f"observed difference is {row['difference']:,.0f} (p = {row['welch_p']:.2g}), which would "
+        f"need {needed} per group."
     )
 
 

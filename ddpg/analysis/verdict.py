@@ -6,10 +6,10 @@ configurations fail. Otherwise the final returns decide, by Welch's two one-side
 (`statistics.equivalence`) within a margin:
 
     the larger of one standard deviation between the published seeds,
-    and a tenth of what they gained from their first evaluation to their final performance.
+    and a tenth of what they gained from their first evaluation to their final return.
 
-A mean that differs by less than one seed differs from the next, or by less than a tenth of what
-training achieves, changes no conclusion. Equivalence within half a standard deviation could not be
+A difference smaller than the standard deviation between seeds, or than a tenth of what training
+achieves, changes no conclusion. Equivalence within half a standard deviation could not be
 shown with ten seeds per group, nor with twenty: the interval of the difference is wider. The tenth
 is for experiments whose seeds differ so little that their standard deviation does not measure
 relevance. If equal seeds make the two groups dependent, their difference varies less than the test
@@ -155,7 +155,7 @@ def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
         return Outcome(**found, result=NO_RUNS, reason=f"no {missing} runs")
     differing = curves.find_differing_keys(_pick_one(fresh).config, _pick_one(published).config)
     if differing:
-        reason = f"another configuration: {', '.join(differing)}"
+        reason = f"different configuration: {', '.join(differing)}"
         return Outcome(**found, result=FAIL, reason=reason)
     found |= _judge_by_bytes(fresh, published) or _judge_by_equivalence(fresh, published)
     return Outcome(**found)
@@ -246,7 +246,10 @@ def _explain(result: str, test: statistics.Equivalence, difference: float, neede
     found += f" (90 % interval {number(test.low)} to {number(test.high)}"
     found += f", margin {number(test.margin)})"
     if result == TOO_FEW:
-        return f"{found}; equal means would pass in four of five cases with {number(needed)} seeds"
+        return (
+            f"{found}; with equal means, {number(needed)} seeds per group would pass with "
+            f"{100 * statistics.POWER:.0f} % power"
+        )
     return f"{found}; " + ("equivalent" if result == PASS else "different")
 
 

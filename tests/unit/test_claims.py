@@ -35,12 +35,12 @@ def judge(runs: pd.DataFrame, name: str = "exercise-2-2") -> pd.DataFrame:
     ("estimate", "verdict"),
     [
         (Estimate(250, 190, 320), judging.AGREES),
-        (Estimate(310, 290, 330), judging.CANNOT_TELL),
+        (Estimate(310, 290, 330), judging.UNDECIDED),
         (Estimate(330, 310, 350), judging.DISAGREES),
         (Estimate(250), judging.AGREES),
-        (Estimate(301), judging.CANNOT_TELL),
-        (Estimate(math.nan), judging.CANNOT_TELL),
-        (None, judging.CANNOT_TELL),
+        (Estimate(301), judging.UNDECIDED),
+        (Estimate(math.nan), judging.UNDECIDED),
+        (None, judging.UNDECIDED),
     ],
 )
 def test_value_claim_agrees_when_the_value_is_in_range(estimate, verdict):
@@ -51,9 +51,9 @@ def test_value_claim_agrees_when_the_value_is_in_range(estimate, verdict):
     ("estimate", "verdict"),
     [
         (Estimate(250, 210, 290), judging.AGREES),
-        (Estimate(250, 190, 290), judging.CANNOT_TELL),
+        (Estimate(250, 190, 290), judging.UNDECIDED),
         (Estimate(330, 310, 350), judging.DISAGREES),
-        (Estimate(250), judging.CANNOT_TELL),
+        (Estimate(250), judging.UNDECIDED),
     ],
 )
 def test_interval_claim_agrees_when_the_whole_interval_is_in_range(estimate, verdict):
@@ -79,12 +79,12 @@ def test_two_seeds_cannot_refute_a_claim():
     runs = make_our_runs(-10000, OURS)
     ours = judge(runs[runs["seed"] < 20]).loc[OURS]
     assert set(ours["note"]) == {"2 seeds only"} and ours["measured_low"].isna().all()
-    assert set(ours["verdict"]) == {judging.CANNOT_TELL}
+    assert set(ours["verdict"]) == {judging.UNDECIDED}
 
 
 def test_claims_without_runs_are_undecided():
     rows = judge(curves.aggregate_runs([]), "halfcheetah-2018").loc["halfcheetah-benchmark"]
-    assert set(rows["note"]) == {"no data"} and set(rows["verdict"]) == {judging.CANNOT_TELL}
+    assert set(rows["note"]) == {"no data"} and set(rows["verdict"]) == {judging.UNDECIDED}
 
 
 def test_band_claims_of_a_published_curve_have_no_interval():

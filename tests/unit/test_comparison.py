@@ -135,7 +135,7 @@ def test_experiments_of_different_length_are_compared_over_common_steps():
     assert (row["from_step"], row["to_step"]) == (20000, 30000)
     assert row["difference"] == pytest.approx(-50)
     assert row["note"] == (
-        "not-run ends at step 30,000, ours at step 50,000: compared up to the former"
+        "not-run ends at step 30,000, ours at step 50,000: compared up to step 30,000"
     )
     groups = tabulate_groups([comparison]).set_index("group")
     assert groups["to_step"][["ours", "not-run"]].tolist() == [50000, 30000]
@@ -222,7 +222,7 @@ def test_group_ends_with_its_shortest_seed_and_the_note_says_so(tmp_path):
     groups = tabulate_groups([load(references={"short": spec})]).set_index("group")
     assert groups.loc["short", "to_step"] == 30000
     assert groups.loc["short", "note"] == (
-        "short: seeds end between steps 30,000 and 50,000, used up to the first"
+        "short: seeds end between steps 30,000 and 50,000, truncated at the shortest seed"
     )
 
 
@@ -313,7 +313,7 @@ def test_groups_without_common_steps_have_no_difference():
 def test_power_statement_has_detectable_difference_and_seeds_to_settle():
     row = tabulate_pairs([load(make_our_runs(offset=200))]).iloc[2].to_dict()
     sentence = state_power(row)
-    assert f"detect a true difference of {row['detectable_difference']:,.0f}" in sentence
+    assert f"(80 % power) is {row['detectable_difference']:,.0f}; the observed" in sentence
     assert f"{row['seeds_to_settle']:.0f} seeds per group" in sentence
 
 

@@ -118,7 +118,7 @@ def test_import_writes_table_and_source_and_detects_changes(tmp_path, capsys):
         curves.read_per_seed(output)
     changed = output.read_bytes()
     code, _, err = run(capsys, *arguments)
-    assert (code, err.count("\n")) == (2, 1) and "is there with other content" in err
+    assert (code, err.count("\n")) == (2, 1) and "already exists with different content" in err
     assert output.read_bytes() == changed
 
 

@@ -163,7 +163,7 @@ def test_different_configuration_fails(tmp_path):
     fresh = make_runs(tmp_path / "fresh", finals(3), batch_size=64)
     found = judge(fresh, published)
     assert (found.result, found.test) == (verdict.FAIL, "none")
-    assert found.reason == "another configuration: batch_size"
+    assert found.reason == "different configuration: batch_size"
 
 
 def test_overall_result_is_the_worst_experiment(tmp_path):

@@ -39,10 +39,10 @@ def test_claim_about_an_unknown_comparison_is_refused(checkout):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--config smoke=1", "--config smoke=...: is seen by Snakemake but not by the training"),
-        ("--config container=a --config container=b", "--config is there 2 times"),
-        ("-C container=a -Ccontainer=b", "--config is there 2 times"),
-        ("--configfile a.yaml --configfiles=b.yaml", "--configfile is there 2 times"),
+        ("--config smoke=1", "--config smoke=...: reaches Snakemake but not the training"),
+        ("--config container=a --config container=b", "--config is given 2 times"),
+        ("-C container=a -Ccontainer=b", "--config is given 2 times"),
+        ("--configfile a.yaml --configfiles=b.yaml", "--configfile is given 2 times"),
         (
             "--config container=a --configfile b.yaml",
             "b.yaml: container is b, and a on the command line or in the profile; give it once",

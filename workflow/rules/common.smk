@@ -45,9 +45,9 @@ if workflow.config_settings.replace_workflow_config and workflow.overwrite_confi
 
 
 def module_config_files():
-    """The project's configuration and what `config:` of the module lays over it, as files.
+    """Write the project's configuration and the module's overrides to files; returns their paths.
 
-    The commands read files. The paths of the project's references lead from here to the project.
+    Paths of references are relative to the working directory.
     """
     directory = Path("results/config")
     files = {
@@ -71,7 +71,7 @@ def check_command_line():
         times = sum(bool(re.fullmatch(pattern, word, re.DOTALL)) for word in sys.argv)
         if times > 1 and workflow.is_main_process:
             raise WorkflowError(
-                f"{option} is there {times} times, and Snakemake takes the last alone; "
+                f"{option} is given {times} times, but Snakemake uses only the last; "
                 f"give all values to one {option}"
             )
 
@@ -90,7 +90,7 @@ def read_config():
         for key in given:
             if key != "container":  # which no command reads
                 raise UserError(
-                    f"--config {key}=...: is seen by Snakemake but not by the training; write it "
+                    f"--config {key}=...: reaches Snakemake but not the training; write it "
                     "into a file and give that with --configfile FILE"
                 )
         image = settings.get("container", given.get("container"))
@@ -205,7 +205,7 @@ def title(wildcards):
 
 
 def overrides(collection):
-    """The command line's words, quoted, for what a collection changes in every experiment."""
+    """The quoted --set options of a collection; empty except for `smoke`."""
     if collection != "smoke":
         return ""
     return shlex.join(["--set", *ddpg.config.format_overrides(config["smoke"])])

@@ -96,8 +96,8 @@ def exit_code(log):
 def is_recoverable(job):
     """Whether a failed job, or one of a group, may succeed if it is repeated.
 
-    A signal, a full disk or a lost node may not happen again. Neither may a file system's failure
-    that crashed the program; but a second crash is most likely a bug.
+    A signal, a full disk or a lost node may not happen again. Exit code 1 is retried once: a
+    file-system failure may have caused the crash, but a second crash is most likely a bug.
     """
     codes = [exit_code(log) for log in job.log]
     return any(code not in FINAL and (code != 1 or job.attempt == 1) for code in codes)

@@ -20,7 +20,7 @@ rule train:
         "results/logs/train/{collection}/{experiment}/seed_{seed}.benchmark.tsv"
     wildcard_constraints:
         collection="runs|smoke",  # no rule makes published runs
-    # Not by the Snakemakes in a cluster's job, which has no time or memory left for it.
+    # Only the main Snakemake retries: inside a cluster job there is no time or memory left.
     retries: int(workflow.is_main_process)
     threads: 1
     resources:
