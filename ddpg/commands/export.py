@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ddpg.commands.arguments import add_runs
 from ddpg.errors import UserError
-from ddpg.runs.directory import RunDirectory
+from ddpg.runs.directory import RunDirectory, format_seed_directory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def run(options: Namespace) -> None:
     for directory in options.runs:
         settings = read_config(directory)
         experiment, seed = RunDirectory(directory).read_experiment()
-        target = options.output / experiment.name / f"seed_{seed}"
+        target = options.output / experiment.name / format_seed_directory(seed)
         read.append((directory, read_run(directory), settings, target))
     for directory, curve, settings, target in read:
         target.mkdir(parents=True, exist_ok=True)

@@ -239,6 +239,11 @@ def explain_restart(directory: Path) -> str:
 # Several directories.
 
 
+def format_seed_directory(seed: int) -> str:
+    """The name of the directory of an experiment's run."""
+    return f"seed_{seed}"
+
+
 def parse_seed(directory: Path) -> int | None:
     """The seed of a directory named seed_<seed>, in digits without leading zeros; else None."""
     match = re.fullmatch("seed_(0|[1-9][0-9]*)", directory.name)

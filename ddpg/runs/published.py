@@ -11,6 +11,7 @@ from ddpg.runs.directory import (
     RESULT_FILES,
     RunDirectory,
     find_finished_runs,
+    format_seed_directory,
     list_result_files,
 )
 from ddpg.runs.record import RunRecord
@@ -34,7 +35,7 @@ def publish_run(run: Path, published: Path) -> Path:
         raise UserError(f"{run}: no run.json; only a finished run can be published")
     if problems := RunDirectory(run).find_mismatches(record):
         raise UserError("; ".join(problems))
-    target = published / record.experiment / f"seed_{record.seed}"
+    target = published / record.experiment / format_seed_directory(record.seed)
     if target.exists() and not _have_equal_files(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
     if not target.exists():

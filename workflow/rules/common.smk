@@ -22,7 +22,13 @@ sys.path.insert(0, str(PROJECT))
 import ddpg.config
 from ddpg.analysis.claims import read_claims
 from ddpg.errors import UserError
-from ddpg.runs.directory import find_finished_runs
+from ddpg.runs.directory import (
+    RECORD,
+    RESULT_FILES,
+    find_finished_runs,
+    format_seed_directory,
+)
+from ddpg.runs.published import MANIFEST
 
 # The rules' `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ |= {
@@ -158,7 +164,10 @@ def published_runs(name):
 def run_files(collection, name):
     """run.json of each run of an experiment; a run is complete when it is there."""
     directory = PUBLISHED if collection == "published" else Path("results", collection)
-    return [str(directory / name / f"seed_{seed}/run.json") for seed in seeds(collection, name)]
+    return [
+        str(directory / name / format_seed_directory(seed) / RECORD)
+        for seed in seeds(collection, name)
+    ]
 
 
 def all_run_files(collection):
@@ -187,7 +196,7 @@ def comparison_runs(collection, comparison):
 
 def manifest(collection):
     """The list of checksums that published runs must match."""
-    return [str(PUBLISHED / "MANIFEST.sha256")] if collection == "published" else []
+    return [str(PUBLISHED / MANIFEST)] if collection == "published" else []
 
 
 def outcome(collection):

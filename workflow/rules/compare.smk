@@ -3,9 +3,11 @@
 
 rule compare:
     input:
-        [f"results/tables/{{collection}}/{name}/curves.csv" for name in config["comparisons"]],
-        REFERENCES,
-        CLAIMS,
+        curves=[
+            f"results/tables/{{collection}}/{name}/curves.csv" for name in config["comparisons"]
+        ],
+        references=REFERENCES,
+        claims=CLAIMS,
     output:
         groups="results/tables/{collection}/groups.csv",
         pairs="results/tables/{collection}/pairs.csv",
@@ -23,12 +25,9 @@ rule compare:
     params:
         config=lambda w, output: CONFIG_FILES,
         declared=config["comparisons"],
-        curves=[
-            f"results/tables/{{collection}}/{name}/curves.csv" for name in config["comparisons"]
-        ],
         directory=lambda w, output: str(Path(output.groups).parent),
     shell:
-        "python -m ddpg compare --config {params.config:q} --curves {params.curves:q}"
+        "python -m ddpg compare --config {params.config:q} --curves {input.curves:q}"
         " --output {params.directory:q} > {log:q} 2>&1"
 
 

@@ -8,11 +8,7 @@
 
 rule train:
     output:
-        progress="results/{collection}/{experiment}/seed_{seed}/progress.txt",
-        config="results/{collection}/{experiment}/seed_{seed}/config.json",
-        test_episodes="results/{collection}/{experiment}/seed_{seed}/test_episodes.csv",
-        state_digests="results/{collection}/{experiment}/seed_{seed}/state_digests.txt",
-        policy="results/{collection}/{experiment}/seed_{seed}/policy.npz",
+        [f"results/{{collection}}/{{experiment}}/seed_{{seed}}/{name}" for name in RESULT_FILES],
         run="results/{collection}/{experiment}/seed_{seed}/run.json",
     log:
         "results/logs/train/{collection}/{experiment}/seed_{seed}.log",
