@@ -71,6 +71,18 @@ def encode_json(value: dict) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all, making the directory if need be."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text.encode())
+
+
+def write_json(path: Path | str, value: dict | list) -> None:
+    """Write indented JSON as `write_text` does; ValueError for a number that is not finite."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
 def read_text(path: Path | str) -> str:
     """Read a UTF-8 text; UserError if the file is missing, unreadable or not in UTF-8."""
     try:

@@ -1,6 +1,7 @@
 """Learning curves: runs in Spinning Up's `progress.txt` format, and published curves."""
 
 import csv
+import dataclasses
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +11,10 @@ import pandas as pd
 
 from ddpg.errors import UserError
 from ddpg.files import read_json, read_text, sha256
-from ddpg.runs.directory import CONFIG, RunDirectory, check_distinct, is_visible
+from ddpg.runs.directory import CONFIG, PROGRESS, RunDirectory, check_distinct, is_visible
 from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
+from ddpg.runs.typed_json import read_record
 
 # Spinning Up's column names and ours. A column that its file lacks is NaN in our table.
 COLUMNS = {
@@ -69,7 +71,7 @@ def read_run(directory: Path | str) -> pd.DataFrame:
     and for a `config.json` that is missing or names no experiment, seed or environment.
     """
     config = read_config(directory)
-    curve = read_progress(Path(directory) / "progress.txt")
+    curve = read_progress(RunDirectory(Path(directory)).progress_path)
     return curve.assign(
         experiment=config["exp_name"], seed=config["seed"], env=config["env"]
     ).reindex(columns=RUN_COLUMNS)
@@ -77,10 +79,11 @@ def read_run(directory: Path | str) -> pd.DataFrame:
 
 def read_config(directory: Path | str) -> dict:
     """The `config.json` of a run; UserError unless it has `exp_name`, `seed` and `env`."""
-    config = RunDirectory(Path(directory)).read_config()
+    run = RunDirectory(Path(directory))
+    config = run.read_config()
     missing = [key for key in ("exp_name", "seed", "env") if key not in config]
     if missing:
-        raise UserError(f"{directory}/config.json: {missing[0]!r} is missing; repeat the run")
+        raise UserError(f"{run.config_path}: {missing[0]!r} is missing; repeat the run")
     return config
 
 
@@ -202,12 +205,12 @@ def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
             raise UserError(f"{path}: no such file")
         found = [path]
         if path.is_dir():
-            found = sorted(path.rglob("progress.txt"))
+            found = sorted(path.rglob(PROGRESS))
             found = [file for file in found if is_visible(file, path)]
         if not found:
             raise UserError(f"{path}: no progress.txt in this directory or below it")
         files += found
-    _check_no_copies(files)
+    _check_distinct_files(files)
     return files
 
 
@@ -216,6 +219,16 @@ def find_seed(progress: Path) -> int | None:
     config = progress.with_name(CONFIG)
     seed = read_json(config).get("seed") if config.exists() else None
     return seed if type(seed) is int else None
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportSource:
+    """Where an imported table is from, its format, its SHA-256 and that of each imported file."""
+
+    source: str
+    format: str
+    sha256: str
+    files: dict[str, str]
 
 
 def name_source(table: Path) -> Path:
@@ -231,11 +244,11 @@ def find_differing_keys(config: dict, other: dict) -> list[str]:
 def _check_source(table: Path) -> None:
     """Raise UserError where an imported table is not what was imported."""
     source = name_source(table)
-    if source.exists() and read_json(source).get("sha256") != sha256(table):
+    if source.exists() and read_record(ImportSource, source).sha256 != sha256(table):
         raise UserError(f"{table}: not the bytes that {source} lists; import it again")
 
 
-def _check_no_copies(files: list[Path]) -> None:
+def _check_distinct_files(files: list[Path]) -> None:
     """Raise UserError where two files have the same bytes, so are the same run twice."""
     seen: dict[str, Path] = {}
     for file in files:

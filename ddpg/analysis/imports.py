@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ddpg.analysis import curves
+from ddpg.analysis.tables import format_count, format_csv
 from ddpg.errors import UserError
-from ddpg.files import encode_json, load_arrays, sha256, write_atomically
+from ddpg.files import load_arrays, sha256, write_json, write_text
+from ddpg.runs.typed_json import to_json
 
 # The curve of each seed, with its number where the file says it.
 Seeds = list[tuple[int | None, pd.DataFrame]]
@@ -39,7 +41,7 @@ def import_curves(kind: str, paths: Sequence[Path]) -> pd.DataFrame:
     """
     seeds = _READERS[kind](paths)
     _check_steps(seeds)
-    _check_no_copies(seeds)
+    _check_distinct_curves(seeds)
     numbers = [seed for seed, _ in seeds]
     if None in numbers or len(set(numbers)) < len(numbers):
         numbers = list(range(len(seeds)))
@@ -61,7 +63,7 @@ def _check_steps(seeds: Seeds) -> None:
             raise UserError(f"curve {number} of {len(seeds)}: its step {step:g} is not whole")
 
 
-def _check_no_copies(seeds: Seeds) -> None:
+def _check_distinct_curves(seeds: Seeds) -> None:
     """UserError for a curve that is there twice: counted as two seeds, it narrows intervals."""
     seen: dict[bytes, int] = {}
     for number, (_, curve) in enumerate(seeds, 1):
@@ -78,21 +80,16 @@ def write_import(
     The latter holds the source, the format, and the SHA-256 of the table and of each file, by which
     a changed table is refused when it is read. Raises UserError where other content is there.
     """
-    content = table.to_csv(index=False, lineterminator="\n").encode()
-    if output.exists() and output.read_bytes() != content:
+    text = format_csv(table)
+    if output.exists() and output.read_bytes() != text.encode():
         raise UserError(
             f"{output}: already exists with different content; remove it or give another --output"
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, content)
+    write_text(output, text)
     files = curves.find_progress_files(paths) if kind == "spinup" else paths
-    about = {
-        "source": source,
-        "format": kind,
-        "sha256": sha256(output),
-        "files": {str(path): sha256(path) for path in files},
-    }
-    write_atomically(curves.name_source(output), encode_json(about))
+    checksums = {str(path): sha256(path) for path in files}
+    origin = curves.ImportSource(source, kind, sha256(output), checksums)
+    write_json(curves.name_source(output), to_json(origin))
     return f"{output}: {_describe(table)}"
 
 
@@ -104,7 +101,7 @@ def _describe(table: pd.DataFrame) -> str:
     if counts.min() < counts.max():
         number += f" to {counts.max():,}"
     return (
-        f"{len(counts)} seed{'' if len(counts) == 1 else 's'} of {number} evaluations, steps "
+        f"{format_count(len(counts), 'seed')} of {number} evaluations, steps "
         f"{steps.min():,} to {steps.max():,}" + (f"; lacks {', '.join(lacks)}" if lacks else "")
     )
 

@@ -1,6 +1,6 @@
 """Tables as CSV, JSON and Markdown."""
 
-import json
+import dataclasses
 import math
 import re
 from collections.abc import Iterable
@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 from markdown_it import MarkdownIt
 
-from ddpg.files import write_atomically
+from ddpg.files import write_text
 from ddpg.runs.directory import read_records
-from ddpg.runs.record import RunRecord
+from ddpg.runs.record import Image, Revision
 
 PROVENANCE_COLUMNS = [
     "experiment",
@@ -49,13 +49,6 @@ td {{ vertical-align: top; }}
 """
 
 
-def write_text(path: Path | str, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all, making the directory if need be."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.encode())
-
-
 def write_document(stem: Path | str, text: str) -> None:
     """Write Markdown as `stem`.md and, for the report, as a page `stem`.html."""
     body = MarkdownIt("commonmark").enable("table").render(text)
@@ -65,12 +58,12 @@ def write_document(stem: Path | str, text: str) -> None:
 
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
     """Write a table; numbers in full, so that reading it back is exact."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, format_csv(table))
 
 
-def write_json(path: Path | str, value: dict | list) -> None:
-    """Write indented JSON; ValueError for a number that is not finite."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def format_csv(table: pd.DataFrame) -> str:
+    """A table as CSV, without its index."""
+    return table.to_csv(index=False, lineterminator="\n")
 
 
 def format_markdown(table: pd.DataFrame) -> str:
@@ -93,6 +86,11 @@ def format_number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.4g}"
 
 
+def format_count(n: int, noun: str) -> str:
+    """A number and its noun, which takes an s in the plural."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def tabulate_provenance(runs: Iterable[Path]) -> pd.DataFrame:
     """One row per finished run: what its run.json says of code, versions, machine and speed."""
     records = read_records(runs).values()
@@ -108,8 +106,8 @@ def tabulate_provenance(runs: Iterable[Path]) -> pd.DataFrame:
             "processor": record.machine.cpu.model,
             "processor type": record.machine.cpu.type,
             "GPU": ", ".join(record.machine.gpu),
-            "image": _describe_image(record),
-            "revision": _describe_revision(record),
+            "image": _shorten_image(record.machine.image),
+            "revision": _shorten_revision(record.machine.git),
             "versions": ", ".join(f"{k} {v}" for k, v in record.identity.packages.items()),
             "arithmetic": record.arithmetic_version,
             "weights (SHA-256)": record.weights_sha256[:16],
@@ -119,14 +117,13 @@ def tabulate_provenance(runs: Iterable[Path]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PROVENANCE_COLUMNS)
 
 
-def _describe_image(record: RunRecord) -> str:
-    image = record.machine.image
-    return f"{image.variant} {image.id.removeprefix('sha256:')[:12]}" if image else ""
+def _shorten_image(image: Image | None) -> str:
+    short = image and dataclasses.replace(image, id=image.id.removeprefix("sha256:")[:12])
+    return str(short or "")
 
 
-def _describe_revision(record: RunRecord) -> str:
-    git = record.machine.git
-    return git.revision[:12] + (" and changes" if git.dirty else "") if git else ""
+def _shorten_revision(git: Revision | None) -> str:
+    return str(dataclasses.replace(git, revision=git.revision[:12])) if git else ""
 
 
 def _format_cell(value: str | float) -> str:

@@ -23,7 +23,6 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ import pandas as pd
 from ddpg.analysis import curves, statistics, tables
 from ddpg.analysis.groups import DEFAULT_FINAL, Final, SeedGroup, measure_final
 from ddpg.errors import UserError
-from ddpg.runs.directory import RunDirectory
+from ddpg.runs.directory import PROGRESS, RunDirectory
 from ddpg.runs.record import RunRecord
 from ddpg.runs.typed_json import read_dataclass
 
@@ -77,7 +76,7 @@ class Verdict:
     def sentence(self) -> str:
         """What the verdict means, in one sentence."""
         compared = [o for o in self.experiments.values() if o.result != NO_RUNS]
-        of = f"of {len(compared)} experiment{'' if len(compared) == 1 else 's'}"
+        of = f"of {tables.format_count(len(compared), 'experiment')}"
         if left := len(self.experiments) - len(compared):
             of += f" ({left} more cannot be compared: no runs)"
         return {
@@ -145,24 +144,18 @@ def _group_by_experiment(paths: Iterable[Path | str]) -> dict[str, dict[int, _Ru
 
 
 def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
-    found: dict[str, Any] = {
-        "test": "none",
-        "fresh_seeds": len(fresh),
-        "published_seeds": len(published),
-    }
     if not fresh or not published:
         missing = "fresh" if not fresh else "published"
-        return Outcome(**found, result=NO_RUNS, reason=f"no {missing} runs")
+        return Outcome(NO_RUNS, "none", len(fresh), len(published), f"no {missing} runs")
     differing = curves.find_differing_keys(_pick_one(fresh).config, _pick_one(published).config)
     if differing:
         reason = f"different configuration: {', '.join(differing)}"
-        return Outcome(**found, result=FAIL, reason=reason)
-    found |= _judge_by_bytes(fresh, published) or _judge_by_equivalence(fresh, published)
-    return Outcome(**found)
+        return Outcome(FAIL, "none", len(fresh), len(published), reason)
+    return _judge_by_bytes(fresh, published) or _judge_by_equivalence(fresh, published)
 
 
-def _judge_by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict | None:
-    """The verdict from comparing bytes.
+def _judge_by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome | None:
+    """The outcome of comparing bytes.
 
     None if bytes do not decide: a seed has no counterpart, or its bytes differ and need not be
     equal.
@@ -182,11 +175,11 @@ def _judge_by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict 
             f"{len(wrong)} of {len(fresh)} seeds differ in bytes though configuration, packages, "
             f"platform and arithmetic version are equal: seed {seed} in {', '.join(names)}"
         )
-        return {"result": FAIL, "test": "bytes", "reason": reason}
+        return Outcome(FAIL, "bytes", len(fresh), len(published), reason)
     if len([seed for seed, names in differing.items() if not names]) < len(fresh):
         return None
     reason = f"weights and results of {len(fresh)} seeds are equal to the byte"
-    return {"result": PASS, "test": "bytes", "reason": reason}
+    return Outcome(PASS, "bytes", len(fresh), len(published), reason)
 
 
 def _must_be_equal(a: RunRecord, b: RunRecord) -> bool:
@@ -202,12 +195,12 @@ def _find_differing_results(a: _Run, b: _Run) -> list[str]:
     """The results that differ; the column Time of progress.txt does not count."""
     names = [] if a.record.weights_sha256 == b.record.weights_sha256 else ["weights"]
     files, others = a.record.files, b.record.files
-    names += [n for n in sorted(files) if n != "progress.txt" and files[n] != others.get(n)]
+    names += [n for n in sorted(files) if n != PROGRESS and files[n] != others.get(n)]
     timeless = [run.curve.drop(columns="time") for run in (a, b)]
-    return names if timeless[0].equals(timeless[1]) else [*names, "progress.txt"]
+    return names if timeless[0].equals(timeless[1]) else [*names, PROGRESS]
 
 
-def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> dict:
+def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
     reference = _make_group(published)
     of_a, of_b = _measure_group(_make_group(fresh)), _measure_group(reference)
     margin = _choose_margin(reference, of_b)
@@ -220,17 +213,19 @@ def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) ->
     else:
         result = TOO_FEW
     needed = statistics.seeds_for_equivalence(margin, of_a.moments, of_b.moments)
-    return {
-        "result": result,
-        "test": "equivalence",
-        "reason": _explain(result, test, difference.difference, needed),
-        "margin": _or_none(margin),
-        "difference": difference.difference,
-        "interval_90": (_or_none(test.low), _or_none(test.high)),
-        "p_equivalent": _or_none(test.p),
-        "p_different": _or_none(difference.p),
-        "seeds_for_equivalence": _or_none(needed),
-    }
+    return Outcome(
+        result,
+        "equivalence",
+        len(fresh),
+        len(published),
+        _explain(result, test, difference.difference, needed),
+        margin=_or_none(margin),
+        difference=difference.difference,
+        interval_90=(_or_none(test.low), _or_none(test.high)),
+        p_equivalent=_or_none(test.p),
+        p_different=_or_none(difference.p),
+        seeds_for_equivalence=_or_none(needed),
+    )
 
 
 def _choose_margin(published: SeedGroup, result: Final) -> float:

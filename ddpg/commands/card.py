@@ -73,7 +73,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Print or write the card; UserError for a run that is not finished, or damaged."""
-    from ddpg.analysis.tables import write_text
+    from ddpg.files import write_text
 
     text = format_card(options.run)
     if options.output is None:

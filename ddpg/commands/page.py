@@ -18,10 +18,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Write the page, the headline comparison first."""
-    from ddpg.analysis import tables
     from ddpg.analysis.page import render_page
     from ddpg.commands.comparisons import load_claims, load_headline_first, read_verdict
+    from ddpg.files import write_text
 
     comparisons, verdict = load_headline_first(options), read_verdict(options)
     text = render_page(options.title, comparisons, load_claims(options), options.figures, verdict)
-    tables.write_text(options.output, text)
+    write_text(options.output, text)

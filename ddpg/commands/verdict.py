@@ -19,9 +19,10 @@ def run(options: Namespace) -> None:
     """Write verdict.json and verdict.md into the output directory and print the result."""
     from ddpg.analysis import tables
     from ddpg.analysis.verdict import format_verdict, judge_runs
+    from ddpg.files import write_json
     from ddpg.runs.typed_json import to_json
 
     result = judge_runs(options.fresh, options.published)
-    tables.write_json(options.output / "verdict.json", to_json(result))
+    write_json(options.output / "verdict.json", to_json(result))
     tables.write_document(options.output / "verdict", format_verdict(result))
     print(f"{options.output / 'verdict.json'}: {result.result}")

@@ -13,6 +13,7 @@ from ddpg.analysis import curves, tables, verdict
 from ddpg.analysis.verdict import FAIL, NO_RUNS, PASS, TOO_FEW, Outcome, Verdict
 from ddpg.cli import main
 from ddpg.errors import UserError
+from ddpg.files import write_json
 from ddpg.runs.typed_json import to_json
 
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt"/>'
@@ -40,7 +41,7 @@ OPTIONS = ["--curves", "curves.csv", "--figures", "figures", "--only", "pendulum
 def write_verdict(**results: str) -> None:
     outcomes = {name: Outcome(r, "none", 3, 3, f"why {r}") for name, r in results.items()}
     worst = next((r for r in (FAIL, TOO_FEW, PASS) if r in results.values()), NO_RUNS)
-    tables.write_json("verdict.json", to_json(Verdict(worst, outcomes)))
+    write_json("verdict.json", to_json(Verdict(worst, outcomes)))
 
 
 def test_summary_prints_final_returns_and_result_paths(made, capsys):
@@ -82,7 +83,7 @@ def test_summary_prints_the_verdict_and_exits_1_on_failure(made, capsys, results
 def test_summary_does_not_truncate_reasons_and_paths(made, capsys):
     reason = " ".join(f"reason{i}" for i in range(30))
     outcome = Outcome(TOO_FEW, "equivalence", 3, 3, reason)
-    tables.write_json("verdict.json", to_json(Verdict(TOO_FEW, {"a": outcome})))
+    write_json("verdict.json", to_json(Verdict(TOO_FEW, {"a": outcome})))
     page = "x" * 200 + ".html"
     main(["summary", *OPTIONS, "--verdict", "verdict.json", "--page", page])
     said = capsys.readouterr().out

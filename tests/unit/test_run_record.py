@@ -166,7 +166,7 @@ def test_the_provenance_table_of_all_origins(tmp_path):
     for row, shown in [
         (0, "0123456789ab |"),
         (1, "| cpu 0123456789ab |  |"),
-        (2, "0123456789ab and changes"),
+        (2, "0123456789ab with uncommitted changes"),
         (3, "NVIDIA H100 80GB HBM3, NVIDIA H100 80GB HBM3"),
         (4, "?-?-?-?"),
         (6, "| 2 |"),

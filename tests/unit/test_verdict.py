@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from helpers.make_record import make_record
 
-from ddpg.analysis import tables, verdict
+from ddpg.analysis import verdict
 from ddpg.errors import UserError
+from ddpg.files import write_json
 from ddpg.runs.record import Processor
 from ddpg.runs.typed_json import to_json
 
@@ -57,7 +58,7 @@ def judge(fresh, published) -> verdict.Outcome:
 
 def written_and_read(outcome: verdict.Outcome, directory: Path) -> verdict.Outcome:
     path = directory / "verdict.json"
-    tables.write_json(path, to_json(verdict.Verdict(outcome.result, {"demo": outcome})))
+    write_json(path, to_json(verdict.Verdict(outcome.result, {"demo": outcome})))
     return verdict.Verdict.read(path).experiments["demo"]
 
 
