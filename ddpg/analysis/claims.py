@@ -51,8 +51,8 @@ def read_claims(settings: Mapping[str, Any], root: Path | str = ".") -> tuple[Cl
     """Read the file that `claims:` of the configuration names; no claims where it names none.
 
     No claims if the configuration has no comparisons. The path is relative to `root`. Raises
-    UserError with one line for a file that is missing, is not YAML or violates the schema, and for a
-    comparison or group that the configuration does not have.
+    UserError with one line for a file that is missing, is not YAML or violates the schema, and for
+    a comparison or group that the configuration does not have.
     """
     if "claims" not in settings or not settings.get("comparisons"):
         return ()

@@ -148,6 +148,10 @@ class Comparison:
         """The groups that are experiments of this package."""
         return tuple(g for g in self.groups if isinstance(g, SeedGroup) and g.ours)
 
+    def make_figure_path(self, directory: Path | str, figure: str, suffix: str = "") -> Path:
+        """The path of one of its figures below `directory`, as `figures.draw_figures` names it."""
+        return Path(directory, self.name, f"{figure}{suffix}")
+
     def find_group(self, name: str) -> Group | None:
         """The group of that name which has seeds, or None."""
         found = [group for group in self.groups if group.name == name and group.seeds]

@@ -14,7 +14,7 @@ from ddpg.files import read_json, read_text, sha256
 from ddpg.runs.directory import CONFIG, PROGRESS, RunDirectory, check_distinct, is_visible
 from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
-from ddpg.runs.typed_json import read_record
+from ddpg.runs.typed_json import read_dataclass
 
 # Spinning Up's column names and ours. A column that its file lacks is NaN in our table.
 COLUMNS = {
@@ -244,7 +244,7 @@ def find_differing_keys(config: dict, other: dict) -> list[str]:
 def _check_source(table: Path) -> None:
     """Raise UserError where an imported table is not what was imported."""
     source = name_source(table)
-    if source.exists() and read_record(ImportSource, source).sha256 != sha256(table):
+    if source.exists() and read_dataclass(ImportSource, source).sha256 != sha256(table):
         raise UserError(f"{table}: not the bytes that {source} lists; import it again")
 
 

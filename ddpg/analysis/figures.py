@@ -31,7 +31,16 @@ from matplotlib.typing import RcKeyType
 
 from ddpg.analysis import factorial, statistics
 from ddpg.analysis.comparison import Comparison, Factorial
-from ddpg.analysis.groups import NOT_TRAINED, Final, Group, PublishedGroup, SeedGroup, measure_final
+from ddpg.analysis.groups import (
+    NOT_TRAINED,
+    Final,
+    Group,
+    PublishedGroup,
+    SeedGroup,
+    describe_seeds,
+    format_legend,
+    measure_final,
+)
 from ddpg.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -185,7 +194,7 @@ def draw_learning_curve(group: SeedGroup, title: str) -> Figure:
             zorder=2.1,
             label="95 % bootstrap interval of the mean over seeds",
         )
-    label = f"mean: {group.legend}"
+    label = f"mean: {format_legend(group)}"
     axes.plot(steps, values.mean(axis=1), color=COLOURS[0], zorder=2.2, label=label)
     _label_axes(axes, unit, RETURN)
     _add_legend(figure, _list_entries(axes))
@@ -244,7 +253,7 @@ def draw_seeds(group: SeedGroup, title: str) -> Figure:
             label = "one standard deviation between the seed's test episodes"
             axes.fill_between(steps, low, high, facecolor=BAND_COLOUR, linewidth=0, label=label)
         axes.plot(steps, curve, color=COLOURS[0], linewidth=1.0, label="the seed")
-        label = f"mean: {group.legend}"
+        label = f"mean: {format_legend(group)}"
         axes.plot(steps, mean, color=COLOURS[1], linestyle="--", linewidth=0.8, label=label)
         axes.set_title(f"seed {seed}", fontsize=8)
         _label_axes(axes, None, "test return" if position % columns == 0 else None)
@@ -385,21 +394,22 @@ def draw_figures(comparisons: Iterable[Comparison], directory: Path | str) -> li
     """
     paths = []
     for comparison in comparisons:
-        folder = Path(directory) / comparison.name
+        make_path = functools.partial(comparison.make_figure_path, directory)
         for name, draw in COMPARISON_FIGURES.items():
-            paths += save_figure(draw(comparison), folder / name)
+            paths += save_figure(draw(comparison), make_path(name))
         if comparison.factorial:
-            paths += save_figure(draw_factorial(comparison), folder / "factorial")
+            paths += save_figure(draw_factorial(comparison), make_path("factorial"))
         alone = comparison.ours if comparison.experiment_figures else ()
         for group, (name, draw) in itertools.product(alone, EXPERIMENT_FIGURES.items()):
-            paths += save_figure(draw(group, comparison.title), folder / f"{group.name}_{name}")
+            stem = make_path(f"{group.name}_{name}")
+            paths += save_figure(draw(group, comparison.title), stem)
     return paths
 
 
 def _name_row(group: Group, final: Final | None) -> str:
     """A group's label, its environment and seeds, and the steps of `final` where it is given."""
     lines = [_break_lines(group.label, 9, ROW_LABEL, most=30)]
-    lines += [_break_lines(group.detail, 9, ROW_LABEL)]
+    lines += [_break_lines(describe_seeds(group), 9, ROW_LABEL)]
     if final:
         lines += [f"steps {final.window.start:,.0f} to {final.window.end:,.0f}"]
     return "\n".join(lines)
@@ -439,13 +449,14 @@ def _draw_groups(
     scale, unit = _choose_unit(comparison.groups, comparison.final.end)
     entries: dict[str, Artist] = {}
     for position, group in enumerate(comparison.groups):
+        legend = format_legend(group)
         style = _choose_style(position) | {
             "markersize": 4,
             "linewidth": 1.4 if group.seeds > 1 else 0.9,
-            "label": group.legend,
+            "label": legend,
         }
         if not group.seeds:
-            (entries[group.legend],) = axes.plot([], [], **style)
+            (entries[legend],) = axes.plot([], [], **style)
             continue
         drawn = group.compute_band(column, smooth)
         if drawn is None:
@@ -455,7 +466,7 @@ def _draw_groups(
         steps = group.steps[kept] / scale
         apart = max(1, len(steps) // 10)
         every = (position % len(COLOURS) * apart // 4, apart)
-        (entries[group.legend],) = axes.plot(steps, mean, markevery=every, **style)
+        (entries[legend],) = axes.plot(steps, mean, markevery=every, **style)
         if group.seeds > 1:
             low, high, colour = mean - sd, mean + sd, style["color"]
             axes.fill_between(steps, low, high, facecolor=colour, alpha=0.15, linewidth=0)
@@ -489,7 +500,7 @@ def _make_axes(
 
 
 def _mark_empty(figure: Figure, axes: Axes, group: Group) -> Figure:
-    text = _break_lines(group.legend, 9, WIDTH - LEGEND_MARGIN)
+    text = _break_lines(format_legend(group), 9, WIDTH - LEGEND_MARGIN)
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
     axes.set_axis_off()
     return figure

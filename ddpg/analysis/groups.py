@@ -14,6 +14,7 @@ import pandas as pd
 from ddpg.analysis import grids, statistics
 from ddpg.analysis.grids import Window
 from ddpg.analysis.statistics import NAN, Moments
+from ddpg.analysis.tables import format_count
 
 RETURN = "test_return_mean"
 
@@ -55,16 +56,6 @@ class SeedGroup:
     def steps(self) -> np.ndarray:
         """Environment steps of the evaluations (T,)."""
         return np.unique(self.runs["env_interacts"].to_numpy(dtype=float))
-
-    @property
-    def detail(self) -> str:
-        """Environment, where one is known, and number of seeds."""
-        return _describe(self.env, self.seeds)
-
-    @property
-    def legend(self) -> str:
-        """Label, environment and number of seeds."""
-        return f"{self.label}, {self.detail}"
 
     def get_values(self, column: str = RETURN, smooth: float = 0) -> np.ndarray | None:
         """One column of every seed (T, seeds); None without such data.
@@ -120,16 +111,6 @@ class PublishedGroup:
         """Environment steps of the evaluations (T,)."""
         return self.curve["env_interacts"].to_numpy(dtype=float)
 
-    @property
-    def detail(self) -> str:
-        """Environment and number of seeds."""
-        return _describe(self.env, self.seeds)
-
-    @property
-    def legend(self) -> str:
-        """Label, environment and number of seeds."""
-        return f"{self.label}, {self.detail}"
-
     def compute_band(
         self, column: str = RETURN, smooth: float = 0
     ) -> tuple[np.ndarray, np.ndarray] | None:
@@ -145,6 +126,19 @@ class PublishedGroup:
 
 
 Group = SeedGroup | PublishedGroup
+
+
+def describe_seeds(group: Group) -> str:
+    """Environment, where one is known, and number of seeds."""
+    if not group.seeds:
+        return NOT_TRAINED
+    number = format_count(group.seeds, "seed")
+    return f"{group.env} ({number})" if group.env else number
+
+
+def format_legend(group: Group) -> str:
+    """Label, environment and number of seeds."""
+    return f"{group.label}, {describe_seeds(group)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,13 +188,6 @@ def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | No
         return SeedFinal(statistics.compute_moments(values), values, used, window)
     mean, sd = (float(weights @ part) for part in group.compute_return_band())
     return Final(Moments(mean, _make_unbiased(sd, group.seeds), group.seeds), None, used, window)
-
-
-def _describe(env: str, seeds: int) -> str:
-    if not seeds:
-        return NOT_TRAINED
-    number = f"{seeds} seed{'' if seeds == 1 else 's'}"
-    return f"{env} ({number})" if env else number
 
 
 def _make_unbiased(sd: float, n: int) -> float:

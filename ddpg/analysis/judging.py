@@ -15,8 +15,9 @@ import pandas as pd
 from ddpg.analysis import grids, statistics
 from ddpg.analysis.claims import Claim
 from ddpg.analysis.comparison import Comparison
-from ddpg.analysis.groups import Group, PublishedGroup, SeedGroup, measure_final
-from ddpg.analysis.statistics import Estimate, Moments
+from ddpg.analysis.groups import Final, Group, PublishedGroup, SeedGroup, measure_final
+from ddpg.analysis.statistics import Estimate
+from ddpg.analysis.tables import format_count
 
 AGREES, DISAGREES, UNDECIDED = "agrees", "does not agree", "undecided"
 COLUMNS = [
@@ -91,7 +92,7 @@ def _explain(verdict: str, measured: Estimate | None, claim: Claim, group: Group
     if measured is None or group is None:
         return "no data"
     if group.seeds < statistics.FEWEST_RESAMPLED:
-        return f"{group.seeds} seed{'' if group.seeds == 1 else 's'} only"
+        return f"{format_count(group.seeds, 'seed')} only"
     if verdict == AGREES and (measured.low < claim.low or claim.high < measured.high):
         return "but its interval reaches beyond the range"
     return ""
@@ -105,13 +106,7 @@ def _measure_claim(claim: Claim, comparison: Comparison, group: Group) -> Estima
         return None
     a = measure_final(group, comparison.final, other)
     b = measure_final(other, comparison.final, group)
-    if a is None or b is None:
-        return None
-    if claim.quantity == "probability_of_improvement":
-        if a.values is None or b.values is None:
-            return None
-        return statistics.bootstrap(statistics.improvement, a.values, b.values)
-    return MEASURES_OF_TWO[claim.quantity](a.moments, b.moments)
+    return None if a is None or b is None else MEASURES_OF_TWO[claim.quantity](a, b)
 
 
 def _measure_return(comparison: Comparison, group: Group, deviations: float = 0) -> Estimate | None:
@@ -148,17 +143,24 @@ def _measure_seconds(comparison: Comparison, group: Group) -> Estimate | None:
     return None if times is None else Estimate(float(times[-1].mean() / group.steps[-1] * 5000))
 
 
-def _measure_difference(a: Moments, b: Moments) -> Estimate:
-    test = statistics.welch(a, b)
+def _measure_difference(a: Final, b: Final) -> Estimate:
+    test = statistics.welch(a.moments, b.moments)
     return Estimate(test.difference, test.low, test.high)
 
 
-def _measure_effect_size(a: Moments, b: Moments) -> Estimate:
-    return Estimate(statistics.effect_size(a, b))
+def _measure_effect_size(a: Final, b: Final) -> Estimate:
+    return Estimate(statistics.effect_size(a.moments, b.moments))
 
 
-def _measure_seeds_to_settle(a: Moments, b: Moments) -> Estimate:
-    return Estimate(statistics.seeds_to_detect(a.mean - b.mean, a, b))
+def _measure_seeds_to_settle(a: Final, b: Final) -> Estimate:
+    difference = a.moments.mean - b.moments.mean
+    return Estimate(statistics.seeds_to_detect(difference, a.moments, b.moments))
+
+
+def _measure_improvement(a: Final, b: Final) -> Estimate | None:
+    if a.values is None or b.values is None:
+        return None
+    return statistics.bootstrap(statistics.improvement, a.values, b.values)
 
 
 MEASURES_OF_ONE: dict[str, Callable[[Comparison, Group], Estimate | None]] = {
@@ -169,8 +171,9 @@ MEASURES_OF_ONE: dict[str, Callable[[Comparison, Group], Estimate | None]] = {
     "last_policy_loss": partial(_measure_last, column="loss_pi"),
     "seconds_per_5000_steps": _measure_seconds,
 }
-MEASURES_OF_TWO: dict[str, Callable[[Moments, Moments], Estimate]] = {
+MEASURES_OF_TWO: dict[str, Callable[[Final, Final], Estimate | None]] = {
     "difference": _measure_difference,
     "effect_size": _measure_effect_size,
     "seeds_to_settle": _measure_seeds_to_settle,
+    "probability_of_improvement": _measure_improvement,
 }

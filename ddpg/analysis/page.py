@@ -116,7 +116,8 @@ def _render_effects(comparison: Comparison) -> str:
 
 
 def _embed_figure(figures: Path, comparison: Comparison) -> str:
-    picture = base64.b64encode((figures / comparison.name / "comparison.svg").read_bytes()).decode()
+    path = comparison.make_figure_path(figures, "comparison", ".svg")
+    picture = base64.b64encode(path.read_bytes()).decode()
     title = html.escape(comparison.title)
     return f'<img alt="{title}" src="data:image/svg+xml;base64,{picture}">\n'
 

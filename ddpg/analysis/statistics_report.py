@@ -83,9 +83,9 @@ def state_power(row: Mapping[Hashable, Any]) -> str:
     needed = f"{settle:,.0f} seeds" if math.isfinite(settle) else "more than a million seeds"
     return (
         f"{subject}: with {row['seeds_a']} and {row['seeds_b']} seeds the minimum detectable "
-        f"effect ({100 * statistics.POWER:.0f} % power) is {row['detectable_difference']:,.0f}; the "
-        f"observed difference is {row['difference']:,.0f} (p = {row['welch_p']:.2g}), which would "
-        f"need {needed} per group."
+        f"effect ({100 * statistics.POWER:.0f} % power) is {row['detectable_difference']:,.0f}; "
+        f"the observed difference is {row['difference']:,.0f} (p = {row['welch_p']:.2g}), which "
+        f"would need {needed} per group."
     )
 
 

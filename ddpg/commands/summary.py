@@ -25,7 +25,7 @@ def run(options: Namespace) -> None:
     comparisons, verdict = load_headline_first(options), read_verdict(options)
     paths = {"all figures": options.figures}
     if comparisons:
-        main = options.figures / comparisons[0].name / "comparison.png"
+        main = comparisons[0].make_figure_path(options.figures, "comparison", ".png")
         paths = {"main figure": main, **paths}
     if options.page:
         paths["report"] = options.page

@@ -99,6 +99,8 @@ def test_each_quantity_of_the_schema_is_measured():
     text = claims.SCHEMA.read_text(encoding="utf-8")
     schema = yaml.safe_load(text)["$defs"]["claim"]["properties"]
     assert schema["quantity"]["enum"] == [*claims.OF_ONE_GROUP, *claims.OF_TWO_GROUPS]
+    assert tuple(judging.MEASURES_OF_ONE) == claims.OF_ONE_GROUP
+    assert tuple(judging.MEASURES_OF_TWO) == claims.OF_TWO_GROUPS
     runs = make_our_runs(200, OURS).assign(time=lambda table: table["env_interacts"] / 100)
     comparison = load(runs)
     other, base = "spinup-pytorch", {"statement": "", "source": "", "comparison": comparison.name}

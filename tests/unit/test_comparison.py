@@ -22,9 +22,10 @@ from ddpg.analysis.comparison import (
     tabulate_pairs,
 )
 from ddpg.analysis.grids import Window
-from ddpg.analysis.groups import FinalSteps, SeedGroup, measure_final
+from ddpg.analysis.groups import FinalSteps, SeedGroup, format_legend, measure_final
 from ddpg.analysis.statistics_report import format_statistics, state_power
 from ddpg.errors import UserError
+from ddpg.files import write_json
 
 RUN_OF_2019 = "results/reference/drl_tf2_pendulum_seed0.txt"
 LAST = FinalSteps(10000)
@@ -72,9 +73,9 @@ def test_groups_keep_the_declared_order_and_count_their_seeds():
     groups = load().groups
     assert [group.name for group in groups] == ["ours", "not-run", "published", "rerun", "one"]
     assert [group.seeds for group in groups] == [20, 0, 3, 20, 1]
-    assert groups[0].legend == "this package, HalfCheetah-v5 (20 seeds)"
-    assert groups[1].legend == "another, not trained yet"
-    assert groups[4].legend == "2019, Pendulum-v0 (1 seed)"
+    assert format_legend(groups[0]) == "this package, HalfCheetah-v5 (20 seeds)"
+    assert format_legend(groups[1]) == "another, not trained yet"
+    assert format_legend(groups[4]) == "2019, Pendulum-v0 (1 seed)"
 
 
 def test_missing_reference_raises_user_error():
@@ -342,7 +343,7 @@ def test_written_tables_are_deterministic_and_leave_no_temporary_file(tmp_path):
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "new" / "b.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "new"]
     with pytest.raises(ValueError, match="Out of range"):
-        tables.write_json(tmp_path / "c.json", {"p": math.nan})
+        write_json(tmp_path / "c.json", {"p": math.nan})
 
 
 @pytest.mark.parametrize(
