@@ -101,10 +101,12 @@ def replay_epochs(
 ) -> tuple[str, bool]:
     """Train the first epochs again; returns (the outcome in words, whether it is as expected)."""
     if record.arithmetic_version != ARITHMETIC_VERSION:
+        revision = LAST_REVISIONS.get(record.arithmetic_version)
         return (
             f"not possible: the run is of version {record.arithmetic_version} of the arithmetic, "
-            f"this package computes version {ARITHMETIC_VERSION}; revision "
-            f"{LAST_REVISIONS.get(record.arithmetic_version, '?')} replays it"
+            f"this package computes version {ARITHMETIC_VERSION}; "
+            f"{f'revision {revision}' if revision else 'a newer version of this package'} replays "
+            "it"
         ), True
     from ddpg import progress
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import

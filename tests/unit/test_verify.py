@@ -127,6 +127,20 @@ def test_every_run_is_checked(run, finished, capfd):
     assert f"{finished}: every file is what the run wrote" in out
 
 
+@pytest.mark.parametrize(
+    ("version", "replays"), [(1, "revision 2b12505"), (3, "a newer version of this package")]
+)
+def test_a_run_of_another_arithmetic_is_not_replayed(run, capfd, version, replays):
+    def change(record):
+        record["identity"]["arithmetic_version"] = version
+
+    edit_record(run, change)
+    code, out, _ = verify(capfd, run, "--replay", 1)
+    assert code == 0
+    assert f"the run is of version {version} of the arithmetic" in out
+    assert f"; {replays} replays it" in out
+
+
 @pytest.mark.parametrize("epochs", [1, 3, 100])
 def test_a_replay_gives_the_same_bytes(run, capfd, epochs):
     code, out, _ = verify(capfd, run, "--replay", epochs)
