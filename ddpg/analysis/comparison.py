@@ -113,14 +113,14 @@ class Reach:
 class Factorial:
     """What the two networks and the two schedules are called, and the experiments of the cells.
 
-    `cells` holds the names of the experiments 00, 01, 10 and 11, `planned` the number of seeds that
-    the configuration lists for each (0 where it is not known).
+    `cells` holds the names of the experiments 00, 01, 10 and 11, `configured_seeds` the number
+    of seeds that the configuration lists for each (0 where it is not known).
     """
 
     networks: tuple[str, str]
     schedule: tuple[str, str]
     cells: tuple[str, str, str, str]
-    planned: tuple[int, int, int, int]
+    configured_seeds: tuple[int, int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,14 +177,14 @@ def load_comparison(
     spec: dict[str, Any],
     runs: pd.DataFrame,
     root: Path | str = ".",
-    planned: Mapping[str, int] | None = None,
+    configured_seeds: Mapping[str, int] | None = None,
 ) -> Comparison:
     """Build the comparison `name` of the configuration from our runs and the files it names.
 
-    `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table, `planned` the number
-    of seeds that the configuration lists for each experiment; paths are relative to `root`. An
-    experiment without runs becomes a group of 0 seeds. Raises UserError for references that cannot
-    be read. Labels are put on one line; groups with equal labels get their names added.
+    `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table, `configured_seeds`
+    the number of seeds that the configuration lists for each experiment; paths are relative to
+    `root`. An experiment without runs becomes a group of 0 seeds. Raises UserError for references
+    that cannot be read. Labels are put on one line; groups with equal labels get their names added.
     """
     groups: list[Group] = [
         _load_experiment(key, label, runs) for key, label in spec["experiments"].items()
@@ -208,7 +208,7 @@ def load_comparison(
             for a, b in listed
         ),
         experiment_figures=spec.get("experiment_figures", True),
-        factorial=_load_factorial(factorial, planned or {}) if factorial else None,
+        factorial=_load_factorial(factorial, configured_seeds or {}) if factorial else None,
     )
 
 
@@ -267,7 +267,7 @@ def _make_group_row(comparison: Comparison, group: Group) -> dict[str, object]:
         "to_step": result.window.end if result else NAN,
         **_name_interval("mean", _bootstrap(np.mean, values, value=known.mean)),
         "sd": known.sd,
-        **_name_interval("iqm", _bootstrap(statistics.interquartile_mean, values)),
+        **_name_interval("iqm", _bootstrap(statistics.compute_interquartile_mean, values)),
         "min": NAN if values is None else values.min(),
         "max": NAN if values is None else values.max(),
         **_measure_efficiency(comparison, group),
@@ -294,11 +294,11 @@ def _measure_efficiency(comparison: Comparison, group: Group) -> dict[str, float
     mean, _ = group.compute_return_band()
     if not (isinstance(group, PublishedGroup) and group.smoothed):
         mean = grids.smooth_curve(group.steps, mean, reach.smooth)
-    row["steps_of_mean"] = statistics.steps_to_return(group.steps, mean, reach.test_return)
+    row["steps_of_mean"] = statistics.find_step_reaching(group.steps, mean, reach.test_return)
     if isinstance(group, SeedGroup):
         steps = np.array(
             [
-                statistics.steps_to_return(group.steps, curve, reach.test_return)
+                statistics.find_step_reaching(group.steps, curve, reach.test_return)
                 for curve in group.get_returns(smooth=reach.smooth).T
             ]
         )
@@ -321,10 +321,12 @@ def _make_pair_row(comparison: Comparison, a: Group, b: Group, planned: bool) ->
     if final_a is None or final_b is None:
         empty = [_describe_limits(group) for group in (a, b) if not group.seeds]
         return row | {"note": "; ".join(empty) or NO_COMMON_STEPS}
-    test = statistics.welch(final_a.moments, final_b.moments)
+    test = statistics.test_difference(final_a.moments, final_b.moments)
     better = Estimate(NAN)
     if final_a.values is not None and final_b.values is not None:
-        better = statistics.bootstrap(statistics.improvement, final_a.values, final_b.values)
+        better = statistics.bootstrap(
+            statistics.compute_improvement_probability, final_a.values, final_b.values
+        )
     return row | {
         "evaluations_a": final_a.evaluations,
         "evaluations_b": final_b.evaluations,
@@ -332,16 +334,18 @@ def _make_pair_row(comparison: Comparison, a: Group, b: Group, planned: bool) ->
         "to_step": final_a.window.end,
         "mean_a": final_a.moments.mean,
         "mean_b": final_b.moments.mean,
-        "difference": test.difference,
+        "difference": test.estimate,
         "difference_low": test.low,
         "difference_high": test.high,
         "welch_t": test.t,
         "welch_df": test.df,
         "welch_p": test.p,
         **_name_interval("probability_of_improvement", better),
-        "detectable_difference": statistics.detectable_difference(final_a.moments, final_b.moments),
-        "seeds_to_settle": statistics.seeds_to_detect(
-            test.difference, final_a.moments, final_b.moments
+        "detectable_difference": statistics.compute_detectable_difference(
+            final_a.moments, final_b.moments
+        ),
+        "seeds_to_settle": statistics.count_seeds_to_detect(
+            test.estimate, final_a.moments, final_b.moments
         ),
         "note": "; ".join(
             filter(
@@ -349,14 +353,14 @@ def _make_pair_row(comparison: Comparison, a: Group, b: Group, planned: bool) ->
                 (
                     _describe_limits(a),
                     _describe_limits(b),
-                    _describe_end(a, b, comparison.final.end),
+                    _note_shorter_group(a, b, comparison.final.end),
                 ),
             )
         ),
     }
 
 
-def _describe_end(a: Group, b: Group, latest: float) -> str:
+def _note_shorter_group(a: Group, b: Group, latest: float) -> str:
     """Which of two groups ends before the other, if by more than one evaluation of the latter.
 
     What comes after the step `latest` does not count.
@@ -391,10 +395,10 @@ def _load_reference(name: str, spec: dict[str, Any], root: Path) -> Group:
     aligned = grids.align_seeds(runs)
     if aligned.empty:
         raise UserError("its seeds have no environment steps in common; leave some out")
-    return SeedGroup(name, spec["label"], spec["env"], aligned, note=_describe_ends(runs))
+    return SeedGroup(name, spec["label"], spec["env"], aligned, note=_note_unequal_seeds(runs))
 
 
-def _describe_ends(runs: pd.DataFrame) -> str:
+def _note_unequal_seeds(runs: pd.DataFrame) -> str:
     """Where the seeds of a group end, if they do not end within one evaluation of each other."""
     ends = runs.groupby("seed")["env_interacts"].max()
     longest = runs[runs["seed"] == ends.idxmax()]["env_interacts"]
@@ -406,18 +410,18 @@ def _describe_ends(runs: pd.DataFrame) -> str:
     )
 
 
-def _load_factorial(spec: Mapping[str, Any], planned: Mapping[str, int]) -> Factorial:
+def _load_factorial(spec: Mapping[str, Any], configured_seeds: Mapping[str, int]) -> Factorial:
     """The 2x2 that `factorial` of a comparison declares."""
     (c00, c01), (c10, c11) = spec["cells"]
     return Factorial(
         networks=tuple(spec["networks"]),
         schedule=tuple(spec["schedule"]),
         cells=(c00, c01, c10, c11),
-        planned=(
-            planned.get(c00, 0),
-            planned.get(c01, 0),
-            planned.get(c10, 0),
-            planned.get(c11, 0),
+        configured_seeds=(
+            configured_seeds.get(c00, 0),
+            configured_seeds.get(c01, 0),
+            configured_seeds.get(c10, 0),
+            configured_seeds.get(c11, 0),
         ),
     )
 
@@ -452,7 +456,9 @@ def _distinguish(groups: list[Group]) -> tuple[Group, ...]:
     )
 
 
-def _bootstrap(statistic: Callable, values: np.ndarray | None, value: float = NAN) -> Estimate:
+def _bootstrap(
+    statistic: Callable[..., Any], values: np.ndarray | None, value: float = NAN
+) -> Estimate:
     return Estimate(value) if values is None else statistics.bootstrap(statistic, values)
 
 

@@ -60,9 +60,9 @@ def list_missing(comparison: Comparison, factorial: Factorial) -> list[str]:
     """One phrase for each cell whose seeds are not all there yet."""
     groups = _find_groups(comparison, factorial)
     return [
-        f"{group.name}: {f'{group.seeds} of {planned} seeds' if group.seeds else NOT_TRAINED}"
-        for group, planned in zip(groups, factorial.planned, strict=True)
-        if group.seeds < max(planned, 1)
+        f"{group.name}: {f'{group.seeds} of {configured} seeds' if group.seeds else NOT_TRAINED}"
+        for group, configured in zip(groups, factorial.configured_seeds, strict=True)
+        if group.seeds < max(configured, 1)
     ]
 
 
@@ -111,17 +111,17 @@ def _estimate(weights: Sequence[float], cells: Sequence[SeedFinal | None]) -> di
             ("from_step", "to_step", "estimate", "estimate_low", "estimate_high", "p"), NAN
         )
     moments = [cell.moments for cell in found]
-    test = statistics.contrast(weights, moments)
+    test = statistics.test_contrast(weights, moments)
     return {
         "from_step": found[0].window.start,
         "to_step": found[0].window.end,
-        "estimate": test.difference,
+        "estimate": test.estimate,
         "estimate_low": test.low,
         "estimate_high": test.high,
         "t": test.t,
         "df": test.df,
         "p": test.p,
-        "detectable": statistics.detectable_contrast(weights, moments),
+        "detectable": statistics.compute_detectable_contrast(weights, moments),
     }
 
 
@@ -137,6 +137,6 @@ def compute_cell_intervals(cells: Iterable[SeedFinal | None]) -> list[tuple[floa
         if cell is None:
             intervals.append((NAN, NAN, NAN))
             continue
-        test = statistics.contrast((1.0,), [cell.moments])
+        test = statistics.test_contrast((1.0,), [cell.moments])
         intervals.append((float(np.mean(cell.values)), test.low, test.high))
     return intervals

@@ -76,7 +76,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#808080"
 BAND_COLOUR = "#a9cfe8"
 
-RETURN = "average test return\n(undiscounted sum of rewards per episode)"
+RETURN_LABEL = "average test return\n(undiscounted sum of rewards per episode)"
 MEAN_AND_SD = "line: mean over seeds; band: one standard deviation, none for a single seed"
 TRAINING_PANELS = {
     "q_mean": "average Q-value\nof the training batches",
@@ -86,7 +86,7 @@ TRAINING_PANELS = {
 PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:,g}".replace("-", "\N{MINUS SIGN}"))
 
 _POINT: dict[str, Any] = {"linestyle": "none", "markersize": 4}
-ONE_SEED = _POINT | {"marker": "o", "color": GREY, "alpha": 0.7, "markeredgewidth": 0}
+SEED_STYLE = _POINT | {"marker": "o", "color": GREY, "alpha": 0.7, "markeredgewidth": 0}
 MEAN = _POINT | {"marker": "D", "color": COLOURS[0], "label": "mean, 95 % interval", "capsize": 2}
 QUARTILES = _POINT | {
     "marker": "s",
@@ -196,7 +196,7 @@ def draw_learning_curve(group: SeedGroup, title: str) -> Figure:
         )
     label = f"mean: {format_legend(group)}"
     axes.plot(steps, values.mean(axis=1), color=COLOURS[0], zorder=2.2, label=label)
-    _label_axes(axes, unit, RETURN)
+    _label_axes(axes, unit, RETURN_LABEL)
     _add_legend(figure, _list_entries(axes))
     return figure
 
@@ -210,7 +210,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     """
     figure, axes = _make_axes(4.8, comparison.title)
     unit, entries = _draw_groups(axes, comparison, "test_return_mean", comparison.smooth)
-    _label_axes(axes, unit, RETURN)
+    _label_axes(axes, unit, RETURN_LABEL)
     smoothed = f"; smoothed over {comparison.smooth:,} steps" if comparison.smooth else ""
     _add_legend(figure, entries, MEAN_AND_SD + smoothed)
     return figure
@@ -264,7 +264,7 @@ def draw_seeds(group: SeedGroup, title: str) -> Figure:
     _add_legend(
         figure,
         _list_entries(panels[0]),
-        f"{RETURN}\nagainst environment steps ({unit})".replace("\n", " "),
+        f"{RETURN_LABEL}\nagainst environment steps ({unit})".replace("\n", " "),
     )
     return figure
 
@@ -345,7 +345,7 @@ def _draw_cells(axes: Axes, comparison: Comparison, two_by_two: Factorial) -> No
             if cell is not None:
                 apart = np.resize([0.03, 0.05], len(cell.values)) * (1 if row else -1)
                 label = f"networks {networks}: one seed"
-                points = ONE_SEED | {"color": style["color"], "marker": style["marker"]}
+                points = SEED_STYLE | {"color": style["color"], "marker": style["marker"]}
                 axes.plot(place + apart, cell.values, label=label, **points)
     axes.set_xticks([0, 1], [_break_lines(name, 9, 1.4) for name in two_by_two.schedule])
     axes.set_xlim(-0.4, 1.4)
@@ -365,8 +365,8 @@ def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
         if math.isnan(value):
             axes.text(0.5, row, "unknown", transform=axes.get_yaxis_transform(), ha="center")
             continue
-        reach = np.nan_to_num([[value - low], [high - value]])
-        axes.errorbar(value, row, xerr=reach, color=COLOURS[3], marker="D", capsize=3)
+        error_bars = np.nan_to_num([[value - low], [high - value]])
+        axes.errorbar(value, row, xerr=error_bars, color=COLOURS[3], marker="D", capsize=3)
     if effects["estimate"].isna().all():
         axes.set_xticks([])
     axes.set_yticks(range(len(effects)), effects["effect"])
@@ -427,15 +427,15 @@ def _draw_final(axes: Axes, row: int, group: Group, result: Final | None) -> Non
     # Neighbouring values get different heights, so that fewer points overlap.
     heights = np.empty(group.seeds)
     heights[np.argsort(result.values)] = np.resize([0.0, 0.1, -0.1], group.seeds)
-    axes.plot(result.values, row + heights, label="one seed", **ONE_SEED)
+    axes.plot(result.values, row + heights, label="one seed", **SEED_STYLE)
     if group.seeds >= statistics.FEWEST_RESAMPLED:
         for statistic, offset, style in (
             (np.mean, -0.27, MEAN),
-            (statistics.interquartile_mean, 0.27, QUARTILES),
+            (statistics.compute_interquartile_mean, 0.27, QUARTILES),
         ):
             estimate = statistics.bootstrap(statistic, result.values)
-            reach = [[estimate.value - estimate.low], [estimate.high - estimate.value]]
-            axes.errorbar(estimate.value, row + offset, xerr=reach, **style)
+            error_bars = [[estimate.value - estimate.low], [estimate.high - estimate.value]]
+            axes.errorbar(estimate.value, row + offset, xerr=error_bars, **style)
 
 
 def _draw_groups(

@@ -14,7 +14,7 @@ from ddpg.files import load_arrays, sha256, write_json, write_text
 from ddpg.runs.typed_json import to_json
 
 # The curve of each seed, with its number where the file says it.
-Seeds = list[tuple[int | None, pd.DataFrame]]
+SeedCurves = list[tuple[int | None, pd.DataFrame]]
 
 # What tianshou's tools.py writes before the columns of the seeds: mean and standard deviation.
 TIANSHOU_SUMMARY = re.compile(r"(rew|reward)(:shaded)?")
@@ -55,7 +55,7 @@ def import_curves(kind: str, paths: Sequence[Path]) -> pd.DataFrame:
     return table.astype({"seed": int, "env_interacts": int})
 
 
-def _check_steps(seeds: Seeds) -> None:
+def _check_steps(seeds: SeedCurves) -> None:
     for number, (_, curve) in enumerate(seeds, 1):
         steps = curve["env_interacts"].to_numpy(dtype=float)
         if not (steps == np.floor(steps)).all():
@@ -63,7 +63,7 @@ def _check_steps(seeds: Seeds) -> None:
             raise UserError(f"curve {number} of {len(seeds)}: its step {step:g} is not whole")
 
 
-def _check_distinct_curves(seeds: Seeds) -> None:
+def _check_distinct_curves(seeds: SeedCurves) -> None:
     """UserError for a curve that is there twice: counted as two seeds, it narrows intervals."""
     seen: dict[bytes, int] = {}
     for number, (_, curve) in enumerate(seeds, 1):
@@ -106,15 +106,15 @@ def _describe(table: pd.DataFrame) -> str:
     )
 
 
-def _read_spinup(paths: Sequence[Path]) -> Seeds:
+def _read_spinup(paths: Sequence[Path]) -> SeedCurves:
     return [
         (curves.find_seed(path), curves.read_progress(path))
         for path in curves.find_progress_files(paths)
     ]
 
 
-def _read_tianshou(paths: Sequence[Path]) -> Seeds:
-    seeds: Seeds = []
+def _read_tianshou(paths: Sequence[Path]) -> SeedCurves:
+    seeds: SeedCurves = []
     for path in paths:
         table = curves.read_csv(path)
         if "env_step" not in table.columns:
@@ -132,8 +132,8 @@ def _read_tianshou(paths: Sequence[Path]) -> Seeds:
     return seeds
 
 
-def _read_wide(paths: Sequence[Path]) -> Seeds:
-    seeds: Seeds = []
+def _read_wide(paths: Sequence[Path]) -> SeedCurves:
+    seeds: SeedCurves = []
     for path in paths:
         table = curves.read_csv(path)
         step, *names = table.columns
@@ -160,7 +160,7 @@ def _read_column(path: Path, table: pd.DataFrame, step: str, name: str) -> pd.Da
     return curve
 
 
-def _read_sb3(paths: Sequence[Path]) -> Seeds:
+def _read_sb3(paths: Sequence[Path]) -> SeedCurves:
     return [(None, _read_evaluations(path)) for path in paths]
 
 
@@ -198,7 +198,7 @@ def _read_evaluations(path: Path) -> pd.DataFrame:
     return curve
 
 
-_READERS: dict[str, Callable[[Sequence[Path]], Seeds]] = {
+_READERS: dict[str, Callable[[Sequence[Path]], SeedCurves]] = {
     "spinup": _read_spinup,
     "tianshou": _read_tianshou,
     "wide": _read_wide,

@@ -144,23 +144,23 @@ def _measure_seconds(comparison: Comparison, group: Group) -> Estimate | None:
 
 
 def _measure_difference(a: Final, b: Final) -> Estimate:
-    test = statistics.welch(a.moments, b.moments)
-    return Estimate(test.difference, test.low, test.high)
+    test = statistics.test_difference(a.moments, b.moments)
+    return Estimate(test.estimate, test.low, test.high)
 
 
 def _measure_effect_size(a: Final, b: Final) -> Estimate:
-    return Estimate(statistics.effect_size(a.moments, b.moments))
+    return Estimate(statistics.compute_effect_size(a.moments, b.moments))
 
 
 def _measure_seeds_to_settle(a: Final, b: Final) -> Estimate:
     difference = a.moments.mean - b.moments.mean
-    return Estimate(statistics.seeds_to_detect(difference, a.moments, b.moments))
+    return Estimate(statistics.count_seeds_to_detect(difference, a.moments, b.moments))
 
 
 def _measure_improvement(a: Final, b: Final) -> Estimate | None:
     if a.values is None or b.values is None:
         return None
-    return statistics.bootstrap(statistics.improvement, a.values, b.values)
+    return statistics.bootstrap(statistics.compute_improvement_probability, a.values, b.values)
 
 
 MEASURES_OF_ONE: dict[str, Callable[[Comparison, Group], Estimate | None]] = {

@@ -161,7 +161,7 @@ def _render_verdict(verdict: Verdict) -> str:
         {"experiment": name, "result": outcome.result, "why": outcome.reason}
         for name, outcome in verdict.experiments.items()
     ]
-    sentence = f"<p>{html.escape(verdict.sentence())}</p>\n"
+    sentence = f"<p>{html.escape(verdict.describe())}</p>\n"
     return (
         _render_heading(f"Verdict: {verdict.result}")
         + sentence

@@ -51,9 +51,9 @@ class Estimate:
 
 @dataclasses.dataclass(frozen=True)
 class Welch:
-    """The difference of two means, its interval, and Welch's test of whether it is zero."""
+    """A difference or contrast of means, its interval, and Welch's test of whether it is zero."""
 
-    difference: float
+    estimate: float
     low: float
     high: float
     t: float
@@ -81,7 +81,9 @@ def compute_moments(values: np.ndarray) -> Moments:
     return Moments(float(np.mean(values)), sd, len(values))
 
 
-def bootstrap(statistic: Callable, *samples: np.ndarray, resamples: int = RESAMPLES) -> Estimate:
+def bootstrap(
+    statistic: Callable[..., Any], *samples: np.ndarray, resamples: int = RESAMPLES
+) -> Estimate:
     """`statistic(*samples, axis=-1)` with its percentile bootstrap interval over seeds.
 
     Every sample is (..., n) with the seeds last and is resampled on its own; `statistic` reduces
@@ -107,12 +109,12 @@ def bootstrap(statistic: Callable, *samples: np.ndarray, resamples: int = RESAMP
     return Estimate(value, interval.low, interval.high)
 
 
-def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+def compute_interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """Mean without the lowest and the highest quarter, each rounded down to whole seeds."""
     return stats.trim_mean(values, 0.25, axis=axis)
 
 
-def improvement(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
+def compute_improvement_probability(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
     """Probability that a seed of `a` (..., n) beats one of `b` (..., m), ties counting half.
 
     It is Mann and Whitney's U divided by n m.
@@ -121,7 +123,7 @@ def improvement(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
     return (np.sign(a[..., :, None] - b[..., None, :]).mean(axis=(-2, -1)) + 1) / 2
 
 
-def steps_to_return(
+def find_step_reaching(
     env_interacts: np.ndarray, smoothed_returns: np.ndarray, threshold: float
 ) -> float:
     """The first environment step at which a (smoothed) curve (T,) reaches `threshold`, or NaN."""
@@ -129,27 +131,27 @@ def steps_to_return(
     return float(env_interacts[np.argmax(reached)]) if reached.any() else NAN
 
 
-def welch(a: Moments, b: Moments) -> Welch:
+def test_difference(a: Moments, b: Moments) -> Welch:
     """Welch's t test of mean(a) - mean(b), which does not assume equal variances.
 
     From means, standard deviations and numbers alone, so that published curves can take part.
     """
-    return contrast((1, -1), (a, b))
+    return test_contrast((1, -1), (a, b))
 
 
-def contrast(weights: Sequence[float], groups: Sequence[Moments]) -> Welch:
+def test_contrast(weights: Sequence[float], groups: Sequence[Moments]) -> Welch:
     """Welch's t test of whether a weighted sum of the groups' means is zero.
 
     The weights of a difference of two means are 1 and -1. The degrees of freedom are those of
     Satterthwaite 1946, "An Approximate Distribution of Estimates of Variance Components".
     """
-    difference = sum(weight * group.mean for weight, group in zip(weights, groups, strict=True))
-    error, df = _standard_error(groups, weights)
+    estimate = sum(weight * group.mean for weight, group in zip(weights, groups, strict=True))
+    error, df = _compute_standard_error(groups, weights)
     half = float(stats.t.isf(ALPHA / 2, df) * error)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = float(np.float64(difference) / error)
+        t = float(np.float64(estimate) / error)
     p = float(2 * stats.t.sf(abs(t), df))
-    return Welch(difference, difference - half, difference + half, t, df, p)
+    return Welch(estimate, estimate - half, estimate + half, t, df, p)
 
 
 def adjust_p_values(p: np.ndarray) -> np.ndarray:
@@ -165,78 +167,80 @@ def adjust_p_values(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def effect_size(a: Moments, b: Moments) -> float:
+def compute_effect_size(a: Moments, b: Moments) -> float:
     """Cohen's d: the difference of means divided by the root mean square of the two sds."""
     return (a.mean - b.mean) / math.sqrt((a.sd**2 + b.sd**2) / 2)
 
 
-def detectable_difference(a: Moments, b: Moments) -> float:
+def compute_detectable_difference(a: Moments, b: Moments) -> float:
     """The true difference that Welch's test at ALPHA detects with probability POWER.
 
     The test statistic follows the noncentral t distribution (Cohen 1988, "Statistical Power
     Analysis", chapter 2). NaN where a standard deviation is not known.
     """
-    return detectable_contrast((1, -1), (a, b))
+    return compute_detectable_contrast((1, -1), (a, b))
 
 
-def detectable_contrast(weights: Sequence[float], groups: Sequence[Moments]) -> float:
-    """The true weighted sum of means that `contrast` at ALPHA detects with probability POWER."""
-    error, df = _standard_error(groups, weights)
-    return float(_noncentrality(df, ALPHA / 2, POWER) * error)
+def compute_detectable_contrast(weights: Sequence[float], groups: Sequence[Moments]) -> float:
+    """The true weighted sum of means that `test_contrast` detects with probability POWER."""
+    error, df = _compute_standard_error(groups, weights)
+    return float(_compute_noncentrality(df, ALPHA / 2, POWER) * error)
 
 
-def seeds_to_detect(difference: float, a: Moments, b: Moments) -> float:
+def count_seeds_to_detect(difference: float, a: Moments, b: Moments) -> float:
     """Seeds per group with which Welch's test detects a true `difference` with probability POWER.
 
     Assumes the standard deviations of `a` and `b`. Infinite beyond MOST_SEEDS; NaN where a
     standard deviation is not known.
     """
-    return _fewest_seeds(detectable_difference, abs(difference), a, b)
+    return _find_fewest_seeds(compute_detectable_difference, abs(difference), a, b)
 
 
-def equivalence(a: Moments, b: Moments, margin: float) -> Equivalence:
+def test_equivalence(a: Moments, b: Moments, margin: float) -> Equivalence:
     """Welch's two one-sided tests that mean(a) - mean(b) lies within plus and minus `margin`.
 
     Schuirmann 1987; the means are equivalent at ALPHA where the 90 % interval lies inside.
     """
     difference = a.mean - b.mean
-    error, df = _standard_error((a, b))
+    error, df = _compute_standard_error((a, b))
     half = float(stats.t.isf(ALPHA, df) * error)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = float(stats.t.sf(np.float64(margin - abs(difference)) / error, df))
     return Equivalence(margin, difference - half, difference + half, p)
 
 
-def seeds_for_equivalence(margin: float, a: Moments, b: Moments) -> float:
-    """Seeds per group with which groups of equal means pass `equivalence` with probability POWER.
+def count_seeds_for_equivalence(margin: float, a: Moments, b: Moments) -> float:
+    """Seeds per group with which equal means pass `test_equivalence` with probability POWER.
 
     Both one-sided tests must reject, which they do with probability 2 P(one rejects) - 1.
     """
 
     def provable(a: Moments, b: Moments) -> float:
-        error, df = _standard_error((a, b))
-        return float(_noncentrality(df, ALPHA, (1 + POWER) / 2) * error)
+        error, df = _compute_standard_error((a, b))
+        return float(_compute_noncentrality(df, ALPHA, (1 + POWER) / 2) * error)
 
-    return _fewest_seeds(provable, margin, a, b)
+    return _find_fewest_seeds(provable, margin, a, b)
 
 
-def _fewest_seeds(resolution: Callable, difference: float, a: Moments, b: Moments) -> float:
+def _find_fewest_seeds(
+    resolution: Callable[[Moments, Moments], float], difference: float, a: Moments, b: Moments
+) -> float:
     """The smallest n for which `resolution` of groups of n seeds is at most `difference`."""
     if math.isnan(difference) or not a.sd + b.sd > 0:
         return NAN
     numbers = range(2, MOST_SEEDS + 1)
     found = bisect.bisect_left(
-        numbers, True, key=lambda n: resolution(_with(a, n), _with(b, n)) <= difference
+        numbers, True, key=lambda n: resolution(_replace_n(a, n), _replace_n(b, n)) <= difference
     )
     return float(numbers[found]) if found < len(numbers) else math.inf
 
 
-def _noncentrality(df: float, tail: float, power: float) -> float:
+def _compute_noncentrality(df: float, tail: float, power: float) -> float:
     """How far t must be shifted to exceed its upper `tail` quantile with probability `power`."""
     return special.nctdtrinc(df, 1 - power, stats.t.isf(tail, df))
 
 
-def _standard_error(
+def _compute_standard_error(
     groups: Sequence[Moments], weights: Sequence[float] = (1, -1)
 ) -> tuple[float, float]:
     """Standard error of a weighted sum of means, and its degrees of freedom (Satterthwaite)."""
@@ -251,5 +255,5 @@ def _standard_error(
     return math.sqrt(total), total**2 / squares
 
 
-def _with(group: Moments, n: int) -> Moments:
+def _replace_n(group: Moments, n: int) -> Moments:
     return dataclasses.replace(group, n=n)

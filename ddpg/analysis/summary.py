@@ -45,7 +45,7 @@ def print_summary(
     """Print the verdict, or without one the final returns, then the `paths` by name."""
     out = Console(width=WIDTH, highlight=False, markup=False, soft_wrap=False)
     if verdict:
-        out.print(f"Verdict: {verdict.result}", verdict.sentence(), sep="\n")
+        out.print(f"Verdict: {verdict.result}", verdict.describe(), sep="\n")
         out.print(tabulate_outcomes(verdict))
     else:
         out.print("Final returns: mean of each seed over its last steps")

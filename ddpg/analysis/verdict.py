@@ -3,7 +3,7 @@
 They do if their bytes are equal. If configuration, packages, platform and version of the arithmetic
 are the same, the bytes must be equal, and one differing seed fails. Runs with different
 configurations fail. Otherwise the final returns decide, by Welch's two one-sided tests
-(`statistics.equivalence`) within a margin:
+(`statistics.test_equivalence`) within a margin:
 
     the larger of one standard deviation between the published seeds,
     and a tenth of what they gained from their first evaluation to their final return.
@@ -73,7 +73,7 @@ class Verdict:
                 raise UserError(f"{path}: not a verdict.json of this package: {result!r}")
         return verdict
 
-    def sentence(self) -> str:
+    def describe(self) -> str:
         """What the verdict means, in one sentence."""
         compared = [o for o in self.experiments.values() if o.result != NO_RUNS]
         of = f"of {tables.format_count(len(compared), 'experiment')}"
@@ -110,7 +110,7 @@ def judge_runs(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> 
     return Verdict(worst, experiments)
 
 
-def format_verdict(result: Verdict) -> str:
+def format_verdict(verdict: Verdict) -> str:
     """The verdict as a readable table."""
     rows = [
         {
@@ -121,9 +121,9 @@ def format_verdict(result: Verdict) -> str:
             "published seeds": outcome.published_seeds,
             "why": outcome.reason,
         }
-        for name, outcome in result.experiments.items()
+        for name, outcome in verdict.experiments.items()
     ]
-    return f"# Verdict: {result.result}\n\n{result.sentence()}\n\n" + (
+    return f"# Verdict: {verdict.result}\n\n{verdict.describe()}\n\n" + (
         tables.format_markdown(pd.DataFrame(rows)) if rows else ""
     )
 
@@ -204,23 +204,23 @@ def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) ->
     reference = _make_group(published)
     of_a, of_b = _measure_group(_make_group(fresh)), _measure_group(reference)
     margin = _choose_margin(reference, of_b)
-    test = statistics.equivalence(of_a.moments, of_b.moments, margin)
-    difference = statistics.welch(of_a.moments, of_b.moments)
+    test = statistics.test_equivalence(of_a.moments, of_b.moments, margin)
+    difference = statistics.test_difference(of_a.moments, of_b.moments)
     if -margin < test.low and test.high < margin:
         result = PASS
     elif difference.p < DIFFERENT_AT:
         result = FAIL
     else:
         result = TOO_FEW
-    needed = statistics.seeds_for_equivalence(margin, of_a.moments, of_b.moments)
+    needed = statistics.count_seeds_for_equivalence(margin, of_a.moments, of_b.moments)
     return Outcome(
         result,
         "equivalence",
         len(fresh),
         len(published),
-        _explain(result, test, difference.difference, needed),
+        _explain(result, test, difference.estimate, needed),
         margin=_or_none(margin),
-        difference=difference.difference,
+        difference=difference.estimate,
         interval_90=(_or_none(test.low), _or_none(test.high)),
         p_equivalent=_or_none(test.p),
         p_different=_or_none(difference.p),

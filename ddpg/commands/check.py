@@ -177,9 +177,9 @@ def build_comparisons(settings: Settings, table: "pd.DataFrame") -> list["Compar
     """The comparisons of the configuration, with the curves in `table` (`aggregate_runs`)."""
     from ddpg.analysis.comparison import load_comparison
 
-    planned = config.count_seeds(settings)
+    configured_seeds = config.count_seeds(settings)
     return [
-        load_comparison(name, spec, table, planned=planned)
+        load_comparison(name, spec, table, configured_seeds=configured_seeds)
         for name, spec in settings["comparisons"].items()
     ]
 

@@ -25,8 +25,8 @@ def load_comparisons(options: Namespace) -> list[Comparison]:
     if not names:
         log.info("%s declares no comparisons", settings.files)
     runs = curves.read_curves(options.curves)
-    planned = config.count_seeds(settings)
-    return [load_comparison(name, declared[name], runs, planned=planned) for name in names]
+    seeds = config.count_seeds(settings)
+    return [load_comparison(name, declared[name], runs, configured_seeds=seeds) for name in names]
 
 
 def load_headline_first(options: Namespace) -> list[Comparison]:

@@ -169,7 +169,7 @@ def test_smoothed_published_curve_is_not_smoothed_twice(smoothed, width):
     group = comparison.find_group("published")
     mean = grids.smooth_curve(group.steps, group.compute_band()[0], width)
     row = tabulate_groups([comparison]).set_index("group").loc["published"]
-    assert row["steps_of_mean"] == statistics.steps_to_return(group.steps, mean, 300)
+    assert row["steps_of_mean"] == statistics.find_step_reaching(group.steps, mean, 300)
     assert ("smoothed over 15,000 steps" in row["note"]) == (smoothed > 0)
     assert "25,000 steps" not in row["note"]
 
@@ -260,7 +260,9 @@ def test_pair_table_values():
     assert rerun["difference_low"] < 200 < rerun["difference_high"]
     assert rerun["welch_p"] < 1e-6
     finals = measure_final(load().groups[0], LAST).values
-    assert rerun["probability_of_improvement"] == statistics.improvement(finals + 200, finals)
+    assert rerun["probability_of_improvement"] == statistics.compute_improvement_probability(
+        finals + 200, finals
+    )
     assert rows.loc["published", "to_step"] == 45000
     assert math.isnan(rows.loc["published", "probability_of_improvement"])
     assert rows.loc["published", "note"] == "published: only mean and sd published"

@@ -84,7 +84,7 @@ def test_contrast_intervals_have_95_percent_coverage():
             for mean, sd, n in zip(truth, sds, seeds, strict=True)
         ]
         for effect, weights in factorial.EFFECTS.items():
-            found = statistics.contrast(weights, groups)
+            found = statistics.test_contrast(weights, groups)
             covered[effect] += found.low <= np.dot(weights, truth) <= found.high
     for effect, times in covered.items():
         assert times / 2000 == pytest.approx(0.95, abs=0.015), effect
@@ -92,9 +92,9 @@ def test_contrast_intervals_have_95_percent_coverage():
 
 def test_contrast_of_two_groups_equals_welch():
     a, b = Moments(20, 4, 16), Moments(15, 6, 9)
-    assert statistics.contrast((1, -1), (a, b)) == statistics.welch(a, b)
-    assert statistics.detectable_contrast((1, -1), (a, b)) == (
-        statistics.detectable_difference(a, b)
+    assert statistics.test_contrast((1, -1), (a, b)) == statistics.test_difference(a, b)
+    assert statistics.compute_detectable_contrast((1, -1), (a, b)) == (
+        statistics.compute_detectable_difference(a, b)
     )
 
 
@@ -103,7 +103,7 @@ def test_preregistration_states_the_minimum_detectable_effects():
     for seeds, sd in (((10, 5, 5, 10), 1900), ((5, 5, 5, 5), 1900), ((5, 5, 5, 5), 1000)):
         cells = [Moments(0, sd, n) for n in seeds]
         main, interaction = (
-            statistics.detectable_contrast(factorial.EFFECTS[effect], cells)
+            statistics.compute_detectable_contrast(factorial.EFFECTS[effect], cells)
             for effect in ("networks", "interaction")
         )
         assert f"| {sd:,} | {main:,.0f} | {interaction:,.0f} |" in text

@@ -30,7 +30,7 @@ def test_standard_deviation_of_one_seed_is_nan():
 
 def test_interquartile_mean_drops_lowest_and_highest_quarter():
     values = np.array([100.0, 1, 2, 3, 4, 5, 6, -50])
-    assert statistics.interquartile_mean(values) == 3.5
+    assert statistics.compute_interquartile_mean(values) == 3.5
 
 
 def test_bootstrap_is_deterministic_and_matches_the_normal_interval():
@@ -48,8 +48,12 @@ def test_bootstrap_of_fewer_than_five_seeds_has_no_interval(seeds):
     found = statistics.bootstrap(np.mean, np.arange(float(seeds)))
     assert found.value == (seeds - 1) / 2 and math.isnan(found.low) and math.isnan(found.high)
     enough, few = np.arange(5.0), np.arange(4.0)
-    assert math.isnan(statistics.bootstrap(statistics.improvement, enough, few).low)
-    assert not math.isnan(statistics.bootstrap(statistics.improvement, enough, enough).low)
+    assert math.isnan(
+        statistics.bootstrap(statistics.compute_improvement_probability, enough, few).low
+    )
+    assert not math.isnan(
+        statistics.bootstrap(statistics.compute_improvement_probability, enough, enough).low
+    )
 
 
 def test_bootstrap_coverage_matches_the_stated_coverage():
@@ -67,19 +71,19 @@ def test_bootstrap_keeps_leading_axes():
 
 def test_probability_of_improvement_equals_mann_whitney_u():
     expected = stats.mannwhitneyu(A, B).statistic / (len(A) * len(B))
-    assert statistics.improvement(A, B) == expected == 16 / 20
-    assert statistics.improvement(A, A) == 0.5
+    assert statistics.compute_improvement_probability(A, B) == expected == 16 / 20
+    assert statistics.compute_improvement_probability(A, A) == 0.5
 
 
 def test_steps_to_return_is_the_first_step_at_the_threshold():
     steps, returns = np.array([10, 20, 30, 40]), np.array([0.0, 5.0, 4.0, 6.0])
-    assert statistics.steps_to_return(steps, returns, 5.0) == 20
-    assert math.isnan(statistics.steps_to_return(steps, returns, 7.0))
+    assert statistics.find_step_reaching(steps, returns, 5.0) == 20
+    assert math.isnan(statistics.find_step_reaching(steps, returns, 7.0))
 
 
 def test_welch_equals_scipy():
     expected = stats.ttest_ind(A, B, equal_var=False)
-    found = statistics.welch(statistics.compute_moments(A), statistics.compute_moments(B))
+    found = statistics.test_difference(statistics.compute_moments(A), statistics.compute_moments(B))
     assert found.t == pytest.approx(expected.statistic)
     assert found.p == pytest.approx(expected.pvalue)
     assert found.df == pytest.approx(expected.df)
@@ -90,23 +94,23 @@ def test_welch_equals_scipy():
 def test_welch_equals_hand_calculation():
     # Means 20 and 15, squared errors 4^2/16 = 1 and 6^2/9 = 4: t = 5 / sqrt(5), and
     # df = 5^2 / (1/15 + 16/8) = 12.0968.
-    found = statistics.welch(Moments(20, 4, 16), Moments(15, 6, 9))
+    found = statistics.test_difference(Moments(20, 4, 16), Moments(15, 6, 9))
     assert found.t == pytest.approx(math.sqrt(5))
     assert found.df == pytest.approx(12.0968, abs=1e-4)
 
 
 def test_tests_with_one_seed_are_nan():
-    test = statistics.welch(ONE, standard(10))
-    assert test.difference == 7.0
+    test = statistics.test_difference(ONE, standard(10))
+    assert test.estimate == 7.0
     assert np.isnan([test.low, test.high, test.t, test.df, test.p]).all()
-    assert math.isnan(statistics.detectable_difference(ONE, standard(10)))
-    assert math.isnan(statistics.seeds_to_detect(7.0, ONE, standard(10)))
-    assert math.isnan(statistics.equivalence(ONE, standard(10), 100.0).p)
-    assert math.isnan(statistics.seeds_for_equivalence(1.0, ONE, standard(10)))
+    assert math.isnan(statistics.compute_detectable_difference(ONE, standard(10)))
+    assert math.isnan(statistics.count_seeds_to_detect(7.0, ONE, standard(10)))
+    assert math.isnan(statistics.test_equivalence(ONE, standard(10), 100.0).p)
+    assert math.isnan(statistics.count_seeds_for_equivalence(1.0, ONE, standard(10)))
 
 
 def test_effect_size_is_cohens_d():
-    assert statistics.effect_size(Moments(8, 3, 5), Moments(4, 5, 5)) == pytest.approx(
+    assert statistics.compute_effect_size(Moments(8, 3, 5), Moments(4, 5, 5)) == pytest.approx(
         4 / math.sqrt(17)
     )
 
@@ -115,16 +119,16 @@ def test_effect_size_is_cohens_d():
 def test_seeds_to_detect_match_cohen_1992(difference, seeds):
     # Cohen (1992), "A power primer": the t test's group sizes for power 0.8 at 0.05 (393 by his
     # rounding for the small effect).
-    assert statistics.seeds_to_detect(difference, standard(10), standard(10)) == seeds
+    assert statistics.count_seeds_to_detect(difference, standard(10), standard(10)) == seeds
 
 
 def test_seeds_to_detect_zero_difference_is_infinite():
-    assert statistics.seeds_to_detect(0.0, standard(10), standard(10)) == math.inf
+    assert statistics.count_seeds_to_detect(0.0, standard(10), standard(10)) == math.inf
 
 
 def test_minimum_detectable_difference_of_ten_benchmark_seeds():
     group = standard(10, sd=1700)
-    found = statistics.detectable_difference(group, group)
+    found = statistics.compute_detectable_difference(group, group)
     # The normal approximation, (1.960 + 0.842) sd sqrt(2 / 10), is 2,130; that the standard
     # deviation is itself estimated makes it 1.325 standard deviations.
     approximation = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * 1700 * math.sqrt(0.2)
@@ -135,7 +139,7 @@ def test_minimum_detectable_difference_of_ten_benchmark_seeds():
 def test_power_matches_simulation():
     rng = np.random.default_rng(0)
     groups = standard(6, sd=2.0), standard(12, sd=1.0)
-    difference = statistics.detectable_difference(*groups)
+    difference = statistics.compute_detectable_difference(*groups)
     a = rng.normal(difference, 2.0, size=(20000, 6))
     b = rng.normal(0.0, 1.0, size=(20000, 12))
     found = stats.ttest_ind(a, b, equal_var=False, axis=1).pvalue < 0.05
@@ -147,14 +151,14 @@ def test_equivalence_equals_two_one_sided_t_tests():
     a, b = statistics.compute_moments(A), statistics.compute_moments(B)
     lower = stats.ttest_ind(A + margin, B, equal_var=False, alternative="greater").pvalue
     upper = stats.ttest_ind(A - margin, B, equal_var=False, alternative="less").pvalue
-    found = statistics.equivalence(a, b, margin)
+    found = statistics.test_equivalence(a, b, margin)
     assert found.p == pytest.approx(max(lower, upper))
     interval = stats.ttest_ind(A, B, equal_var=False).confidence_interval(0.9)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_seeds_for_equivalence_match_simulated_power():
-    seeds = int(statistics.seeds_for_equivalence(1.0, standard(10), standard(10)))
+    seeds = int(statistics.count_seeds_for_equivalence(1.0, standard(10), standard(10)))
     assert seeds == 18
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 20000, seeds))

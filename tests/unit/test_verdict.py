@@ -215,7 +215,7 @@ OUTCOMES = {name: verdict.Outcome(name, "none", 3, 3, "why") for name in verdict
     ],
 )
 def test_sentence_of_each_result(result, sentence):
-    assert sentence in verdict.Verdict(result, OUTCOMES).sentence()
+    assert sentence in verdict.Verdict(result, OUTCOMES).describe()
 
 
 @pytest.mark.parametrize(
