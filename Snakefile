@@ -58,25 +58,25 @@ onstart:
 
 
 onsuccess:
-    say_news()
-    say_summaries_last()
+    print_notices()
+    print_summaries_at_exit()
 
 
 onerror:
-    say_news()
-    say_summaries_last()
+    print_notices()
+    print_summaries_at_exit()
 
 
 rule all:
     default_target: True
     input:
-        outcome("runs"),
+        list_outputs("runs"),
         "results/verdict.json",
         "results/summary/all.html",
     log:
         "results/logs/summary/all.log",
     shell:
-        summarise("all")
+        make_summary_command("all")
 
 
 rule demo:
@@ -86,36 +86,36 @@ rule demo:
     log:
         "results/logs/summary/demo.log",
     shell:
-        summarise("demo")
+        make_summary_command("demo")
 
 
 rule figures:
     input:
-        outcome("published"),
+        list_outputs("published"),
         "results/summary/figures.html",
     log:
         "results/logs/summary/figures.log",
     shell:
-        summarise("figures")
+        make_summary_command("figures")
 
 
 rule smoke:
     input:
-        outcome("smoke"),
+        list_outputs("smoke"),
         "results/summary/smoke.html",
     log:
         "results/logs/summary/smoke.log",
     shell:
-        summarise("smoke")
+        make_summary_command("smoke")
 
 
 rule plan:
     input:
-        runs=all_run_files("published"),
+        runs=list_all_run_files("published"),
     log:
         "results/logs/plan.txt",
     params:
         config=CONFIG_FILES,
-        runs=lambda w, input: directories(input.runs),
+        runs=lambda w, input: get_directories(input.runs),
     shell:
         "python -m ddpg plan --config {params.config:q} --published {params.runs:q} 2>&1 | tee {log:q}"

@@ -3,15 +3,15 @@
 
 rule aggregate:
     input:
-        runs=lambda w: comparison_runs(w.collection, w.comparison),
-        manifest=lambda w: manifest(w.collection),
+        runs=lambda w: list_comparison_runs(w.collection, w.comparison),
+        manifest=lambda w: list_manifest(w.collection),
     output:
         "results/tables/{collection}/{comparison}/curves.csv",
     log:
         "results/logs/aggregate/{collection}/{comparison}.log",
     params:
         manifest=lambda w, input: ["--manifest", *input.manifest] if input.manifest else [],
-        runs=lambda w, input: directories(input.runs),
+        runs=lambda w, input: get_directories(input.runs),
     shell:
         "python -m ddpg aggregate --runs {params.runs:q} {params.manifest:q} --output {output:q}"
         " > {log:q} 2>&1"

@@ -9,7 +9,7 @@ import subprocess
 SECONDS_TO_SAVE = 120
 
 
-def time_limit(resources):
+def make_timeout_prefix(resources):
     """The prefix of a command that warns it before a SLURM job's time limit; empty without one.
 
     SLURM's own `--signal` would also reach Snakemake, which then fails a run that ends just in time.
@@ -31,7 +31,7 @@ def check_cluster():
             f"--jobs {most}: less than the {len(jobs)} jobs to submit, for which the array jobs "
             f"of Snakemake's SLURM plugin would wait forever; give --jobs {len(jobs)}"
         )
-    for options in dict.fromkeys(map(sbatch_options, jobs)):
+    for options in dict.fromkeys(map(get_sbatch_options, jobs)):
         if reason := ask_slurm(options):
             raise WorkflowError(
                 f"SLURM refuses a training job with {' '.join(options)} ({reason}); see `sinfo` "
@@ -43,7 +43,7 @@ def check_cluster():
 LONG_OPTIONS = {"-A": "--account", "-p": "--partition", "-t": "--time", "-C": "--constraint"}
 
 
-def sbatch_options(job):
+def get_sbatch_options(job):
     """The `sbatch` options that Snakemake's SLURM plugin will use for a job, as a tuple."""
     from snakemake_executor_plugin_slurm import (
         get_submit_command,

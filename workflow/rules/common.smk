@@ -50,7 +50,7 @@ if workflow.config_settings.replace_workflow_config and workflow.overwrite_confi
     del CONFIG_FILES[0]
 
 
-def module_config_files():
+def write_module_config():
     """Write the project's configuration and the module's overrides to files; returns their paths.
 
     Paths of references are relative to the working directory.
@@ -89,7 +89,7 @@ def read_config():
     """
     try:
         if IS_MODULE:
-            CONFIG_FILES[:] = module_config_files()
+            CONFIG_FILES[:] = write_module_config()
         settings = ddpg.config.read(*CONFIG_FILES)
         read_claims(settings)  # refuses them now, not when everything is trained
         given = {} if IS_MODULE else dict(workflow.config_settings.config)
@@ -127,7 +127,7 @@ wildcard_constraints:
 
 
 @functools.cache  # every job asks for it, and checking a thousand seeds takes a while
-def experiment(collection, name):
+def get_experiment(collection, name):
     """The experiment as the runs of a collection are trained: shrunk in `smoke`."""
     if collection == "smoke" and not config["smoke"]:
         raise WorkflowError("the configuration has no `smoke:`, which shrinks the experiments")
@@ -140,20 +140,20 @@ def experiment(collection, name):
 
 
 @functools.cache
-def digest(collection, name):
+def compute_digest(collection, name):
     """What triggers an experiment's training: a digest of its values."""
-    return experiment(collection, name).digest()
+    return get_experiment(collection, name).digest()
 
 
-def seeds(collection, name):
+def list_seeds(collection, name):
     """The seeds of an experiment's runs: those to train, or those that are published."""
     if collection == "published":
-        return list(published_runs(name))
-    return list(experiment(collection, name).seeds)
+        return list(find_published_runs(name))
+    return list(get_experiment(collection, name).seeds)
 
 
 @functools.cache
-def published_runs(name):
+def find_published_runs(name):
     """The published runs of an experiment by seed; warns of directories that are not runs."""
     runs, skipped = find_finished_runs(PUBLISHED / name)
     for line in skipped:
@@ -161,45 +161,47 @@ def published_runs(name):
     return runs
 
 
-def run_files(collection, name):
+def list_run_files(collection, name):
     """run.json of each run of an experiment; a run is complete when it is there."""
     directory = PUBLISHED if collection == "published" else Path("results", collection)
     return [
         str(directory / name / format_seed_directory(seed) / RECORD)
-        for seed in seeds(collection, name)
+        for seed in list_seeds(collection, name)
     ]
 
 
-def all_run_files(collection):
+def list_all_run_files(collection):
     """run.json of every run of every experiment."""
-    return [run for name in config["experiments"] for run in run_files(collection, name)]
+    return [run for name in config["experiments"] for run in list_run_files(collection, name)]
 
 
-def directories(files):
+def get_directories(files):
     """The directories of files, for the command line."""
     return [str(Path(file).parent) for file in files]
 
 
-def declared(comparison):
+def get_comparison(comparison):
     """What the configuration says of a comparison."""
     if comparison not in config["comparisons"]:
         raise WorkflowError(f"the configuration has no comparison {comparison!r}")
     return config["comparisons"][comparison]
 
 
-def comparison_runs(collection, comparison):
+def list_comparison_runs(collection, comparison):
     """run.json of each of our runs in a comparison."""
     return [
-        run for name in declared(comparison)["experiments"] for run in run_files(collection, name)
+        run
+        for name in get_comparison(comparison)["experiments"]
+        for run in list_run_files(collection, name)
     ]
 
 
-def manifest(collection):
+def list_manifest(collection):
     """The list of checksums that published runs must match."""
     return [str(PUBLISHED / MANIFEST)] if collection == "published" else []
 
 
-def outcome(collection):
+def list_outputs(collection):
     """Every figure and table of a collection."""
     return [
         *(f"results/figures/{collection}/{name}" for name in config["comparisons"]),
@@ -208,12 +210,12 @@ def outcome(collection):
     ]
 
 
-def title(wildcards):
+def get_title(wildcards):
     """The title of a comparison, for the report."""
-    return declared(wildcards.comparison)["title"]
+    return get_comparison(wildcards.comparison)["title"]
 
 
-def overrides(collection):
+def quote_overrides(collection):
     """The quoted --set options of a collection; empty except for `smoke`."""
     if collection != "smoke":
         return ""

@@ -33,7 +33,7 @@ rule compare:
 
 rule provenance:
     input:
-        lambda w: all_run_files(w.collection),
+        lambda w: list_all_run_files(w.collection),
     output:
         csv="results/tables/{collection}/provenance.csv",
         html=report(
@@ -45,7 +45,7 @@ rule provenance:
     log:
         "results/logs/provenance/{collection}.log",
     params:
-        runs=lambda w, input: directories(input),
+        runs=lambda w, input: get_directories(input),
         directory=lambda w, output: str(Path(output.csv).parent),
     shell:
         "python -m ddpg provenance --runs {params.runs:q} --output {params.directory:q}"
@@ -54,8 +54,8 @@ rule provenance:
 
 rule verdict:
     input:
-        fresh=all_run_files("runs"),
-        published=all_run_files("published"),
+        fresh=list_all_run_files("runs"),
+        published=list_all_run_files("published"),
     output:
         json="results/verdict.json",
         markdown="results/verdict.md",
@@ -68,8 +68,8 @@ rule verdict:
     log:
         "results/logs/verdict.log",
     params:
-        fresh=lambda w, input: directories(input.fresh),
-        published=lambda w, input: directories(input.published),
+        fresh=lambda w, input: get_directories(input.fresh),
+        published=lambda w, input: get_directories(input.published),
     shell:
         "python -m ddpg verdict --fresh {params.fresh:q} --published {params.published:q}"
         " --output results > {log:q} 2>&1"

@@ -11,14 +11,14 @@ rule figures_of_comparison:
             patterns=["{figure}.svg"],
             caption="../report/figure.rst",
             category="Figures",
-            subcategory=title,
+            subcategory=get_title,
             labels={"figure": "{figure}"},
         ),
     log:
         "results/logs/figures/{collection}/{comparison}.log",
     params:
         config=lambda w, output: CONFIG_FILES,
-        declared=lambda w: declared(w.comparison),
+        declared=lambda w: get_comparison(w.comparison),
     shell:
         "python -m ddpg plot --config {params.config:q} --only {wildcards.comparison:q}"
         " --curves {input.curves:q} --output results/figures/{wildcards.collection:q} > {log:q} 2>&1"

@@ -16,7 +16,7 @@ RUNS_HERE = workflow.resource_settings.nodes is None
 
 # Messages of a training job that Snakemake prints as well: that an earlier run was set aside, and
 # that a run was already finished.
-NEWS = (MOVED_TO, ALREADY_FINISHED)
+NOTICES = (MOVED_TO, ALREADY_FINISHED)
 BEGAN = time.time()
 
 # The measured memory of a training job in megabytes, without its replay buffer, is 800 to 900; on a
@@ -25,14 +25,14 @@ TRAINING_MB = 1000
 SNAKEMAKES_MB = 400
 
 
-def training_memory(wildcards, attempt):
+def compute_training_memory(wildcards, attempt):
     """Megabytes of a training job, with a replay buffer of HalfCheetah's size; more at each attempt.
 
     The same for all experiments: all jobs of a SLURM array get the resources of its first.
     """
     bytes_per_transition = 4 * (2 * 17 + 6 + 2)
     longest = max(
-        experiment(wildcards.collection, name).replay_size for name in config["experiments"]
+        get_experiment(wildcards.collection, name).replay_size for name in config["experiments"]
     )
     needed = TRAINING_MB + longest * bytes_per_transition // 10**6
     if not RUNS_HERE:
@@ -40,7 +40,7 @@ def training_memory(wildcards, attempt):
     return needed * (1 + min(attempt, 5)) // 2
 
 
-def hold_jobs_by_memory():
+def limit_memory():
     """Let jobs on this machine wait for memory, as for cores, unless the user sets the limit.
 
     A job that needs more than the limit runs alone.
@@ -84,7 +84,7 @@ def ignore_warnings():
             signal.signal(number, signal.SIG_IGN)
 
 
-def exit_code(log):
+def read_exit_code(log):
     """The exit code in the last line of a training's log; None if the job was killed."""
     try:
         last = Path(log).read_text().rpartition("exit code ")[2]
@@ -99,7 +99,7 @@ def is_recoverable(job):
     A signal, a full disk or a lost node may not happen again. Exit code 1 is retried once: a
     file-system failure may have caused the crash, but a second crash is most likely a bug.
     """
-    codes = [exit_code(log) for log in job.log]
+    codes = [read_exit_code(log) for log in job.log]
     return any(code not in FINAL and (code != 1 or job.attempt == 1) for code in codes)
 
 
@@ -117,20 +117,20 @@ def retry_recoverable_failures():
             executor.handle_job_error = handle_job_error
 
 
-def say_news():
-    """Print the messages NEWS of this Snakemake's training jobs, which are in their logs as well."""
+def print_notices():
+    """Print the messages NOTICES of this Snakemake's training jobs, which are in their logs as well."""
     for job in workflow.dag.jobs:
         if job.rule.name == "train":
             log = Path(job.log[0])
             for each in sorted(log.parent.glob(f"{log.stem}.*.log")):
                 if each.stat().st_mtime >= BEGAN:
                     for line in each.read_text().splitlines():
-                        if any(words in line for words in NEWS):
+                        if any(words in line for words in NOTICES):
                             logger.warning(line)
 
 
 if workflow.is_main_process:
-    hold_jobs_by_memory()
+    limit_memory()
     end_on_signals()
 else:
     ignore_warnings()

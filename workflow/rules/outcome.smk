@@ -11,33 +11,36 @@ TITLES = {
 COLLECTIONS = {"all": "runs", "demo": "runs", "figures": "published", "smoke": "smoke"}
 
 
-def shown(target):
+def list_comparisons(target):
     """The comparisons of a target."""
     return [n for n in config["comparisons"] if target != "demo" or n == "pendulum"]
 
 
-def curves_of(target):
+def list_curves(target):
     """The tables for a target's page and summary."""
-    return [f"results/tables/{COLLECTIONS[target]}/{name}/curves.csv" for name in shown(target)]
+    return [
+        f"results/tables/{COLLECTIONS[target]}/{name}/curves.csv"
+        for name in list_comparisons(target)
+    ]
 
 
-def figures_of(target):
+def list_figures(target):
     """The directories of a target's figures."""
-    return [f"results/figures/{COLLECTIONS[target]}/{name}" for name in shown(target)]
+    return [f"results/figures/{COLLECTIONS[target]}/{name}" for name in list_comparisons(target)]
 
 
-def verdict_of(target):
+def list_verdict(target):
     """The verdict file, if the target trains everything from scratch."""
     return ["results/verdict.json"] if target == "all" else []
 
 
-def options(target):
+def format_options(target):
     """The options of `page` and `summary` for a target, quoted."""
     words = ["--config", *CONFIG_FILES, "--figures", f"results/figures/{COLLECTIONS[target]}"]
     for option, values in (
-        ("--only", shown(target)),
-        ("--curves", curves_of(target)),
-        ("--verdict", verdict_of(target)),
+        ("--only", list_comparisons(target)),
+        ("--curves", list_curves(target)),
+        ("--verdict", list_verdict(target)),
     ):
         words += [option, *values] if values or option == "--curves" else []  # it is required
     return shlex.join(words)
@@ -47,31 +50,31 @@ def options(target):
 # the target fails every time that its verdict fails.
 
 
-def said(target):
+def get_summary_path(target):
     """The file with the lines that are printed at the end."""
     return f"results/logs/summary/{target}.txt"
 
 
-def summarise(target):
+def make_summary_command(target):
     """The command of a target's rule, which writes the summary."""
     return (
-        f"python -m ddpg summary {options(target)} --page results/summary/{target}.html"
-        f" > {said(target)} 2> {{log}}"
+        f"python -m ddpg summary {format_options(target)} --page results/summary/{target}.html"
+        f" > {get_summary_path(target)} 2> {{log}}"
     )
 
 
-def targets_at_work():
+def list_running_targets():
     """The targets whose rules run now."""
     return [target for target in TITLES if target in {job.rule.name for job in workflow.dag.jobs}]
 
 
 def forget_summaries():
     """Delete the summaries of earlier Snakemakes before anything runs."""
-    for target in targets_at_work():
-        Path(said(target)).unlink(missing_ok=True)
+    for target in list_running_targets():
+        Path(get_summary_path(target)).unlink(missing_ok=True)
 
 
-def say_summaries_last():
+def print_summaries_at_exit():
     """Print the targets' summaries at exit, after Snakemake's own messages."""
 
     def say(paths):
@@ -79,4 +82,6 @@ def say_summaries_last():
             for path in filter(Path.exists, paths):
                 print(f"\n{path.read_text(encoding='utf-8')}", end="", flush=True)
 
-    atexit.register(say, [Path(said(target)).absolute() for target in targets_at_work()])
+    atexit.register(
+        say, [Path(get_summary_path(target)).absolute() for target in list_running_targets()]
+    )

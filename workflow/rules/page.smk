@@ -3,9 +3,9 @@
 
 rule page:
     input:
-        curves=lambda w: curves_of(w.target),
-        figures=lambda w: figures_of(w.target),
-        verdict=lambda w: verdict_of(w.target),
+        curves=lambda w: list_curves(w.target),
+        figures=lambda w: list_figures(w.target),
+        verdict=lambda w: list_verdict(w.target),
         references=REFERENCES,
         claims=CLAIMS,
     output:
@@ -19,7 +19,7 @@ rule page:
         "results/logs/page/{target}.log",
     params:
         declared=[config.get("headline"), config["comparisons"]],
-        options=lambda w, output: options(w.target),
+        options=lambda w, output: format_options(w.target),
         title=lambda w: TITLES[w.target],
     shell:
         "python -m ddpg page {params.options} --title {params.title:q} --output {output:q}"

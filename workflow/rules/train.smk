@@ -20,15 +20,15 @@ rule train:
     retries: int(workflow.is_main_process)
     threads: 1
     resources:
-        mem_mb=training_memory,
+        mem_mb=compute_training_memory,
     params:
         # The only trigger: a change of this experiment's own values trains it again. Parameters
         # that are functions of `output`, like the others, trigger nothing.
-        digest=lambda w: digest(w.collection, w.experiment),
+        digest=lambda w: compute_digest(w.collection, w.experiment),
         directory=lambda w, output: str(Path(output.run).parent),
         config=lambda w, output: CONFIG_FILES,
-        overrides=lambda w, output: overrides(w.collection),
-        time_limit=lambda w, resources: time_limit(resources),
+        overrides=lambda w, output: quote_overrides(w.collection),
+        time_limit=lambda w, resources: make_timeout_prefix(resources),
     shell:
         # A scheduler sends its signals to every process of a job. This shell must survive them until
         # the training has saved, and so must `timeout`, which handles only the first three.
