@@ -118,7 +118,7 @@ def retry_recoverable_failures():
 
 
 def print_notices():
-    """Print the messages NOTICES of this Snakemake's training jobs, which are in their logs as well."""
+    """Print the NOTICES of this Snakemake's training jobs, which are in their logs as well."""
     for job in workflow.dag.jobs:
         if job.rule.name == "train":
             log = Path(job.log[0])

@@ -77,11 +77,12 @@ def forget_summaries():
 def print_summaries_at_exit():
     """Print the targets' summaries at exit, after Snakemake's own messages."""
 
-    def say(paths):
+    def print_files(paths):
         with contextlib.suppress(OSError):  # the pipe may be closed
             for path in filter(Path.exists, paths):
                 print(f"\n{path.read_text(encoding='utf-8')}", end="", flush=True)
 
     atexit.register(
-        say, [Path(get_summary_path(target)).absolute() for target in list_running_targets()]
+        print_files,
+        [Path(get_summary_path(target)).absolute() for target in list_running_targets()],
     )
