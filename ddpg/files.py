@@ -43,7 +43,7 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
         sync_directory(path.parent)
 
 
-def file_name(text: str) -> str:
+def encode_file_name(text: str) -> str:
     """The file whose name is `text` in UTF-8, also under a locale of another encoding."""
     return os.fsdecode(text.encode())
 
@@ -60,7 +60,7 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

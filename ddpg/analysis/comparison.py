@@ -24,7 +24,7 @@ from ddpg.analysis.groups import (
 )
 from ddpg.analysis.statistics import NAN, Estimate, Moments
 from ddpg.errors import UserError
-from ddpg.files import file_name
+from ddpg.files import encode_file_name
 
 PLANNED, EXPLORATORY = "planned", "exploratory"
 
@@ -384,14 +384,14 @@ def _load_experiment(name: str, label: str, runs: pd.DataFrame) -> SeedGroup:
 def _load_reference(name: str, spec: dict[str, Any], root: Path) -> Group:
     if "curve" in spec:
         source = spec["curve"]
-        path = root / file_name(source["file"])
+        path = root / encode_file_name(source["file"])
         curve = curves.read_published(path, spec["env"], source["implementation"])
         smoothed = _get_width(source, "smoothed")
         return PublishedGroup(name, spec["label"], spec["env"], source["seeds"], curve, smoothed)
     if "table" in spec:
-        runs = curves.read_per_seed(root / file_name(spec["table"]))
+        runs = curves.read_per_seed(root / encode_file_name(spec["table"]))
     else:
-        runs = curves.read_external(root / file_name(path) for path in spec["runs"])
+        runs = curves.read_external(root / encode_file_name(path) for path in spec["runs"])
     aligned = grids.align_seeds(runs)
     if aligned.empty:
         raise UserError("its seeds have no environment steps in common; leave some out")

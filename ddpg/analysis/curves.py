@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ddpg.errors import UserError
-from ddpg.files import read_json, read_text, sha256
+from ddpg.files import hash_file, read_json, read_text
 from ddpg.runs.directory import CONFIG, PROGRESS, RunDirectory, check_distinct, is_visible
 from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
@@ -244,7 +244,7 @@ def find_differing_keys(config: dict, other: dict) -> list[str]:
 def _check_source(table: Path) -> None:
     """Raise UserError where an imported table is not what was imported."""
     source = name_source(table)
-    if source.exists() and read_dataclass(ImportSource, source).sha256 != sha256(table):
+    if source.exists() and read_dataclass(ImportSource, source).sha256 != hash_file(table):
         raise UserError(f"{table}: not the bytes that {source} lists; import it again")
 
 
@@ -252,7 +252,7 @@ def _check_distinct_files(files: list[Path]) -> None:
     """Raise UserError where two files have the same bytes, so are the same run twice."""
     seen: dict[str, Path] = {}
     for file in files:
-        first = seen.setdefault(sha256(file), file)
+        first = seen.setdefault(hash_file(file), file)
         if first is not file:
             raise UserError(f"{first} and {file}: the same run twice; remove one")
 

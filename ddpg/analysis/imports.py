@@ -10,7 +10,7 @@ import pandas as pd
 from ddpg.analysis import curves
 from ddpg.analysis.tables import format_count, format_csv
 from ddpg.errors import UserError
-from ddpg.files import load_arrays, sha256, write_json, write_text
+from ddpg.files import hash_file, load_arrays, write_json, write_text
 from ddpg.runs.typed_json import to_json
 
 # The curve of each seed, with its number where the file says it.
@@ -87,8 +87,8 @@ def write_import(
         )
     write_text(output, text)
     files = curves.find_progress_files(paths) if kind == "spinup" else paths
-    checksums = {str(path): sha256(path) for path in files}
-    origin = curves.ImportSource(source, kind, sha256(output), checksums)
+    checksums = {str(path): hash_file(path) for path in files}
+    origin = curves.ImportSource(source, kind, hash_file(output), checksums)
     write_json(curves.name_source(output), to_json(origin))
     return f"{output}: {_describe(table)}"
 

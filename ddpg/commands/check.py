@@ -138,7 +138,7 @@ def _checks(
 
 def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
     """Each listed file exists with its checksum, and each file of a run is listed."""
-    from ddpg.files import sha256
+    from ddpg.files import hash_file
     from ddpg.runs.published import MANIFEST, check_manifest, read_manifest
 
     manifest = published / MANIFEST
@@ -147,7 +147,7 @@ def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
     listed = read_manifest(manifest)
     for name, digest in listed.items():
         path = published / name
-        if not path.is_file() or sha256(path) != digest:
+        if not path.is_file() or hash_file(path) != digest:
             raise Mismatch(f"{path}: not the bytes that {manifest} lists; restore it with git")
     return Result(OK, f"{len(listed)} files of {len(every_run)} runs have the listed SHA-256")
 

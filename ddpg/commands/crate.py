@@ -321,6 +321,6 @@ def _address(package: str, version: str) -> str:
 
 
 def _size_and_digest(path: Path) -> dict[str, str]:
-    from ddpg.files import sha256
+    from ddpg.files import hash_file
 
-    return {"contentSize": str(path.stat().st_size), "sha256": sha256(path)}
+    return {"contentSize": str(path.stat().st_size), "sha256": hash_file(path)}

@@ -30,7 +30,14 @@ from typing import BinaryIO
 from ddpg import config
 from ddpg.config import Experiment
 from ddpg.errors import Diverged, EnvironmentFailed, UserError
-from ddpg.files import DISK_ERRORS, read_json, read_text, sha256, sync_directory, write_atomically
+from ddpg.files import (
+    DISK_ERRORS,
+    hash_file,
+    read_json,
+    read_text,
+    sync_directory,
+    write_atomically,
+)
 from ddpg.runs.lock import is_locked, lock_file
 from ddpg.runs.progress_table import parse_progress
 from ddpg.runs.record import RunRecord
@@ -130,7 +137,7 @@ class RunDirectory:
             path = self.path / name
             if not path.is_file():
                 problems.append(f"{path}: missing")
-            elif sha256(path) != record.files.get(name):
+            elif hash_file(path) != record.files.get(name):
                 problems.append(f"{path}: not the bytes that the run wrote")
         return problems
 

@@ -17,7 +17,7 @@ from ddpg import kernels
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import UserError
-from ddpg.files import sha256
+from ddpg.files import hash_file
 from ddpg.runs.record import Identity, Image, Machine, Processor, Revision
 from ddpg.runs.typed_json import from_json
 
@@ -147,7 +147,7 @@ def check_image() -> None:
     if built is None:
         return
     lock = PACKAGE.parent / "containers/locks" / f"{built.variant}.txt"
-    if lock.exists() and sha256(lock) != built.lock:
+    if lock.exists() and hash_file(lock) != built.lock:
         target = "image" if built.variant == "cpu" else f"image-{built.variant}"
         raise UserError(
             f"the image (revision {built.revision[:12]}) was built from a different "

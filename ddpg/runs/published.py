@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from ddpg.errors import UserError
-from ddpg.files import sha256, write_atomically
+from ddpg.files import hash_file, write_atomically
 from ddpg.runs.directory import (
     RECORD,
     RESULT_FILES,
@@ -71,7 +71,7 @@ def write_manifest(published: Path) -> None:
     """
     runs = find_published_runs(published)
     paths = sorted(path for run in runs for name in _FILES if (path := run / name).exists())
-    lines = [f"{sha256(path)}  {path.relative_to(published)}\n" for path in paths]
+    lines = [f"{hash_file(path)}  {path.relative_to(published)}\n" for path in paths]
     write_atomically(published / MANIFEST, "".join(lines).encode())
 
 
@@ -94,13 +94,13 @@ def check_manifest(manifest: Path, runs: list[Path]) -> None:
             raise UserError(f"{path}: not below {manifest.parent}") from None
         if name not in listed:
             raise UserError(f"{manifest}: does not list {name}; publish it with `ddpg publish`")
-        if not path.exists() or sha256(path) != listed[name]:
+        if not path.exists() or hash_file(path) != listed[name]:
             raise UserError(f"{path}: not the bytes that {manifest} lists; restore it with git")
 
 
 def _have_equal_files(run: Path, target: Path) -> bool:
     names = _listed_files(run)
-    return all((target / n).exists() and sha256(run / n) == sha256(target / n) for n in names)
+    return all((target / n).exists() and hash_file(run / n) == hash_file(target / n) for n in names)
 
 
 def _listed_files(run: Path) -> list[str]:

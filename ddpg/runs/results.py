@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 
 from ddpg.errors import UserError
-from ddpg.files import encode_json, sha256, write_atomically
+from ddpg.files import encode_json, hash_file, write_atomically
 from ddpg.runs.directory import COPY, RECORD, RunDirectory
 from ddpg.runs.record import RunRecord
 
@@ -88,4 +88,4 @@ def _read_copy(directory: RunDirectory) -> RunRecord | None:
 
 
 def _has_digest(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path) == digest
+    return path.is_file() and hash_file(path) == digest

@@ -9,7 +9,7 @@ from helpers.checkout import ROOT, Checkout
 from helpers.run_command import run
 from packaging.requirements import Requirement
 
-from ddpg.files import sha256
+from ddpg.files import hash_file
 
 pytestmark = pytest.mark.container
 
@@ -26,7 +26,8 @@ def test_image_passes_its_selftest(sif, tmp_path):
 def test_image_labels(sif, image_record):
     labels = json.loads(run("apptainer", "inspect", "--json", "--labels", sif, cwd=ROOT))
     labels = labels["data"]["attributes"]["labels"]
-    assert labels["ddpg.lock"] == image_record["lock"] == sha256(ROOT / "containers/locks/cpu.txt")
+    lock = hash_file(ROOT / "containers/locks/cpu.txt")
+    assert labels["ddpg.lock"] == image_record["lock"] == lock
     assert labels["ddpg.variant"] == image_record["variant"] == "cpu"
     for key in ("version", "revision"):
         assert labels[f"org.opencontainers.image.{key}"] == image_record[key]

@@ -131,7 +131,7 @@ def dictionaries(text):
 
 
 def is_read_as(cell, value):
-    """Whether a number was read as its cell says; what is no number is read as missing."""
+    """Whether a number was read as its cell says; other cells are read as missing."""
     try:
         (wanted,) = numbers([cell])
     except ValueError:
