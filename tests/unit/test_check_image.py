@@ -19,7 +19,7 @@ def image(tmp_path, monkeypatch):
     lock.write_text("numpy==1\n")
     note = Image(
         id="sha256:12", variant="gpu", version="0.1.0", revision="0123456789abcdef",
-        lock=provenance.sha256(lock),
+        lock=provenance.hash_file(lock),
     )  # fmt: skip
     (tmp_path / "image.json").write_text(json.dumps(dataclasses.asdict(note)))
     monkeypatch.setattr(provenance.sys, "prefix", str(tmp_path))

@@ -417,7 +417,7 @@ def test_results_are_synced_before_the_checkpoint_is_removed(tmp_path, monkeypat
 
 
 def test_failed_read_back_keeps_the_checkpoint(tmp_path, monkeypatch, expected):
-    monkeypatch.setattr("ddpg.runs.directory.sha256", lambda path: "0" * 64)
+    monkeypatch.setattr("ddpg.runs.directory.hash_file", lambda path: "0" * 64)
     with pytest.raises(Interrupted, match="not the bytes that the run wrote"):
         train(experiment(), 0, tmp_path / "run")
     assert [*(tmp_path / "run" / "checkpoint").glob("state_*")]
