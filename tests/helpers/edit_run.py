@@ -1,7 +1,8 @@
-"""Edit a finished run as somebody would who hides the edit."""
+"""Edit the files of a finished run."""
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,3 +16,14 @@ def edit_result_file(run: Path, name: str, change: Callable[[bytes], bytes]) -> 
     record = json.loads((run / "run.json").read_text())
     record["files"][name] = hashlib.sha256(content).hexdigest()
     (run / "run.json").write_text(json.dumps(record))
+
+
+def copy_as_arithmetic_1(run: Path, target: Path) -> Path:
+    """Copy a finished run as version 1 of the arithmetic would have left it; returns `target`."""
+    shutil.copytree(run, target)
+    (target / "state_digests.txt").unlink()
+    record = json.loads((target / "run.json").read_text())
+    del record["files"]["state_digests.txt"]
+    record["identity"]["arithmetic_version"] = 1
+    (target / "run.json").write_text(json.dumps(record))
+    return target

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from helpers.edit_run import copy_as_arithmetic_1
 from helpers.read_experiment import read_experiment
 
 from ddpg.cli import main
@@ -55,7 +56,8 @@ def test_other_seed_diverges_in_every_part_of_the_state(runs, capfd):
     assert "first after epoch 1, in agent, random streams, replay, environment" in said
 
 
-def test_a_run_without_digests_is_refused_in_one_line(runs, capfd):
-    code, said = bisect(capfd, runs["a"], "results/published/halfcheetah-benchmark/seed_0")
+def test_a_run_without_digests_is_refused_in_one_line(runs, tmp_path, capfd):
+    older = copy_as_arithmetic_1(runs["a"], tmp_path / "older")
+    code, said = bisect(capfd, runs["a"], older)
     assert (code, said.count("\n")) == (2, 1)
     assert "state_digests.txt: missing or unreadable" in said
