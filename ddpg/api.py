@@ -81,7 +81,7 @@ def summarize(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high`
     their 95 % bootstrap intervals. Raises UserError for any other table.
     """
-    table = comparison.tabulate_groups([_comparison(groups)])
+    table = comparison.tabulate_groups([_make_comparison(groups)])
     return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])
 
 
@@ -97,7 +97,7 @@ def compare(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     if len(groups) < 2:
         raise UserError(f"{len(groups)} group(s): give two or more to compare")
-    table = comparison.tabulate_pairs([_comparison(groups)])
+    table = comparison.tabulate_pairs([_make_comparison(groups)])
     return table.drop(columns=["comparison", "planned"])
 
 
@@ -109,7 +109,7 @@ def draw(groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1) -
     """
     if smooth < 1 or smooth % 2 == 0:
         raise UserError(f"smooth={smooth}: give an odd number of epochs, as 11")
-    return figures.draw_comparison(_comparison(groups, title or ", ".join(groups), smooth))
+    return figures.draw_comparison(_make_comparison(groups, title or ", ".join(groups), smooth))
 
 
 def load_policy(source: Path | str) -> Policy:
@@ -117,7 +117,7 @@ def load_policy(source: Path | str) -> Policy:
 
     Raises UserError for anything else.
     """
-    return _trained(source).policy
+    return _load_trained(source).policy
 
 
 def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarray:
@@ -127,7 +127,7 @@ def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarra
     """
     if episodes < 1:
         raise UserError(f"episodes={episodes}: give 1 or more")
-    returns, _ = evaluation.evaluate_trained(_trained(source), episodes, seed)
+    returns, _ = evaluation.evaluate_trained(_load_trained(source), episodes, seed)
     return returns
 
 
@@ -144,27 +144,27 @@ def film(
     Frames are scaled to `width` pixels, if given; the film is at most `seconds` long.
     Raises UserError for another suffix, and if there is no renderer.
     """
-    return evaluation.film_episode(_trained(source), Path(output), seed, width, seconds)
+    return evaluation.film_episode(_load_trained(source), Path(output), seed, width, seconds)
 
 
 _REACH_COLUMNS = ["reach", "seeds_reaching", "steps_to_return", "steps_of_mean"]
 
 
-def _trained(source: Path | str) -> evaluation.Trained:
+def _load_trained(source: Path | str) -> evaluation.Trained:
     return evaluation.load_trained(Path(source))
 
 
-def _comparison(
+def _make_comparison(
     groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1
 ) -> comparison.Comparison:
-    own = tuple(_group(str(name), table) for name, table in groups.items())
+    own = tuple(_make_group(str(name), table) for name, table in groups.items())
     spacing = max((float(np.diff(group.steps).max(initial=0)) for group in own), default=0)
     return comparison.Comparison(
         "", title, own, smooth=round(smooth * spacing) if smooth > 1 else 0
     )
 
 
-def _group(name: str, table: pd.DataFrame) -> SeedGroup:
+def _make_group(name: str, table: pd.DataFrame) -> SeedGroup:
     if not isinstance(table, pd.DataFrame) or table.empty:
         raise UserError(f"{name!r}: not a table of runs; make it with read_runs")
     missing = [column for column in curves.PER_SEED_COLUMNS if column not in table]

@@ -91,7 +91,7 @@ class Settings(dict):
         """
         for length in range(len(path), 0, -1):
             part = path[:length]
-            found = [(file, _at(part, content)) for file, content in self.layers]
+            found = [(file, _get_at(part, content)) for file, content in self.layers]
             found = [(file, value) for file, value in found if value is not _ABSENT]
             if found:
                 both = all(isinstance(value, dict) for _, value in found)
@@ -125,8 +125,8 @@ def merge(base: dict, override: dict) -> dict:
 
 def check(config: dict) -> None:
     """Check a whole configuration, and each experiment with the defaults filled in."""
-    settings = _settings(config)
-    _validate(config, _schema(), settings.file_of)
+    settings = _make_settings(config)
+    _validate(config, _load_schema(), settings.file_of)
     for name in config["experiments"]:
         resolve_experiment(config, name)
     headline, comparisons = config.get("headline"), config.get("comparisons", {})
@@ -193,17 +193,17 @@ def resolve_experiment(config: dict, name: str, overrides: dict | None = None) -
     Equal values make equal experiments: 50.0 epochs are 50, a discount of 1 is 1.0. Raises
     UserError for an unknown name, a missing key, or a value that violates the schema.
     """
-    settings = _settings(config)
+    settings = _make_settings(config)
     if name not in config["experiments"]:
         known = ", ".join(config["experiments"])
         raise UserError(
             f"{settings.files}: no experiment {name!r}"
             f"{suggest_spelling(name, config['experiments'])}; there are: {known}"
         )
-    overrides = _whole_numbers(overrides or {})
-    _validate(overrides, _definition("hyperparameters"), lambda path: "--set")
-    own = _whole_numbers({**config["defaults"], **config["experiments"][name], **overrides})
-    _validate(own, _definition("experiment"), settings.file_of, prefix=("experiments", name))
+    overrides = _convert_whole_numbers(overrides or {})
+    _validate(overrides, _get_definition("hyperparameters"), lambda path: "--set")
+    own = _convert_whole_numbers({**config["defaults"], **config["experiments"][name], **overrides})
+    _validate(own, _get_definition("experiment"), settings.file_of, prefix=("experiments", name))
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
     for field in dataclasses.fields(Experiment):
         if field.type is float:
@@ -216,12 +216,12 @@ def restore_experiment(settings: dict, where: str) -> tuple[Experiment, int]:
 
     Raises UserError if a key is missing or violates the schema.
     """
-    own = _whole_numbers(settings)
+    own = _convert_whole_numbers(settings)
     name, seed = own.pop("exp_name", None), own.pop("seed", None)
     if not isinstance(name, str) or type(seed) is not int:
         raise UserError(f"{where}: not a config.json of this package (no exp_name or no seed)")
     # The name becomes a directory's, so it must not contain path separators.
-    names = {"propertyNames": _schema()["properties"]["experiments"]["propertyNames"]}
+    names = {"propertyNames": _load_schema()["properties"]["experiments"]["propertyNames"]}
     _validate({name: {}}, names, lambda path: where, prefix=("exp_name",))
     config = {"defaults": {}, "experiments": {name: {**own, "seeds": [seed]}}}
     return resolve_experiment(Settings(config, [(where, config)]), name), seed
@@ -275,29 +275,29 @@ def parse_overrides(assignments: list[str]) -> dict:
 
 def format_overrides(overrides: dict) -> list[str]:
     """The `KEY=VALUE` texts that `parse_overrides` turns into `overrides`."""
-    return [f"{key}={_yaml_text(value)}" for key, value in overrides.items()]
+    return [f"{key}={_format_value(value)}" for key, value in overrides.items()]
 
 
-def _yaml_text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """A value in YAML, on one line: as the element of a list, without the list's brackets."""
     written = yaml.safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=True)
     return written.strip()[1:-1]
 
 
-def _whole_numbers(value: Any) -> Any:
+def _convert_whole_numbers(value: Any) -> Any:
     """The value with every whole number in it as an int: equal numbers become the same.
 
     Beyond 2**53 a float is no longer exact, and no key takes an integer of that size.
     """
     if isinstance(value, dict):
-        return {key: _whole_numbers(item) for key, item in value.items()}
+        return {key: _convert_whole_numbers(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
+        return [_convert_whole_numbers(item) for item in value]
     whole = isinstance(value, float) and value.is_integer() and abs(value) <= 2**53
     return int(value) if whole else value
 
 
-def _settings(config: dict) -> Settings:
+def _make_settings(config: dict) -> Settings:
     """`config` as Settings; one that is not from `read` is taken to be config.yaml's."""
     return config if isinstance(config, Settings) else Settings(config, [("config.yaml", config)])
 
@@ -307,7 +307,7 @@ _NOT_YAML = "is not valid YAML"
 _CONFIGURATION = "a configuration; it needs `defaults:` and `experiments:`"
 
 
-def _at(path: Sequence[str | int], value: Any) -> Any:
+def _get_at(path: Sequence[str | int], value: Any) -> Any:
     """The value at `path` in nested mappings and lists; _ABSENT if there is none."""
     for key in path:
         try:
@@ -318,14 +318,14 @@ def _at(path: Sequence[str | int], value: Any) -> Any:
 
 
 @functools.cache
-def _schema() -> dict:
+def _load_schema() -> dict:
     return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
 @functools.cache
-def _definition(name: str) -> dict:
+def _get_definition(name: str) -> dict:
     """One of the schema's definitions as a schema of its own."""
-    return {"$ref": f"#/$defs/{name}", "$defs": _schema()["$defs"]}
+    return {"$ref": f"#/$defs/{name}", "$defs": _load_schema()["$defs"]}
 
 
 def _is_number(checker: Any, value: Any) -> bool:
@@ -353,7 +353,7 @@ def _load_yaml(path: Path | str, kind: str = _CONFIGURATION) -> dict:
         raise UserError(f"{path}{line}: {problem}") from None
     if not isinstance(loaded, dict):
         raise UserError(f"{path}: not {kind}")
-    return _whole_numbers(loaded)
+    return _convert_whole_numbers(loaded)
 
 
 def _validate(
@@ -367,7 +367,7 @@ def _validate(
     if errors:
         error = errors[0]
         path = (*prefix, *error.absolute_path)
-        where = file_of((*path, *_wrong_key(error)))
+        where = file_of((*path, *_find_wrong_key(error)))
         place = ".".join(map(str, path))
         raise UserError(": ".join(filter(None, [where, place, _explain(error)])))
 
@@ -376,7 +376,7 @@ def _explain(error: ValidationError) -> str:
     """What is wrong in a schema error, what to write instead, and what the key means."""
     value, kind, wanted = error.instance, error.validator, error.validator_value
     if kind == "additionalProperties":
-        (unknown,) = _wrong_key(error)
+        (unknown,) = _find_wrong_key(error)
         return f"unknown key {unknown!r}{suggest_spelling(unknown, error.schema['properties'])}"
     if kind == "required":
         missing = next(key for key in wanted if key not in value)
@@ -400,7 +400,7 @@ def _explain(error: ValidationError) -> str:
     return message + (f" ({meaning})" if meaning else "")
 
 
-def _wrong_key(error: ValidationError) -> tuple[str, ...]:
+def _find_wrong_key(error: ValidationError) -> tuple[str, ...]:
     """The key below the error's path that is wrong, where a key and not its value is."""
     if error.validator == "additionalProperties":
         known = error.schema["properties"]

@@ -32,12 +32,12 @@ def make(name: str, **options: Any) -> gym.Env:
         raise UserError(f"environment {name!r} needs a package that is missing: {reason}") from None
     except (gym.error.Error, ModuleNotFoundError) as error:
         if name in gym.registry:
-            raise _failure(name, "cannot be made", error) from error
+            raise _make_failure(name, "cannot be made", error) from error
         reason = get_first_line(error).rstrip(".")
         hint = suggest_spelling(name, gym.registry)
         raise UserError(f"no environment {name!r} ({reason}){hint}") from None
     except (Exception, SystemExit) as error:
-        raise _failure(name, "cannot be made", error) from error
+        raise _make_failure(name, "cannot be made", error) from error
     _check_observations(name, env.observation_space)
     _check_actions(name, env.action_space)
     return OneLineErrors(env, name)
@@ -61,10 +61,10 @@ class OneLineErrors(gym.Wrapper):
         try:
             result = self.env.reset(**options)
             if not isinstance(result, tuple) or len(result) != 2:
-                raise _WrongResult(f"{_short(result)} instead of (observation, info)")
-            return self._checked_obs(result[0]), result[1]
+                raise _WrongResult(f"{_shorten(result)} instead of (observation, info)")
+            return self._check_obs(result[0]), result[1]
         except (Exception, SystemExit) as error:
-            raise _failure(self.name, "failed in reset", error) from error
+            raise _make_failure(self.name, "failed in reset", error) from error
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Step the environment."""
@@ -73,22 +73,22 @@ class OneLineErrors(gym.Wrapper):
             number = float(reward)
             if not abs(number) <= LARGEST:  # nor NaN
                 raise _WrongResult(f"a reward of {number}, which is not a finite float32 number")
-            return self._checked_obs(obs), number, bool(terminated), bool(truncated), info
+            return self._check_obs(obs), number, bool(terminated), bool(truncated), info
         except (Exception, SystemExit) as error:
-            raise _failure(self.name, "failed in step", error) from error
+            raise _make_failure(self.name, "failed in step", error) from error
 
     def close(self) -> None:
         """Close the environment."""
         try:
             self.env.close()
         except (Exception, SystemExit) as error:
-            raise _failure(self.name, "failed in close", error) from error
+            raise _make_failure(self.name, "failed in close", error) from error
 
-    def _checked_obs(self, obs: Any) -> np.ndarray:
+    def _check_obs(self, obs: Any) -> np.ndarray:
         array = np.asarray(obs)
         if array.shape != self.shape or not (np.abs(array) <= LARGEST).all():
             wanted = f"an observation of {self.shape[0]} finite float32 numbers"
-            raise _WrongResult(f"{_short(obs)} instead of {wanted}")
+            raise _WrongResult(f"{_shorten(obs)} instead of {wanted}")
         return array
 
 
@@ -96,12 +96,12 @@ class _WrongResult(Exception):
     """An environment returned a value outside its spaces."""
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _failure(name: str, what: str, error: BaseException) -> EnvironmentFailed:
+def _make_failure(name: str, what: str, error: BaseException) -> EnvironmentFailed:
     if isinstance(error, _WrongResult):
         return EnvironmentFailed(f"environment {name!r} {what}: it returned {error}")
     frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -96,11 +96,11 @@ def film_episode(
         obs, _ = env.reset(seed=seed)
         first = env.render()
     except EnvironmentFailed as failed:  # the renderer may fail where the environment is made
-        raise _no_renderer(trained.env, failed) from None
+        raise _explain_renderer(trained.env, failed) from None
     except UserError:
         raise
     except Exception as error:  # MuJoCo and OpenGL raise whatever their loaders raise
-        raise _no_renderer(trained.env, error) from None
+        raise _explain_renderer(trained.env, error) from None
     actions = ActionSpace(env.action_space)
     rate = env.metadata.get("render_fps", 30)
     longest = get_time_limit(env, trained.max_ep_len)
@@ -125,7 +125,7 @@ def film_episode(
     return total
 
 
-def _no_renderer(env: str, error: Exception) -> UserError:
+def _explain_renderer(env: str, error: Exception) -> UserError:
     return UserError(
         f"no off-screen renderer for {env} ({get_first_line(error)}); set MUJOCO_GL=egl "
         "(Debian: libegl1 libgl1) or MUJOCO_GL=osmesa (libosmesa6)"

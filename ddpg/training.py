@@ -184,7 +184,7 @@ class _Run:
 
     def train(self, stop: Stop, checkpoint_every: int, report: Report) -> RunRecord:
         """Train to the end, and write the results."""
-        self.sessions += (_session(self.training.steps),)
+        self.sessions += (_make_session(self.training.steps),)
         settings = encode_json(self.experiment.to_config(self.seed))
         write_atomically(self.directory.config_path, settings)
 
@@ -219,9 +219,9 @@ class _Run:
         try:
             self.training.restore(state.snapshot)
         except NotRestored as error:
-            raise self._not_resumable(str(error)) from None
-        if hidden := self._hidden_state():
-            raise self._not_resumable(hidden)
+            raise self._explain_not_resumable(str(error)) from None
+        if hidden := self._find_hidden_state():
+            raise self._explain_not_resumable(hidden)
         self.logger.restore(state.tables)
         self.sessions, self.clock = state.sessions, Clock(state.seconds)
         log.info("resuming from step %s", f"{self.training.steps:,}")
@@ -234,25 +234,25 @@ class _Run:
             f"{self.checkpoints.directory}: the run cannot continue with the same bytes, because "
             f"these differ: {'; '.join(changed)}"
         )
-        if _values(saved) != _values(self.identity):
+        if _get_chosen_values(saved) != _get_chosen_values(self.identity):
             raise OtherRun(message)
         raise UserError(
             f"{message}. Undo the change, or start it from its beginning "
             + explain_restart(self.directory.path)
         )
 
-    def _not_resumable(self, reason: str) -> UserError:
+    def _explain_not_resumable(self, reason: str) -> UserError:
         return UserError(
             f"environment {self.experiment.env!r} did not return to its state from the same seed "
             f"and actions ({reason}), so the run cannot be resumed exactly; start it from its "
             f"beginning {explain_restart(self.directory.path)}"
         )
 
-    def _hidden_state(self) -> str | None:
+    def _find_hidden_state(self) -> str | None:
         return describe_hidden_state(functools.partial(environment.make, self.experiment.env))
 
     def _warn_of_hidden_state(self) -> None:
-        if hidden := self._hidden_state():
+        if hidden := self._find_hidden_state():
             log.warning(
                 "environment %r has state that its seed does not set (%s): this run cannot be "
                 "resumed or repeated exactly",
@@ -279,7 +279,7 @@ class _Run:
             experiment=self.experiment.name,
             seed=self.seed,
             config_digest=self.experiment.digest(),
-            finished=_now(),
+            finished=_get_time(),
             sessions=self.sessions,
             steps=training.steps,
             seconds=round(self.clock.seconds, 3),
@@ -295,7 +295,7 @@ class _Run:
         return write_results(self.directory, contents, record)
 
 
-def _values(identity: Identity) -> tuple:
+def _get_chosen_values(identity: Identity) -> tuple:
     """The part of an identity that the user chooses."""
     return identity.experiment, identity.seed, identity.config
 
@@ -315,10 +315,10 @@ def _refuse_other_files(directory: RunDirectory, settings: dict) -> None:
         )
 
 
-def _session(steps: int) -> Session:
+def _make_session(steps: int) -> Session:
     processor = provenance.read_processor()
     return Session(
-        started=_now(),
+        started=_get_time(),
         from_step=steps,
         model=processor.model,
         type=processor.type,
@@ -326,5 +326,5 @@ def _session(steps: int) -> Session:
     )
 
 
-def _now() -> datetime.datetime:
+def _get_time() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC).replace(microsecond=0)

@@ -219,12 +219,12 @@ def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) ->
         len(fresh),
         len(published),
         _explain(result, test, difference.estimate, needed),
-        margin=_or_none(margin),
+        margin=_convert_nan(margin),
         difference=difference.estimate,
-        interval_90=(_or_none(test.low), _or_none(test.high)),
-        p_equivalent=_or_none(test.p),
-        p_different=_or_none(difference.p),
-        seeds_for_equivalence=_or_none(needed),
+        interval_90=(_convert_nan(test.low), _convert_nan(test.high)),
+        p_equivalent=_convert_nan(test.p),
+        p_different=_convert_nan(difference.p),
+        seeds_for_equivalence=_convert_nan(needed),
     )
 
 
@@ -263,5 +263,5 @@ def _pick_one(runs: dict[int, _Run]) -> _Run:
     return next(iter(runs.values()))
 
 
-def _or_none(value: float) -> float | None:
+def _convert_nan(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None

@@ -109,14 +109,14 @@ def format_card(directory: Path) -> str:
         last=window.end - window.start, final=final,
         obs_dim=len(policy.weights[0]), act_dim=len(policy.scale),
         hidden=", ".join(str(len(bias)) for bias in policy.biases[:-1]),
-        configuration=_table({f"`{key}`": f"`{value}`" for key, value in settings.items()}),
-        provenance=_table(_provenance(record)), again=_again(record),
+        configuration=_format_table({f"`{key}`": f"`{value}`" for key, value in settings.items()}),
+        provenance=_format_table(_describe_provenance(record)), again=_explain_replay(record),
     )  # fmt: skip
-    metadata = yaml.safe_dump(_metadata(env, mean, sd), sort_keys=False, allow_unicode=True)
+    metadata = yaml.safe_dump(_make_metadata(env, mean, sd), sort_keys=False, allow_unicode=True)
     return f"---\n{metadata}---\n\n{body}"
 
 
-def _metadata(env: str, mean: float, sd: float) -> dict:
+def _make_metadata(env: str, mean: float, sd: float) -> dict:
     """What the Hub reads.
 
     The reward is written as mean +/- standard deviation, as the Hub's leaderboards require.
@@ -148,7 +148,7 @@ def _metadata(env: str, mean: float, sd: float) -> dict:
     }
 
 
-def _provenance(record: RunRecord) -> dict[str, str]:
+def _describe_provenance(record: RunRecord) -> dict[str, str]:
     return {
         "code": record.describe_revision(),
         "version of the arithmetic": str(record.arithmetic_version),
@@ -160,7 +160,7 @@ def _provenance(record: RunRecord) -> dict[str, str]:
     }
 
 
-def _again(record: RunRecord) -> str:
+def _explain_replay(record: RunRecord) -> str:
     from ddpg.core import ARITHMETIC_VERSION
 
     if record.arithmetic_version == ARITHMETIC_VERSION:
@@ -168,6 +168,6 @@ def _again(record: RunRecord) -> str:
     return _OLD.format(current=ARITHMETIC_VERSION)
 
 
-def _table(rows: dict[str, str]) -> str:
+def _format_table(rows: dict[str, str]) -> str:
     lines = [f"| {key} | {value} |" for key, value in rows.items()]
     return "\n".join(["| | |", "| --- | --- |", *lines])

@@ -98,7 +98,7 @@ def run(options: Namespace) -> None:
         raise UserError(f"{options.published}: no finished run of any configured experiment")
     logging.getLogger("ddpg").setLevel(logging.WARNING)  # one line per check
     failed = []
-    for name, check in _checks(options, settings, runs, numbers):
+    for name, check in _list_checks(options, settings, runs, numbers):
         started = time.monotonic()
         try:
             result = check()
@@ -112,7 +112,7 @@ def run(options: Namespace) -> None:
         raise Mismatch(f"{len(failed)} of the checks failed: {', '.join(failed)}")
 
 
-def _checks(
+def _list_checks(
     options: Namespace,
     settings: Settings,
     runs: dict[str, list[Path]],
@@ -222,9 +222,9 @@ def check_numbers(comparisons: list["Comparison"], numbers: list[StatedNumber]) 
             rows &= table["b"] == number.b
         found = list(table.loc[rows, number.column]) if number.column in table else []
         if len(found) != 1:
-            wrong.append(f"{_cell(number)}: not in our tables")
+            wrong.append(f"{_format_cell(number)}: not in our tables")
         elif (measured := round_like(float(found[0]), number.value)) != number.value:
-            wrong.append(f"{_cell(number)}: stated {number.value}, computed {measured}")
+            wrong.append(f"{_format_cell(number)}: stated {number.value}, computed {measured}")
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise Mismatch(f"{wrong[0]}{more}; correct docs/stated_numbers.csv and the documents")
@@ -263,6 +263,6 @@ def read_stated_numbers(path: Path) -> list[StatedNumber]:
     return numbers
 
 
-def _cell(number: StatedNumber) -> str:
+def _format_cell(number: StatedNumber) -> str:
     where = "/".join(filter(None, (number.comparison, number.a, number.b)))
     return f"{number.claim}, {where} {number.column}"

@@ -88,7 +88,7 @@ def describe_runs(root: Path, published: Path) -> dict:
             "the package rocrate is not installed; use the environment that `make` sets up"
         ) from None
     runs = _read_runs(root, published)
-    citation = _citation(root)
+    citation = _read_citation(root)
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms.update(TERMS)
     maker = _Describer(crate, root, citation)
@@ -115,7 +115,7 @@ def _read_runs(root: Path, published: Path) -> dict[Path, RunRecord]:
     return records
 
 
-def _citation(root: Path) -> dict[str, Any]:
+def _read_citation(root: Path) -> dict[str, Any]:
     path = root / "CITATION.cff"
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -134,8 +134,8 @@ class _Describer:
         self.examples: dict[str, list[Any]] = {}
         authors = [a.get("name") or f"{a['given-names']} {a['family-names']}"
                    for a in citation["authors"]]  # fmt: skip
-        self.agent = self._entity("#maintainers", "Organization", name=", ".join(authors))
-        licence = self._entity(
+        self.agent = self._get_entity("#maintainers", "Organization", name=", ".join(authors))
+        licence = self._get_entity(
             f"https://spdx.org/licenses/{citation['license']}", "CreativeWork",
             name=f"{citation['license']} License",
             identifier=f"https://spdx.org/licenses/{citation['license']}",
@@ -155,7 +155,7 @@ class _Describer:
                 "encodingFormat": "text/plain",
                 "name": citation["title"], "version": citation["version"],
                 "description": crate.description, "dateCreated": str(citation["date-released"]),
-                **_size_and_digest(root / "Snakefile"),
+                **_measure_file(root / "Snakefile"),
             },
         )  # fmt: skip
         self.workflow["license"], self.workflow["creator"] = licence, self.agent
@@ -166,24 +166,24 @@ class _Describer:
             "containers/locks/cpu.txt": "the packages that the workflow runs on, with hashes",
         }.items():
             if (root / name).is_file():
-                self._file(root / name, what)
+                self._make_file(root / name, what)
         if (root / "README.md").is_file():
             crate.get("README.md")["about"] = crate.root_dataset
 
     def add_run(self, directory: Path, record: RunRecord) -> None:
         """Add a run as an action: its parameters, its files, and what it ran on."""
-        inputs = [self._example(self._file(directory / CONFIG, FILES[CONFIG]), CONFIG)]
-        inputs.append(self._value("experiment", record.experiment))
-        inputs.append(self._value("seed", record.seed))
+        inputs = [self._add_example(self._make_file(directory / CONFIG, FILES[CONFIG]), CONFIG)]
+        inputs.append(self._make_value("experiment", record.experiment))
+        inputs.append(self._make_value("seed", record.seed))
         for key, value in record.identity.config.items():
-            inputs.append(self._value(key, value))
+            inputs.append(self._make_value(key, value))
         outputs = [
-            self._example(self._file(directory / name, FILES[name]), name)
+            self._add_example(self._make_file(directory / name, FILES[name]), name)
             for name in list_published_files(record)
             if name != CONFIG
         ]
         title = f"{record.experiment}, seed {record.seed}"
-        action = self._entity(
+        action = self._get_entity(
             f"#run/{record.experiment}/{record.seed}", "CreateAction",
             name=f"Training of {title}",
             description=f"{record.steps} environment steps of {record.identity.config.get('env')}",
@@ -193,8 +193,8 @@ class _Describer:
         )  # fmt: skip
         action["instrument"], action["agent"] = self.workflow, self.agent
         action["object"], action["result"] = inputs, outputs
-        action["softwareRequirements"] = self._software(record)
-        action["additionalProperty"] = self._circumstances(record)
+        action["softwareRequirements"] = self._make_software(record)
+        action["additionalProperty"] = self._make_circumstances(record)
         action["resourceUsage"] = [
             self._measure(record, "steps", record.steps, "steps"),
             self._measure(record, "seconds", record.seconds, "s"),
@@ -202,14 +202,14 @@ class _Describer:
             self._measure(record, "peak memory", record.peak_memory_bytes, "bytes"),
         ]
         if record.machine.variables:
-            action["environment"] = _one_or_list(
+            action["environment"] = _unwrap_single(
                 [
-                    self._property("variable", name, value)
+                    self._make_property("variable", name, value)
                     for name, value in record.machine.variables.items()
                 ]
             )
         if image := record.machine.image:
-            action["containerImage"] = self._entity(
+            action["containerImage"] = self._get_entity(
                 f"#image/{image.id}", "ContainerImage", name=image.id, version=image.version,
                 additionalType={"@id": f"{RO}terms/workflow-run#SIFImage"},
             )  # fmt: skip
@@ -223,23 +223,24 @@ class _Describer:
             is_output = name in FILES and name != CONFIG
             kinds = {type(example.get("value")) for example in examples}
             kind = "File" if name in FILES else TYPES[next(iter(kinds))] if len(kinds) == 1 else ""
-            parameter = self._entity(
-                _parameter(name), "FormalParameter", name=name, additionalType=kind or "Text",
+            parameter = self._get_entity(
+                _make_parameter_id(name), "FormalParameter",
+                name=name, additionalType=kind or "Text",
                 conformsTo={
                     "@id": f"{BIOSCHEMAS}FormalParameter/1.0-RELEASE"
                 },
             )  # fmt: skip
-            parameter["workExample"] = _one_or_list(examples)
+            parameter["workExample"] = _unwrap_single(examples)
             (outputs if is_output else inputs).append(parameter)
         self.workflow["input"], self.workflow["output"] = inputs, outputs
         root = self.crate.root_dataset
         root["mentions"] = self.actions
         root["conformsTo"] = [
-            self._entity(address, "CreativeWork", name=name, version=version)
+            self._get_entity(address, "CreativeWork", name=name, version=version)
             for address, (name, version) in PROFILES.items()
         ]
 
-    def _entity(self, identifier: str, kind: str, /, **properties: Any) -> Any:
+    def _get_entity(self, identifier: str, kind: str, /, **properties: Any) -> Any:
         """The entity with this identifier, made if it is not there."""
         from rocrate.model.contextentity import ContextEntity
 
@@ -250,46 +251,46 @@ class _Describer:
             ContextEntity(self.crate, identifier, properties={"@type": kind, **properties})
         )
 
-    def _file(self, path: Path, what: str) -> Any:
+    def _make_file(self, path: Path, what: str) -> Any:
         name = path.resolve().relative_to(self.root.resolve()).as_posix()
-        properties = {"name": name, "description": what, **_size_and_digest(path)}
+        properties = {"name": name, "description": what, **_measure_file(path)}
         if path.suffix in FORMATS:
             properties["encodingFormat"] = FORMATS[path.suffix]
         return self.crate.add_file(path, name, properties=properties)
 
-    def _value(self, name: str, value: Any) -> Any:
+    def _make_value(self, name: str, value: Any) -> Any:
         """A parameter's value as an example of the parameter."""
         if not isinstance(value, int | float | str):
             value = json.dumps(value)
-        entity = self._property("value", name, value)
-        return self._example(entity, name)
+        entity = self._make_property("value", name, value)
+        return self._add_example(entity, name)
 
-    def _example(self, entity: Any, name: str) -> Any:
+    def _add_example(self, entity: Any, name: str) -> Any:
         examples = self.examples.setdefault(name, [])
         if entity not in examples:
-            entity["exampleOfWork"] = {"@id": _parameter(name)}
+            entity["exampleOfWork"] = {"@id": _make_parameter_id(name)}
             examples.append(entity)
         return entity
 
-    def _property(self, group: str, name: str, value: Any) -> Any:
+    def _make_property(self, group: str, name: str, value: Any) -> Any:
         identifier = f"#{group}/{name}/{value}".replace(" ", "_")
-        return self._entity(identifier, "PropertyValue", name=name, value=value)
+        return self._get_entity(identifier, "PropertyValue", name=name, value=value)
 
     def _measure(self, record: RunRecord, name: str, value: float, unit: str) -> Any:
         identifier = f"#usage/{record.experiment}/{record.seed}/{name}".replace(" ", "_")
-        return self._entity(identifier, "PropertyValue", name=name, value=value, unitText=unit)
+        return self._get_entity(identifier, "PropertyValue", name=name, value=value, unitText=unit)
 
-    def _software(self, record: RunRecord) -> list[Any]:
+    def _make_software(self, record: RunRecord) -> list[Any]:
         versions = {"python": record.machine.python, **record.machine.packages}
         return [
-            self._entity(
-                _address(name, version), "SoftwareApplication",
+            self._get_entity(
+                _make_package_url(name, version), "SoftwareApplication",
                 name=name, softwareVersion=version,
             )
             for name, version in versions.items()
         ]  # fmt: skip
 
-    def _circumstances(self, record: RunRecord) -> list[Any]:
+    def _make_circumstances(self, record: RunRecord) -> list[Any]:
         machine = record.machine
         known = {
             "processor": machine.cpu.model,
@@ -301,26 +302,26 @@ class _Describer:
             "SHA-256 of the weights": record.weights_sha256,
             "interruptions": len(record.sessions) - 1,
         }
-        return [self._property("about", name, value) for name, value in known.items()
+        return [self._make_property("about", name, value) for name, value in known.items()
                 if value != ""]  # fmt: skip
 
 
-def _one_or_list(entities: list) -> Any:
+def _unwrap_single(entities: list) -> Any:
     """JSON-LD of RO-Crate writes a single value without a list."""
     return entities[0] if len(entities) == 1 else entities
 
 
-def _parameter(name: str) -> str:
+def _make_parameter_id(name: str) -> str:
     return f"#parameter/{name}"
 
 
-def _address(package: str, version: str) -> str:
+def _make_package_url(package: str, version: str) -> str:
     """An identifier of a release: its package URL, which names no server."""
     kind = "generic" if package == "python" else "pypi"
     return f"pkg:{kind}/{package}@{version}"
 
 
-def _size_and_digest(path: Path) -> dict[str, str]:
+def _measure_file(path: Path) -> dict[str, str]:
     from ddpg.files import hash_file
 
     return {"contentSize": str(path.stat().st_size), "sha256": hash_file(path)}

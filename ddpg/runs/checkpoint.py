@@ -144,7 +144,7 @@ class Checkpoints:
     ) -> tuple[CheckpointHeader, RunState]:
         values, arrays = _read_values(path)
         _refuse_other_formats(path, values["format"])
-        state = _state(path, values, arrays)
+        state = _make_state(path, values, arrays)
         accept(state.identity)
         header = CheckpointHeader(
             state.snapshot.steps, from_json(tuple[Segment, ...], values["replay"])
@@ -175,7 +175,7 @@ def read_newest_state(directory: Path) -> RunState | None:
         with contextlib.suppress(Damaged):
             values, arrays = _read_values(path)
             if values["format"] == FORMAT:
-                return _state(path, values, arrays)
+                return _make_state(path, values, arrays)
     return None
 
 
@@ -193,7 +193,7 @@ def _refuse_other_formats(path: Path, format_: int) -> None:
         )
 
 
-def _state(path: Path, values: dict, arrays: dict[str, np.ndarray]) -> RunState:
+def _make_state(path: Path, values: dict, arrays: dict[str, np.ndarray]) -> RunState:
     try:
         return RunState.from_parts(values, arrays)
     except (KeyError, ValueError) as error:

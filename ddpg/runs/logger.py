@@ -36,7 +36,7 @@ class Logger:
         """
         row = result.row | {"Time": seconds}
         epoch, steps = row["Epoch"], row["TotalEnvInteracts"]
-        self.lines[PROGRESS].append("\t".join(_text(row[name]) for name in COLUMNS))
+        self.lines[PROGRESS].append("\t".join(_format_text(row[name]) for name in COLUMNS))
         self.lines[EVALUATION_EPISODES] += [
             f"{self.experiment},{self.seed},{epoch},{steps},{i},{float(r)!r},{int(n)}"
             for i, (r, n) in enumerate(zip(result.returns, result.lengths, strict=True))
@@ -60,5 +60,5 @@ class Logger:
         self.write()
 
 
-def _text(value: float) -> str:
+def _format_text(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.9g}"

@@ -87,7 +87,7 @@ def read_manifest(manifest: Path) -> dict[str, str]:
 def check_manifest(manifest: Path, runs: list[Path]) -> None:
     """UserError unless each file of each run is listed in the manifest with the bytes it has."""
     listed = read_manifest(manifest)
-    for path in (run / name for run in runs for name in _listed_files(run)):
+    for path in (run / name for run in runs for name in _list_files(run)):
         try:
             name = str(path.resolve().relative_to(manifest.parent.resolve()))
         except ValueError:
@@ -99,10 +99,10 @@ def check_manifest(manifest: Path, runs: list[Path]) -> None:
 
 
 def _have_equal_files(run: Path, target: Path) -> bool:
-    names = _listed_files(run)
+    names = _list_files(run)
     return all((target / n).exists() and hash_file(run / n) == hash_file(target / n) for n in names)
 
 
-def _listed_files(run: Path) -> list[str]:
+def _list_files(run: Path) -> list[str]:
     record = RunDirectory(run).read_finished()
     return list_published_files(record) if record else list(_FILES)

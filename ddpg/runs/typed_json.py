@@ -34,21 +34,21 @@ def from_json(kind: Any, value: Any, key: str = "") -> Any:
     more. Raises ValueError with one line that names the key, dotted, and what is wrong with it.
     """
     if dataclasses.is_dataclass(kind):
-        return _record(kind, _checked(dict, "an object", value, key), key)
+        return _record(kind, _check_type(dict, "an object", value, key), key)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:  # X | None
         return None if value is None else from_json(arguments[0], value, key)
     if origin is tuple:  # tuple[X, ...]
-        items = _checked(list, "a list", value, key)
+        items = _check_type(list, "a list", value, key)
         return tuple(from_json(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(items))
     if origin is dict:  # dict[str, X]
-        items = _checked(dict, "an object", value, key).items()
+        items = _check_type(dict, "an object", value, key).items()
         return {name: from_json(arguments[1], item, _join(key, name)) for name, item in items}
     if kind is datetime:
-        return _time(value, key)
+        return _parse_time(value, key)
     if kind is float and type(value) is int:
         return float(value)
-    return value if kind is Any else _checked(kind, _NAMES[kind], value, key)
+    return value if kind is Any else _check_type(kind, _NAMES[kind], value, key)
 
 
 def to_json(value: Any) -> Any:
@@ -73,20 +73,20 @@ def _record(kind: Any, values: dict, key: str) -> Any:
     return kind(**found)
 
 
-def _time(value: Any, key: str) -> datetime:
+def _parse_time(value: Any, key: str) -> datetime:
     try:
-        return datetime.fromisoformat(_checked(str, "a time", value, key))
+        return datetime.fromisoformat(_check_type(str, "a time", value, key))
     except ValueError:
-        raise ValueError(f"{key} is {_short(value)}, not a time as 2026-01-31T12:00:00") from None
+        raise ValueError(f"{key} is {_shorten(value)}, not a time as 2026-01-31T12:00:00") from None
 
 
-def _checked(kind: type, name: str, value: Any, key: str) -> Any:
+def _check_type(kind: type, name: str, value: Any, key: str) -> Any:
     if type(value) is not kind:  # not isinstance: true is not a number
-        raise ValueError(f"{key or 'the file'} is {_short(value)}, not {name}")
+        raise ValueError(f"{key or 'the file'} is {_shorten(value)}, not {name}")
     return value
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     text = "nothing (null)" if value is None else repr(value)
