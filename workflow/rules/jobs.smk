@@ -6,6 +6,7 @@ import time
 
 import psutil
 
+from ddpg.core.replay import compute_replay_bytes
 from ddpg.errors import FINAL
 from ddpg.memory import measure_available_memory
 from ddpg.runs.directory import ALREADY_FINISHED, MOVED_TO
@@ -30,11 +31,10 @@ def compute_training_memory(wildcards, attempt):
 
     The same for all experiments: all jobs of a SLURM array get the resources of its first.
     """
-    bytes_per_transition = 4 * (2 * 17 + 6 + 2)
-    longest = max(
+    largest = max(
         get_experiment(wildcards.collection, name).replay_size for name in config["experiments"]
     )
-    needed = TRAINING_MB + longest * bytes_per_transition // 10**6
+    needed = TRAINING_MB + compute_replay_bytes(largest, obs_dim=17, act_dim=6) // 10**6
     if not RUNS_HERE:
         needed += SNAKEMAKES_MB
     return needed * (1 + min(attempt, 5)) // 2
