@@ -58,7 +58,7 @@ test-platforms: $(VENV)/dev ## test the installation in a bare Debian 13 (needs 
 	$(VENV)/bin/python -m pytest tests/platforms
 
 test-portable: $(VENV)/dev ## test that other processors compute the same bytes (needs qemu-user)
-	$(VENV)/bin/python -m pytest -n auto tests/portable
+	$(VENV)/bin/python -m pytest -n auto --dist load --maxschedchunk 1 tests/portable
 
 lint: $(VENV)/dev ## check the style of the code and of the workflow, and the types
 	$(VENV)/bin/ruff check .
@@ -109,7 +109,7 @@ $(VENV)/%: containers/locks/%.txt containers/locks/uv.txt $(VENV)/bin/python
 	@containers/environment.sh $(VENV) '$(PYTHON)'
 	@echo "make: installing containers/locks/$*.txt into $(VENV)/"
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r containers/locks/uv.txt
-	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r $<
 	@touch $@
 
 # If .venv or the Python that it was made with is missing, the rule above runs again; also if the

@@ -1,4 +1,6 @@
-"""Compute golden digests: `python -m tests.portable.golden PREFIX...` prints them as JSON.
+"""Compute golden digests: `python -m tests.portable.golden NAME...` prints them as JSON.
+
+A name is a digest's whole name, such as "steps Ant-v5", or its first word, "steps", for all such.
 
 The digests in golden.json must be the same on every x86-64 processor with AVX2 and FMA, and change
 only with ARITHMETIC_VERSION. A separate process computes them, so that a test can choose its
@@ -11,6 +13,7 @@ import hashlib
 import json
 import sys
 import warnings
+from collections.abc import Iterable
 
 from ddpg import config, environment  # ddpg first: it pins NumPy's kernels
 from ddpg.core import ARITHMETIC_VERSION
@@ -108,11 +111,15 @@ DIGESTS = {
 }
 
 
-def main(prefixes: list[str]) -> None:
-    """Print as JSON the digests whose names start with one of the prefixes."""
+def is_wanted(digest: str, names: Iterable[str]) -> bool:
+    """Whether the names include a digest's whole name or its first word."""
+    return digest in names or digest.split()[0] in names
+
+
+def main(names: list[str]) -> None:
+    """Print the named digests as JSON."""
     warnings.simplefilter("ignore")
-    wanted = {name: f for name, f in DIGESTS.items() if name.startswith(tuple(prefixes))}
-    found = {name: digest() for name, digest in wanted.items()}
+    found = {digest: f() for digest, f in DIGESTS.items() if is_wanted(digest, names)}
     print(json.dumps({"arithmetic version": ARITHMETIC_VERSION} | found, indent=2))
 
 

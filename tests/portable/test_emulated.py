@@ -19,12 +19,12 @@ from portable.golden import SHORT
 from ddpg.runs.record import RunRecord
 from ddpg.training import train
 
-# QEMU's model of a processor, and the digests that it computes: each set takes one or two minutes.
+# QEMU's model of a processor, and the digests that it computes: each set takes about a minute.
 # Their caches differ: 32 KB L1 and 4 MB L2 of the Haswell, 512 KB L2 of the EPYCs.
 EMULATED = {
-    "Haswell": ("noise", "steps", "updates halfcheetah"),
-    "EPYC-Milan": ("updates halfcheetah-benchmark-2020", "run HalfCheetah"),
-    "EPYC": ("updates pendulum",),
+    "Haswell": ("noise", "steps", "updates halfcheetah-benchmark"),
+    "EPYC-Milan": ("updates halfcheetah-benchmark-2020", "run HalfCheetah-v5"),
+    "EPYC": ("updates pendulum-demo",),
 }
 
 
