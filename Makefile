@@ -103,13 +103,18 @@ clean: ## remove the environment and the workflow's figures and tables, but keep
 	rm -rf $(VENV) .snakemake results/figures results/tables results/summary \
 	    results/report.html
 
+# Python compiles modules when they are first imported. Where it must not write byte code, each process
+# would compile TensorFlow's again, which takes 5 s.
+COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
+
 # An environment with exactly what a lock file pins. dev.txt holds all of cpu.txt, in the same
 # versions, so `make test` after `make demo` only adds to it.
 $(VENV)/%: containers/locks/%.txt containers/locks/uv.txt $(VENV)/bin/python
 	@containers/environment.sh $(VENV) '$(PYTHON)'
 	@echo "make: installing containers/locks/$*.txt into $(VENV)/"
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r containers/locks/uv.txt
-	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r $<
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python $(COMPILE) \
+	    --require-hashes -r $<
 	@touch $@
 
 # If .venv or the Python that it was made with is missing, the rule above runs again; also if the
