@@ -80,7 +80,7 @@ def add_policy(parser: ArgumentParser) -> None:
         "--seed",
         type=parse_whole_number,
         default=0,
-        help="seed of the evaluation episodes (default: 0)",
+        help="seed of the episodes (default: 0)",
     )
 
 
