@@ -47,6 +47,10 @@ PUBLISHED_COLUMNS = [
     "performance_std",
 ]
 PER_SEED_COLUMNS = ["seed", "env_interacts", "test_return_mean"]
+# Columns of names. They are text even where a name looks like a number or like a missing one.
+NAME_COLUMNS = ("experiment", "env", "environment", "implementation")
+# What a cell of any other column holds where its number is missing.
+MISSING = ("", "nan", "NaN")
 
 
 def read_progress(path: Path | str) -> pd.DataFrame:
@@ -296,7 +300,10 @@ def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
 
 
 def read_csv(path: Path | str) -> pd.DataFrame:
-    """Read a CSV table in UTF-8; UserError unless each row has one cell for each column."""
+    """Read a CSV table in UTF-8; UserError unless each row has one cell for each column.
+
+    The columns NAME_COLUMNS hold text as it is written; in the others MISSING is NaN.
+    """
     text = read_text(path)
     try:
         header, *rows = list(csv.reader(io.StringIO(text), strict=True)) or [[]]
@@ -306,7 +313,13 @@ def read_csv(path: Path | str) -> pd.DataFrame:
                 raise UserError(
                     f"{path}, row {number}: {len(row)} cells under {len(header)} column names"
                 )
-        return pd.read_csv(io.StringIO(text), skip_blank_lines=False)
+        return pd.read_csv(
+            io.StringIO(text),
+            skip_blank_lines=False,
+            dtype=dict.fromkeys(NAME_COLUMNS, str),
+            keep_default_na=False,
+            na_values={name: MISSING for name in header if name not in NAME_COLUMNS},
+        )
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV table: {error}") from None
 

@@ -140,6 +140,21 @@ def test_read_curves_deduplicates_runs_of_several_tables(tmp_path):
         curves.read_curves([both, one])
 
 
+@pytest.mark.parametrize("name", ["2020", "1e3", "nan", "NA", "007"])
+def test_names_that_look_like_numbers_are_read_as_text(tmp_path, name):
+    table = curves.aggregate_runs([make_run(tmp_path, exp_name=name, env=name)])
+    tables.write_csv(tmp_path / "curves.csv", table)
+    read = curves.read_curves([tmp_path / "curves.csv"])
+    assert read["experiment"].tolist() == read["env"].tolist() == [name, name]
+    assert np.isnan(read["train_return_mean"][0]) and read["q_mean"].isna().all()
+
+
+def test_number_written_as_na_raises_user_error(tmp_path):
+    (tmp_path / "x.csv").write_text("seed,env_interacts,test_return_mean\n0,10,NA\n")
+    with pytest.raises(UserError, match="a cell of the column test_return_mean is not a number"):
+        curves.read_per_seed(tmp_path / "x.csv")
+
+
 def test_read_published():
     path = REFERENCE / "spinup_ddpg_benchmark.csv"
     curve = curves.read_published(path, "HalfCheetah-v2", "spinup-2018-tf1")
