@@ -24,6 +24,8 @@ FEWEST_RESAMPLED = 5
 BOOTSTRAP_SEED = 0
 # Upper bound of the search for a number of seeds; beyond it the result is infinite.
 MOST_SEEDS = 1_000_000
+# Numbers that differ by less than this share of the largest are equal: that much is rounding noise.
+ROUNDING = 1e-12
 
 NAN = float("nan")
 
@@ -75,9 +77,14 @@ class Equivalence:
 
 
 def compute_moments(values: np.ndarray) -> Moments:
-    """Mean, standard deviation and number of the seeds' values (n,)."""
+    """Mean, standard deviation and number of the seeds' values (n,).
+
+    The standard deviation is 0 where the values differ by rounding noise only.
+    """
     values = np.asarray(values, dtype=float)
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else NAN
+    if len(values) > 1 and np.ptp(values) <= ROUNDING * np.abs(values).max():
+        sd = 0.0
     return Moments(float(np.mean(values)), sd, len(values))
 
 
@@ -143,9 +150,10 @@ def test_contrast(weights: Sequence[float], groups: Sequence[Moments]) -> Welch:
     """Welch's t test of whether a weighted sum of the groups' means is zero.
 
     The weights of a difference of two means are 1 and -1. The degrees of freedom are those of
-    Satterthwaite 1946, "An Approximate Distribution of Estimates of Variance Components".
+    Satterthwaite 1946, "An Approximate Distribution of Estimates of Variance Components". Where
+    the estimate and its standard error are 0 there is nothing to test: t and p are NaN.
     """
-    estimate = sum(weight * group.mean for weight, group in zip(weights, groups, strict=True))
+    estimate = _sum_means(weights, groups)
     error, df = _compute_standard_error(groups, weights)
     half = float(stats.t.isf(ALPHA / 2, df) * error)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -201,7 +209,7 @@ def test_equivalence(a: Moments, b: Moments, margin: float) -> Equivalence:
 
     Schuirmann 1987; the means are equivalent at ALPHA where the 90 % interval lies inside.
     """
-    difference = a.mean - b.mean
+    difference = _sum_means((1, -1), (a, b))
     error, df = _compute_standard_error((a, b))
     half = float(stats.t.isf(ALPHA, df) * error)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -238,6 +246,13 @@ def _find_fewest_seeds(
 def _compute_noncentrality(df: float, tail: float, power: float) -> float:
     """How far t must be shifted to exceed its upper `tail` quantile with probability `power`."""
     return special.nctdtrinc(df, 1 - power, stats.t.isf(tail, df))
+
+
+def _sum_means(weights: Sequence[float], groups: Sequence[Moments]) -> float:
+    """The weighted sum of the groups' means; 0 where only rounding noise is left of them."""
+    parts = [weight * group.mean for weight, group in zip(weights, groups, strict=True)]
+    total = sum(parts)
+    return 0.0 if abs(total) <= ROUNDING * max(map(abs, parts)) else total
 
 
 def _compute_standard_error(

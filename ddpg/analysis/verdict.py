@@ -15,6 +15,8 @@ is for experiments whose seeds differ so little that their standard deviation do
 relevance. If equal seeds make the two groups dependent, their difference varies less than the test
 assumes.
 
+Groups without any difference, whose seeds do not vary, are equal: they pass with any margin.
+
 A fail is a difference that Welch's test finds at the 1 % level and that is not within the margin;
 at the 5 % level, one in twenty true reproductions would fail.
 """
@@ -206,7 +208,8 @@ def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) ->
     margin = _choose_margin(reference, of_b)
     test = statistics.test_equivalence(of_a.moments, of_b.moments, margin)
     difference = statistics.test_difference(of_a.moments, of_b.moments)
-    if -margin < test.low and test.high < margin:
+    equal = test.low == test.high == 0
+    if equal or (-margin < test.low and test.high < margin):
         result = PASS
     elif difference.p < DIFFERENT_AT:
         result = FAIL

@@ -270,6 +270,22 @@ def test_pair_table_values():
     assert rows.loc["not-run", "note"] == "not-run: not trained yet"
 
 
+def test_equal_constants_on_different_grids_do_not_differ():
+    """Means over other evaluations differ by rounding noise."""
+    apart = [
+        pd.DataFrame({"seed": seed, "env_interacts": steps, "test_return_mean": -93.7})
+        for steps, seeds in ((1000.0 * np.arange(1, 31), 5), (1750.0 * np.arange(1, 18), 10))
+        for seed in range(seeds)
+    ]
+    groups = (
+        SeedGroup("a", "a", "", pd.concat(apart[:5]), ours=True),
+        SeedGroup("b", "b", "", pd.concat(apart[5:])),
+    )
+    row = tabulate_pairs([Comparison("c", "c", groups, FinalSteps(10000))]).iloc[0]
+    assert row["difference"] == 0
+    assert math.isnan(row["welch_p"]) and math.isnan(row["welch_p_adjusted"])
+
+
 def test_planned_and_exploratory_p_values_are_adjusted_together():
     pairs = {"planned": [["rerun", "ours"]], "exploratory": [["rerun", "published"]]}
     others = make_our_runs(offset=60, experiment="not-run")

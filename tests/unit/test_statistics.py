@@ -28,6 +28,24 @@ def test_standard_deviation_of_one_seed_is_nan():
     assert (found.mean, found.n) == (7.0, 1) and math.isnan(found.sd)
 
 
+def test_rounding_noise_is_no_standard_deviation():
+    noisy = np.full(10, -50.0)
+    noisy[3] = np.nextafter(-50.0, 0)
+    assert statistics.compute_moments(noisy).sd == 0
+    assert statistics.compute_moments(np.zeros(3)).sd == 0
+    assert statistics.compute_moments([1.0, 1.0 + 1e-9]).sd > 0
+
+
+def test_equal_constants_do_not_differ():
+    a, b = Moments(-50.0, 0.0, 5), Moments(-50.0 + 7e-15, 0.0, 10)
+    test = statistics.test_difference(a, b)
+    assert (test.estimate, test.low, test.high) == (0, 0, 0)
+    assert math.isnan(test.t) and math.isnan(test.p)
+    found = statistics.test_equivalence(a, b, 1.0)
+    assert (found.low, found.high, found.p) == (0, 0, 0)
+    assert statistics.test_difference(a, Moments(-51.0, 0.0, 10)).p == 0
+
+
 def test_interquartile_mean_drops_lowest_and_highest_quarter():
     values = np.array([100.0, 1, 2, 3, 4, 5, 6, -50])
     assert statistics.compute_interquartile_mean(values) == 3.5

@@ -15,16 +15,19 @@ from ddpg.runs.typed_json import to_json
 
 SEEDS = range(0, 200, 10)
 SD = 75.0
+BEGIN = np.linspace(-100, 300, 5)
 
 
-def make_runs(root: Path, finals, weights="w", origin=None, seconds=1.0, **config) -> list[Path]:
-    """One run per final return: nine epochs from return -100; `origin` is for `make_record`."""
+def make_runs(
+    root: Path, finals, weights="w", origin=None, seconds=1.0, begin=BEGIN, **config
+) -> list[Path]:
+    """One run per final return: nine epochs, first `begin`; `origin` is for `make_record`."""
     directories = []
     for seed, final in zip(SEEDS, finals, strict=False):
         directory = root / f"seed_{seed}"
         directory.mkdir(parents=True)
         rows = ["Epoch\tTotalEnvInteracts\tAverageTestEpRet\tTime"]
-        returns = np.concatenate([np.linspace(-100, 300, 5), [final] * 4])
+        returns = np.concatenate([begin, [final] * 4])
         rows += [
             f"{i + 1}\t{100 * (i + 1)}\t{r!r}\t{i * seconds}"
             for i, r in enumerate(returns.tolist())
@@ -157,6 +160,18 @@ def test_seeds_with_zero_standard_deviation_are_decided(tmp_path):
     far = make_runs(tmp_path / "far", [460.0] * 3, "other", ELSEWHERE)
     assert judge(near, published).result == verdict.PASS
     assert judge(far, published).result == verdict.FAIL
+
+
+@pytest.mark.parametrize("value", [-50.0, -0.1, 0.0])
+@pytest.mark.parametrize(("seeds", "others"), [(2, 5), (3, 10), (5, 20), (10, 10)])
+def test_equal_returns_that_never_vary_pass(tmp_path, value, seeds, others):
+    begin = [value] * 5
+    published = make_runs(tmp_path / "published", [value] * others, begin=begin)
+    fresh = make_runs(tmp_path / "fresh", [value] * seeds, "other", ELSEWHERE, begin=begin)
+    found = judge(fresh, published)
+    assert (found.result, found.difference, found.p_different) == (verdict.PASS, 0, None)
+    assert "equivalent" in found.reason
+    assert written_and_read(found, tmp_path) == found
 
 
 def test_different_configuration_fails(tmp_path):
