@@ -28,6 +28,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter
 from matplotlib.typing import RcKeyType
+from numpy.typing import ArrayLike
 
 from ddpg.analysis import factorial, statistics
 from ddpg.analysis.comparison import Comparison, Factorial
@@ -335,7 +336,7 @@ def _draw_cells(axes: Axes, comparison: Comparison, two_by_two: Factorial) -> No
         axes.errorbar(
             places,
             mean,
-            yerr=np.nan_to_num([mean - low, high - mean]),
+            yerr=_measure_error_bars(mean, low, high),
             label=f"networks {networks}: mean, 95 % interval",
             capsize=3,
             markersize=5,
@@ -365,7 +366,7 @@ def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
         if math.isnan(value):
             axes.text(0.5, row, "unknown", transform=axes.get_yaxis_transform(), ha="center")
             continue
-        error_bars = np.nan_to_num([[value - low], [high - value]])
+        error_bars = _measure_error_bars([value], [low], [high])
         axes.errorbar(value, row, xerr=error_bars, color=COLOURS[3], marker="D", capsize=3)
     if effects["estimate"].isna().all():
         axes.set_xticks([])
@@ -434,7 +435,7 @@ def _draw_final(axes: Axes, row: int, group: Group, result: Final | None) -> Non
             (statistics.compute_interquartile_mean, 0.27, QUARTILES),
         ):
             estimate = statistics.bootstrap(statistic, result.values)
-            error_bars = [[estimate.value - estimate.low], [estimate.high - estimate.value]]
+            error_bars = _measure_error_bars([estimate.value], [estimate.low], [estimate.high])
             axes.errorbar(estimate.value, row + offset, xerr=error_bars, **style)
 
 
@@ -473,6 +474,16 @@ def _draw_groups(
             edges = np.stack([low, high], axis=1)
             axes.plot(steps, edges, color=colour, linestyle=style["linestyle"], linewidth=0.4)
     return unit, entries
+
+
+def _measure_error_bars(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:
+    """The lengths (2, n) of error bars below and above each value (n,); 0 where unknown.
+
+    A bootstrap interval of equal seeds can miss their mean by rounding noise, and matplotlib
+    refuses negative lengths.
+    """
+    lengths = np.stack([np.subtract(value, low), np.subtract(high, value)])
+    return np.maximum(np.nan_to_num(lengths), 0)
 
 
 def _choose_style(position: int) -> dict[str, Any]:

@@ -236,6 +236,14 @@ def test_final_returns_figure_shows_the_value_of_each_seed():
     ]
 
 
+def test_final_returns_of_equal_seeds_are_drawn():
+    """The bootstrap interval of their mean misses it by rounding noise."""
+    table = group(seeds=20).runs.assign(test_return_mean=-255.9)
+    same = SeedGroup("same", "same", "Pendulum-v1", table, ours=True)
+    axes = figures.draw_final_returns(make_comparison(groups=(same,))).axes[0]
+    assert len(axes.containers) == 2
+
+
 def test_final_returns_figure_states_a_common_window_once():
     axes = figures.draw_final_returns(make_comparison(groups=(group(), group("b", 5)))).axes[0]
     assert [text.get_text().count("\n") for text in axes.get_yticklabels()] == [1, 1]
