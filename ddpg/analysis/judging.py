@@ -20,6 +20,7 @@ from ddpg.analysis.statistics import Estimate
 from ddpg.analysis.tables import format_count
 
 AGREES, DISAGREES, UNDECIDED = "agrees", "does not agree", "undecided"
+UNDEFINED = "undefined for one seed, and for seeds that do not vary"
 COLUMNS = [
     "comparison",
     "group",
@@ -91,6 +92,8 @@ def _judge_claim(claim: Claim, comparison: Comparison) -> dict[str, object]:
 def _explain(verdict: str, measured: Estimate | None, claim: Claim, group: Group | None) -> str:
     if measured is None or group is None:
         return "no data"
+    if math.isnan(measured.value) and group.seeds > 1:
+        return UNDEFINED
     if group.seeds < statistics.FEWEST_RESAMPLED:
         return f"{format_count(group.seeds, 'seed')} only"
     if verdict == AGREES and (measured.low < claim.low or claim.high < measured.high):

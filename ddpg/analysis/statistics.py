@@ -176,8 +176,12 @@ def adjust_p_values(p: np.ndarray) -> np.ndarray:
 
 
 def compute_effect_size(a: Moments, b: Moments) -> float:
-    """Cohen's d: the difference of means divided by the root mean square of the two sds."""
-    return (a.mean - b.mean) / math.sqrt((a.sd**2 + b.sd**2) / 2)
+    """Cohen's d: the difference of means divided by the root mean square of the two sds.
+
+    NaN where both are 0.
+    """
+    spread = math.sqrt((a.sd**2 + b.sd**2) / 2)
+    return NAN if spread == 0 else (a.mean - b.mean) / spread
 
 
 def compute_detectable_difference(a: Moments, b: Moments) -> float:

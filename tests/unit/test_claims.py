@@ -14,6 +14,7 @@ from ddpg import config
 from ddpg.analysis import claims, curves, judging
 from ddpg.analysis.claims import Claim
 from ddpg.analysis.comparison import Comparison, load_comparison
+from ddpg.analysis.groups import SeedGroup
 from ddpg.analysis.statistics import Estimate
 from ddpg.cli import main
 from ddpg.errors import UserError
@@ -29,6 +30,12 @@ def load(runs: pd.DataFrame, name: str = "exercise-2-2") -> Comparison:
 def judge(runs: pd.DataFrame, name: str = "exercise-2-2") -> pd.DataFrame:
     table = judging.judge_claims(claims.read_claims(SETTINGS, ROOT), [load(runs, name)])
     return table.set_index(["group", "statement"])
+
+
+def make_seeds(seeds: int, **columns: object) -> pd.DataFrame:
+    """Curves of some seeds, evaluated at the same 30 steps, with equal values in `columns`."""
+    curve = pd.DataFrame({"env_interacts": 1000.0 * np.arange(1, 31)}).assign(**columns)
+    return pd.concat([curve.assign(seed=seed) for seed in range(seeds)])
 
 
 @pytest.mark.parametrize(
@@ -121,6 +128,24 @@ def test_each_quantity_of_the_schema_is_measured():
     assert 2 <= measure("seeds_to_settle", other) < 20
     assert 0.9 < measure("probability_of_improvement", other) <= 1
     assert np.isnan(measure("probability_of_improvement", "spinup-2018"))
+
+
+def measure_pair(a: SeedGroup, b: SeedGroup, quantity: str) -> pd.Series:
+    """The row of a claim that some quantity of `a` against `b` is at least 0."""
+    claim = Claim("", "", "demo", a.name, quantity, low=0, high=math.inf, against=b.name)
+    return judging.judge_claims([claim], [Comparison("demo", "", (a, b))]).loc[0]
+
+
+@pytest.mark.parametrize("quantity", ["effect_size", "seeds_to_settle"])
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_claim_about_seeds_that_do_not_vary_is_undecided(quantity, seeds):
+    a, b = (
+        SeedGroup(name, "", "", make_seeds(seeds, test_return_mean=value), ours=True)
+        for name, value in (("a", 100.0), ("b", 200.0))
+    )
+    row = measure_pair(a, b, quantity)
+    assert math.isnan(row["measured"]) and row["verdict"] == judging.UNDECIDED
+    assert row["note"] == "undefined for one seed, and for seeds that do not vary"
 
 
 CLAIM = {

@@ -133,6 +133,11 @@ def test_effect_size_is_cohens_d():
     )
 
 
+def test_effect_size_of_seeds_that_do_not_vary_is_nan():
+    assert math.isnan(statistics.compute_effect_size(Moments(8, 0, 5), Moments(4, 0, 5)))
+    assert statistics.compute_effect_size(Moments(8, 0, 5), Moments(4, 2, 5)) > 0
+
+
 @pytest.mark.parametrize(("difference", "seeds"), [(0.2, 394), (0.5, 64), (0.8, 26)])
 def test_seeds_to_detect_match_cohen_1992(difference, seeds):
     # Cohen (1992), "A power primer": the t test's group sizes for power 0.8 at 0.05 (393 by his
