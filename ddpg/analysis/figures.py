@@ -462,7 +462,8 @@ def _draw_groups(
         drawn = group.compute_band(column, smooth)
         if drawn is None:
             continue
-        kept = group.steps <= comparison.final.end
+        # A line must not end at an epoch in which no update fell.
+        kept = (group.steps <= comparison.final.end) & ~np.isnan(drawn[0])
         mean, sd = (part[kept] for part in drawn)
         steps = group.steps[kept] / scale
         apart = max(1, len(steps) // 10)

@@ -79,16 +79,25 @@ class SeedGroup:
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Mean and standard deviation over seeds (T,), (T,), as Spinning Up draws them.
 
-        The divisor is n: `tsplot(ci='sd')` of Spinning Up's plot.py takes NumPy's default. None
+        The divisor is n: `tsplot(ci='sd')` of Spinning Up's plot.py takes NumPy's default. A seed
+        without a value at an epoch does not count there; where no seed has one, both are NaN. None
         without such data.
         """
         values = self.get_values(column, smooth)
-        return None if values is None else (values.mean(axis=1), values.std(axis=1))
+        return None if values is None else _summarise_seeds(values)
 
     def compute_return_band(self) -> tuple[np.ndarray, np.ndarray]:
         """`compute_band` of the test return; ValueError for a group without seeds."""
         values = self.get_returns()
         return values.mean(axis=1), values.std(axis=1)
+
+
+def _summarise_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (T,), (T,) over the seeds of (T, seeds) that are not NaN."""
+    mean, sd = np.full((2, len(values)), NAN)
+    known = ~np.isnan(values).all(axis=1)
+    mean[known], sd[known] = np.nanmean(values[known], axis=1), np.nanstd(values[known], axis=1)
+    return mean, sd
 
 
 @dataclasses.dataclass(frozen=True)

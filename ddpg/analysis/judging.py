@@ -135,9 +135,13 @@ def _measure_return(comparison: Comparison, group: Group, deviations: float = 0)
 
 
 def _measure_last(comparison: Comparison, group: Group, column: str) -> Estimate | None:
-    """The mean over seeds of a column of progress.txt in the last epoch."""
+    """The mean over seeds of a column of progress.txt, of each in its last epoch with a value."""
     values = group.get_values(column) if isinstance(group, SeedGroup) else None
-    return None if values is None else statistics.bootstrap(np.mean, values[-1])
+    if values is None:
+        return None
+    known = [seed[np.isfinite(seed)] for seed in values.T]
+    last = np.array([seed[-1] for seed in known if len(seed)])
+    return statistics.bootstrap(np.mean, last) if len(last) else None
 
 
 def _measure_seconds(comparison: Comparison, group: Group) -> Estimate | None:

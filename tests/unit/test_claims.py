@@ -148,6 +148,19 @@ def test_claim_about_seeds_that_do_not_vary_is_undecided(quantity, seeds):
     assert row["note"] == "undefined for one seed, and for seeds that do not vary"
 
 
+def test_last_loss_is_that_of_the_last_epoch_with_one():
+    runs = make_seeds(6, test_return_mean=1.0, loss_q=2.0)
+    runs["loss_q"] += runs["seed"]
+    last = runs["env_interacts"] == 30000
+    runs.loc[last & (runs["seed"] == 0), "loss_q"] = math.nan  # no update fell in its last epoch
+    runs.loc[runs["seed"] == 1, "loss_q"] = math.nan
+    comparison = Comparison("demo", "", (SeedGroup("a", "", "", runs, ours=True),))
+    claim = Claim("", "", "demo", "a", "last_q_loss", low=0, high=5)
+    row = judging.judge_claims([claim], [comparison]).loc[0]
+    assert row["measured"] == pytest.approx(2 + np.mean([0, 2, 3, 4, 5]))
+    assert row["verdict"] == judging.AGREES
+
+
 CLAIM = {
     "statement": "s",
     "source": "a paper, table 1",

@@ -198,6 +198,19 @@ def test_training_values_figure_leaves_out_groups_without_them():
     assert all(len(line.get_xdata()) == 0 for line in q_value.lines)
 
 
+def test_epoch_without_a_loss_of_one_or_all_seeds_leaves_the_line_whole():
+    """No update falls in an epoch that is shorter than an episode."""
+    runs = group().runs.copy()
+    runs.loc[(runs["seed"] == 0) & (runs["env_interacts"] == 3000), "loss_q"] = np.nan
+    runs.loc[runs["env_interacts"] == 5000, "loss_q"] = np.nan
+    gaps = SeedGroup("gaps", "gaps", "Pendulum-v1", runs, ours=True)
+    line = figures.draw_training_values(make_comparison(groups=(gaps,))).axes[1].lines[0]
+    steps, expected = np.delete(gaps.steps, 4), group().compute_band("loss_q")[0]
+    expected[2] = group().get_values("loss_q")[2, 1:].mean()
+    np.testing.assert_array_equal(line.get_xdata(), steps / 1000)
+    np.testing.assert_allclose(line.get_ydata(), np.delete(expected, 4))
+
+
 def test_learning_curve_has_bootstrap_band_from_five_seeds_on():
     interval = "95 % bootstrap interval of the mean over seeds"
     several = figures.draw_learning_curve(group(seeds=5), "Demo")
