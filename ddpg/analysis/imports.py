@@ -64,10 +64,14 @@ def _check_steps(seeds: SeedCurves) -> None:
 
 
 def _check_distinct_curves(seeds: SeedCurves) -> None:
-    """UserError for a curve that is there twice: counted as two seeds, it narrows intervals."""
+    """UserError for a curve that is there twice: counted as two seeds, it narrows intervals.
+
+    The same run, repeated, takes another time.
+    """
     seen: dict[bytes, int] = {}
     for number, (_, curve) in enumerate(seeds, 1):
-        content = curve.select_dtypes("number").to_numpy(dtype=float).tobytes()
+        numbers = curve.drop(columns="time", errors="ignore").select_dtypes("number")
+        content = numbers.to_numpy(dtype=float).tobytes()
         if (first := seen.setdefault(content, number)) != number:
             raise UserError(f"curves {first} and {number} of {len(seeds)} are the same; remove one")
 

@@ -188,6 +188,16 @@ def test_read_external_by_file_and_by_directory(tmp_path):
         curves.read_external([tmp_path / "empty"])
 
 
+def test_read_external_refuses_a_run_that_was_repeated(tmp_path):
+    """Its numbers are the same, only Time differs."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        rows = [f"{row}\t{ord(name)}" for row in ROWS]
+        (tmp_path / name / "progress.txt").write_text(progress(f"{HEADER}\tTime", *rows))
+    with pytest.raises(UserError, match="the same run twice; remove one"):
+        curves.read_external([tmp_path])
+
+
 def test_read_published_refuses_infinite_standard_deviation(tmp_path):
     text = ",".join(curves.PUBLISHED_COLUMNS) + "\nx,y,1,2.0,1.0\nx,y,2,2.0,inf\n"
     (tmp_path / "curve.csv").write_text(text)

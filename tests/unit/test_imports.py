@@ -82,6 +82,13 @@ def test_duplicate_curves_and_fractional_steps_raise_user_error(tmp_path):
         imports.import_curves("wide", [tmp_path / "wide.csv"])
 
 
+def test_curves_that_differ_in_time_only_are_the_same():
+    curve = pd.DataFrame({"env_interacts": [1, 2], "test_return_mean": [3.0, 4.0]})
+    seeds = [(seed, curve.assign(time=[seed, 9.0])) for seed in (0, 1)]
+    with pytest.raises(UserError, match="curves 1 and 2 of 2 are the same; remove one"):
+        imports._check_distinct_curves(seeds)
+
+
 def test_import_stable_baselines3_evaluations(tmp_path):
     lengths = np.array([[10, 20], [30, 30]])
     paths = [
