@@ -207,12 +207,12 @@ def draw_comparison(comparison: Comparison) -> Figure:
     """Test return of every group: mean and one standard deviation over seeds.
 
     As the notes and Spinning Up draw it (divisor n). Every seed is smoothed as the comparison says,
-    a published curve is drawn as it is.
+    a published curve is drawn as it is; the legend says where it was smoothed otherwise.
     """
     figure, axes = _make_axes(4.8, comparison.title)
     unit, entries = _draw_groups(axes, comparison, "test_return_mean", comparison.smooth)
     _label_axes(axes, unit, RETURN_LABEL)
-    smoothed = f"; smoothed over {comparison.smooth:,} steps" if comparison.smooth else ""
+    smoothed = f"\nseeds smoothed over {comparison.smooth:,} steps" if comparison.smooth else ""
     _add_legend(figure, entries, MEAN_AND_SD + smoothed)
     return figure
 
@@ -450,7 +450,7 @@ def _draw_groups(
     scale, unit = _choose_unit(comparison.groups, comparison.final.end)
     entries: dict[str, Artist] = {}
     for position, group in enumerate(comparison.groups):
-        legend = format_legend(group)
+        legend = format_legend(group) + _describe_smoothing(group, smooth)
         style = _choose_style(position) | {
             "markersize": 4,
             "linewidth": 1.4 if group.seeds > 1 else 0.9,
@@ -475,6 +475,13 @@ def _draw_groups(
             edges = np.stack([low, high], axis=1)
             axes.plot(steps, edges, color=colour, linestyle=style["linestyle"], linewidth=0.4)
     return unit, entries
+
+
+def _describe_smoothing(group: Group, smooth: float) -> str:
+    """How a published curve was smoothed, where that is not how the seeds are."""
+    if not isinstance(group, PublishedGroup) or group.smoothed == smooth:
+        return ""
+    return f", smoothed over {group.smoothed:,} steps" if group.smoothed else ", not smoothed"
 
 
 def _measure_error_bars(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:

@@ -174,9 +174,20 @@ def test_smoothing_applies_to_seeds_but_not_to_published_curves():
     figure = figures.draw_comparison(make_comparison(smooth=5000))
     mean, _ = group().compute_band(smooth=5000)
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), mean)
-    assert "smoothed over 5,000 steps" in figure.legends[0].get_title().get_text()
+    assert "seeds smoothed over 5,000 steps" in figure.legends[0].get_title().get_text()
+    assert legend(figure)[2] == "published, HalfCheetah-v2 (3 seeds), not smoothed"
     reference = [line for line in figure.axes[0].lines if line.get_label().startswith("published")]
     np.testing.assert_array_equal(reference[0].get_ydata(), published().curve["mean"])
+
+
+@pytest.mark.parametrize(
+    ("smoothed", "smooth", "said"), [(5000, 5000, ""), (5000, 0, ", smoothed over 5,000 steps")]
+)
+def test_legend_says_where_a_published_curve_is_smoothed_otherwise(smoothed, smooth, said):
+    curve = dataclasses.replace(published(), smoothed=smoothed)
+    figure = figures.draw_comparison(make_comparison(smooth=smooth, groups=(group(), curve)))
+    assert legend(figure)[1] == f"published, HalfCheetah-v2 (3 seeds){said}"
+    assert ("seeds smoothed" in figure.legends[0].get_title().get_text()) == (smooth > 0)
 
 
 def test_step_axis_is_in_thousands_or_millions():
