@@ -287,19 +287,19 @@ def draw_final_returns(comparison: Comparison) -> Figure:
     ]
     row_height = max(0.6, *(0.15 * len(label.splitlines()) for label in labels))
     height = 1.7 + row_height * len(comparison.groups)
-    figure, axes = _make_axes(height, comparison.title, WIDTH - ROW_LABEL - MARGIN)
+    width = WIDTH - ROW_LABEL - MARGIN
+    figure, axes = _make_axes(height, comparison.title, width)
     for row, (group, final) in enumerate(zip(comparison.groups, finals, strict=True)):
         _draw_final(axes, row, group, final)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.45, -0.55)
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
-    width = f"{max(widths):,.0f} " if widths else ""
+    number = f"{max(widths):,.0f} " if widths else ""
     end = comparison.final.end
     limit = f" up to step {end:,.0f}" if math.isfinite(end) else ""
-    axes.set_xlabel(
-        f"final test return: mean over the last {width}steps{limit}\n(undiscounted sum of rewards)"
-    )
+    label = f"final test return: mean over the last {number}steps{limit}"
+    axes.set_xlabel(f"{_break_lines(label, 9, width)}\n(undiscounted sum of rewards)")
     _add_legend(figure, _list_entries(axes))
     return figure
 

@@ -10,7 +10,7 @@ from helpers.checkout import ROOT
 
 from ddpg.analysis import curves, figures
 from ddpg.analysis.comparison import Comparison
-from ddpg.analysis.groups import DEFAULT_FINAL, PublishedGroup, SeedGroup, measure_final
+from ddpg.analysis.groups import DEFAULT_FINAL, FinalSteps, PublishedGroup, SeedGroup, measure_final
 
 
 def group(name: str = "ours", seeds: int = 4, epochs: int = 12, ours: bool = True) -> SeedGroup:
@@ -272,6 +272,16 @@ def test_final_returns_figure_states_a_common_window_once():
     axes = figures.draw_final_returns(make_comparison(groups=(group(), group("b", 5)))).axes[0]
     assert [text.get_text().count("\n") for text in axes.get_yticklabels()] == [1, 1]
     assert "mean over the last 4,000 steps" in axes.get_xlabel()
+
+
+def test_label_of_final_returns_up_to_a_step_stays_within_the_figure():
+    long = dataclasses.replace(group(epochs=1200), label="W" * 60)
+    figure = figures.draw_final_returns(make_comparison(groups=(long,), final=FinalSteps(end=1e6)))
+    figure.draw_without_rendering()
+    label = figure.axes[0].xaxis.label
+    assert "100,000 steps up to step 1,000,000" in label.get_text().replace("\n", " ")
+    extent = label.get_window_extent()
+    assert figure.bbox.x0 <= extent.x0 and extent.x1 <= figure.bbox.x1
 
 
 def test_draw_figures_writes_every_figure(tmp_path, monkeypatch):
