@@ -102,7 +102,7 @@ class Reach:
     """Return threshold for sample efficiency.
 
     That is the number of environment steps until the learning curve, smoothed over `smooth` steps,
-    first reaches it.
+    first reaches it. What comes after the end of `FinalSteps` does not count.
     """
 
     test_return: float
@@ -289,20 +289,21 @@ def _measure_efficiency(comparison: Comparison, group: Group) -> dict[str, float
     row = {"reach": NAN, "seeds_reaching": NAN, "steps_to_return": NAN, "steps_of_mean": NAN}
     if comparison.reach is None or not group.seeds:
         return row
-    reach = comparison.reach
+    reach, kept = comparison.reach, group.steps <= comparison.final.end
+    steps = group.steps[kept]
     row["reach"] = reach.test_return
     mean, _ = group.compute_return_band()
     if not (isinstance(group, PublishedGroup) and group.smoothed):
         mean = grids.smooth_curve(group.steps, mean, reach.smooth)
-    row["steps_of_mean"] = statistics.find_step_reaching(group.steps, mean, reach.test_return)
+    row["steps_of_mean"] = statistics.find_step_reaching(steps, mean[kept], reach.test_return)
     if isinstance(group, SeedGroup):
-        steps = np.array(
+        of_seeds = np.array(
             [
-                statistics.find_step_reaching(group.steps, curve, reach.test_return)
-                for curve in group.get_returns(smooth=reach.smooth).T
+                statistics.find_step_reaching(steps, curve, reach.test_return)
+                for curve in group.get_returns(smooth=reach.smooth)[kept].T
             ]
         )
-        reached = steps[~np.isnan(steps)]
+        reached = of_seeds[~np.isnan(of_seeds)]
         row["seeds_reaching"] = len(reached)
         row["steps_to_return"] = np.median(reached) if len(reached) else NAN
     return row

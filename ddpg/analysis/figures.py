@@ -39,6 +39,7 @@ from ddpg.analysis.groups import (
     PublishedGroup,
     SeedGroup,
     describe_seeds,
+    explain_missing,
     format_legend,
     measure_final,
 )
@@ -110,15 +111,17 @@ BAND_RESAMPLES = 2000
 
 def _apply_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
-    def drawing(*args: Comparison | Group | str) -> Figure:
+    def drawing(*args: Comparison | Group | str | float) -> Figure:
         with mpl.rc_context(STYLE):
             return draw(*map(_make_drawable, args))
 
     return drawing
 
 
-def _make_drawable(given: Comparison | Group | str) -> Comparison | Group | str:
-    """A comparison, group or text with only characters that the font has."""
+def _make_drawable(given: Comparison | Group | str | float) -> Comparison | Group | str | float:
+    """A comparison, group or text with only characters that the font has; numbers as they are."""
+    if isinstance(given, float | int):
+        return given
     if isinstance(given, str):
         return _make_text_drawable(given)
     if isinstance(given, SeedGroup | PublishedGroup):
@@ -170,15 +173,16 @@ def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
 
 
 @_apply_style
-def draw_learning_curve(group: SeedGroup, title: str) -> Figure:
+def draw_learning_curve(group: SeedGroup, title: str, end: float = math.inf) -> Figure:
     """Test return of one experiment: every seed thin, their mean, and its 95 % bootstrap band.
 
-    No band with fewer than FEWEST_RESAMPLED seeds.
+    Up to the environment step `end`. No band with fewer than FEWEST_RESAMPLED seeds.
     """
     figure, axes = _make_axes(4.2, title)
+    whole, group = group, group.cut(end)
     values = group.get_values()
     if values is None:
-        return _mark_empty(figure, axes, group)
+        return _mark_empty(figure, axes, whole, end)
     scale, unit = _choose_unit([group])
     steps = group.steps / scale
     axes.plot(steps, values, color=GREY, linewidth=0.5, alpha=0.7)
@@ -234,11 +238,15 @@ def draw_training_values(comparison: Comparison) -> Figure:
 
 
 @_apply_style
-def draw_seeds(group: SeedGroup, title: str) -> Figure:
-    """One panel per seed: its test return, the spread of its test episodes, the mean of all."""
+def draw_seeds(group: SeedGroup, title: str, end: float = math.inf) -> Figure:
+    """One panel per seed: its test return, the spread of its test episodes, the mean of all.
+
+    Up to the environment step `end`.
+    """
+    whole, group = group, group.cut(end)
     values = group.get_values()
     if values is None:
-        return _mark_empty(*_make_axes(4.2, title), group)
+        return _mark_empty(*_make_axes(4.2, title), whole, end)
     columns = min(5, group.seeds)
     rows = math.ceil(group.seeds / columns)
     figure = Figure(figsize=(WIDTH, 1.8 + 1.3 * rows))
@@ -403,7 +411,7 @@ def draw_figures(comparisons: Iterable[Comparison], directory: Path | str) -> li
         alone = comparison.ours if comparison.experiment_figures else ()
         for group, (name, draw) in itertools.product(alone, EXPERIMENT_FIGURES.items()):
             stem = make_path(f"{group.name}_{name}")
-            paths += save_figure(draw(group, comparison.title), stem)
+            paths += save_figure(draw(group, comparison.title, comparison.final.end), stem)
     return paths
 
 
@@ -518,8 +526,9 @@ def _make_axes(
     return figure, axes
 
 
-def _mark_empty(figure: Figure, axes: Axes, group: Group) -> Figure:
-    text = _break_lines(format_legend(group), 9, WIDTH - LEGEND_MARGIN)
+def _mark_empty(figure: Figure, axes: Axes, group: Group, end: float) -> Figure:
+    reason = f"{group.label}, {explain_missing(group, end)}"
+    text = _break_lines(reason, 9, WIDTH - LEGEND_MARGIN)
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
     axes.set_axis_off()
     return figure

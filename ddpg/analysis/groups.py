@@ -57,6 +57,10 @@ class SeedGroup:
         """Environment steps of the evaluations (T,)."""
         return np.unique(self.runs["env_interacts"].to_numpy(dtype=float))
 
+    def cut(self, end: float) -> "SeedGroup":
+        """The group without the evaluations after the environment step `end`."""
+        return dataclasses.replace(self, runs=self.runs[self.runs["env_interacts"] <= end])
+
     def get_values(self, column: str = RETURN, smooth: float = 0) -> np.ndarray | None:
         """One column of every seed (T, seeds); None without such data.
 
@@ -143,6 +147,11 @@ def describe_seeds(group: Group) -> str:
         return NOT_TRAINED
     number = format_count(group.seeds, "seed")
     return f"{group.env} ({number})" if group.env else number
+
+
+def explain_missing(group: Group, end: float) -> str:
+    """Why a group has no values up to the environment step `end`."""
+    return f"no evaluation up to step {end:,.0f}" if group.seeds else NOT_TRAINED
 
 
 def format_legend(group: Group) -> str:

@@ -17,6 +17,7 @@ from ddpg.analysis import curves, factorial, grids, judging, statistics, tables
 from ddpg.analysis.comparison import (
     NO_COMMON_STEPS,
     Comparison,
+    Reach,
     load_comparison,
     tabulate_groups,
     tabulate_pairs,
@@ -172,6 +173,26 @@ def test_smoothed_published_curve_is_not_smoothed_twice(smoothed, width):
     assert row["steps_of_mean"] == statistics.find_step_reaching(group.steps, mean, 300)
     assert ("smoothed over 15,000 steps" in row["note"]) == (smoothed > 0)
     assert "25,000 steps" not in row["note"]
+
+
+def test_return_reached_after_the_end_does_not_count():
+    """The curves are smoothed before they are cut, as they are drawn."""
+    steps, returns = 1000.0 * np.arange(1, 31), np.repeat([0.0, 10.0], [20, 10])
+    runs = [
+        pd.DataFrame({"seed": s, "env_interacts": steps, "test_return_mean": returns})
+        for s in range(5)
+    ]
+    group = SeedGroup("a", "a", "", pd.concat(runs), ours=True)
+
+    def measure(end: float, smooth: int = 0) -> list[float]:
+        final, reach = FinalSteps(3000, end), Reach(5, smooth)
+        row = tabulate_groups([Comparison("c", "c", (group,), final, reach=reach)]).iloc[0]
+        return row[["seeds_reaching", "steps_to_return", "steps_of_mean"]].tolist()
+
+    assert measure(30000) == [5, 21000, 21000]
+    assert measure(20000)[0] == 0 and np.isnan(measure(20000)[1:]).all()
+    # The mean of 12,000 steps around step 20,000: seven zeros and six tens; around 21,000: 70 / 13.
+    assert measure(21000, smooth=12000) == [5, 21000, 21000]
 
 
 def test_final_return_of_seed_group_and_published_group():

@@ -238,6 +238,23 @@ def test_figure_of_an_experiment_without_runs_says_not_trained(draw):
     assert [text.get_text() for text in figure.axes[0].texts] == ["not-run, not trained yet"]
 
 
+@pytest.mark.parametrize("draw", figures.EXPERIMENT_FIGURES.values())
+def test_figure_of_an_experiment_ends_with_its_comparison(draw):
+    for line in draw(group(seeds=5), "Demo", 7000.0).axes[0].lines:
+        assert len(line.get_xdata()) == 0 or line.get_xdata()[-1] == 7
+    figure = draw(group(), "Demo", 500)
+    assert [t.get_text() for t in figure.axes[0].texts] == ["ours, no evaluation up to step 500"]
+
+
+def test_draw_figures_ends_each_figure_with_its_comparison(tmp_path, monkeypatch):
+    ends = []
+    monkeypatch.setattr(figures, "COMPARISON_FIGURES", {})
+    monkeypatch.setattr(figures, "EXPERIMENT_FIGURES", {"x": lambda *args: ends.append(args[2])})
+    monkeypatch.setattr(figures, "save_figure", lambda figure, stem: [])
+    figures.draw_figures([make_comparison(final=FinalSteps(end=7000))], tmp_path)
+    assert ends == [7000, 7000]
+
+
 def test_seeds_figure_has_one_panel_per_seed():
     figure = figures.draw_seeds(group(seeds=7), "Demo")
     drawn = [axes for axes in figure.axes if axes.axison]
