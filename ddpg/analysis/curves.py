@@ -118,8 +118,8 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
     """Read back the CSV files of `aggregate` tables as one table.
 
     A run that several of them hold, because several comparisons name its experiment, is there once.
-    No files give a table without rows. UserError for any other file, and for different runs of one
-    seed.
+    No files give a table without rows. UserError for any other file, for different runs of one
+    seed, and for seeds of one experiment that differ in evaluation steps.
     """
     tables = []
     for path in paths:
@@ -138,6 +138,8 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
             f"{', '.join(map(str, paths))}: hold different runs of {run['experiment']} seed "
             f"{run['seed']}; make them again with: python -m ddpg aggregate"
         )
+    for experiment, runs in table.groupby("experiment"):
+        check_same_steps((f"{experiment} seed {seed}", run) for seed, run in runs.groupby("seed"))
     return table
 
 

@@ -140,6 +140,15 @@ def test_read_curves_deduplicates_runs_of_several_tables(tmp_path):
         curves.read_curves([both, one])
 
 
+def test_read_curves_refuses_seeds_of_different_length_in_several_tables(tmp_path):
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for path, seed, rows in zip(paths, (0, 1), (ROWS, ROWS[:1]), strict=True):
+        run = make_run(tmp_path, seed, progress(HEADER, *rows))
+        tables.write_csv(path, curves.aggregate_runs([run]))
+    with pytest.raises(UserError, match="demo seed 0 has 2 epochs .* demo seed 1 has 1 to step"):
+        curves.read_curves(paths)
+
+
 @pytest.mark.parametrize("name", ["2020", "1e3", "nan", "NA", "007"])
 def test_names_that_look_like_numbers_are_read_as_text(tmp_path, name):
     table = curves.aggregate_runs([make_run(tmp_path, exp_name=name, env=name)])
