@@ -127,6 +127,8 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
         if list(table.columns) != RUN_COLUMNS:
             raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
         _check_numbers(path, table, ["seed", *COLUMNS.values()])
+        if table["seed"].isna().any():
+            raise UserError(f"{path}: a row without a seed")
         tables.append(table)
     if not tables:
         return pd.DataFrame(columns=RUN_COLUMNS)

@@ -149,6 +149,13 @@ def test_read_curves_refuses_seeds_of_different_length_in_several_tables(tmp_pat
         curves.read_curves(paths)
 
 
+def test_read_curves_refuses_a_row_without_a_seed(tmp_path):
+    table = curves.aggregate_runs([make_run(tmp_path)]).assign(seed=np.nan)
+    tables.write_csv(tmp_path / "curves.csv", table)
+    with pytest.raises(UserError, match="curves.csv: a row without a seed"):
+        curves.read_curves([tmp_path / "curves.csv"])
+
+
 @pytest.mark.parametrize("name", ["2020", "1e3", "nan", "NA", "007"])
 def test_names_that_look_like_numbers_are_read_as_text(tmp_path, name):
     table = curves.aggregate_runs([make_run(tmp_path, exp_name=name, env=name)])
