@@ -65,7 +65,8 @@ def format_statistics(
             format_markdown(_make_readable_pairs(pairs)),
             *(
                 f"- {state_power(row)}"
-                for row in pairs.dropna(subset="detectable_difference").to_dict("records")
+                # Without spread between seeds there is no power to speak of.
+                for row in pairs.dropna(subset="seeds_to_settle").to_dict("records")
             ),
             "",
             *_format_effects(effects),
@@ -77,15 +78,18 @@ def format_statistics(
 
 
 def state_power(row: Mapping[Hashable, Any]) -> str:
-    """The minimum detectable effect of a tested row of `tabulate_pairs`, and the seeds it needs."""
+    """The minimum detectable effect of a row of `tabulate_pairs`, and the seeds that it needs.
+
+    The row's `seeds_to_settle` must be known.
+    """
     subject = f"{row['comparison']}, {row['a']} against {row['b']}"
     settle = row["seeds_to_settle"]
     needed = f"{settle:,.0f} seeds" if math.isfinite(settle) else "more than a million seeds"
+    detectable, difference = map(format_number, (row["detectable_difference"], row["difference"]))
     return (
         f"{subject}: with {row['seeds_a']} and {row['seeds_b']} seeds the minimum detectable "
-        f"effect ({100 * statistics.POWER:.0f} % power) is {row['detectable_difference']:,.0f}; "
-        f"the observed difference is {row['difference']:,.0f} (p = {row['welch_p']:.2g}), which "
-        f"would need {needed} per group."
+        f"effect ({100 * statistics.POWER:.0f} % power) is {detectable}; the observed difference "
+        f"is {difference} (p = {row['welch_p']:.2g}), which would need {needed} per group."
     )
 
 

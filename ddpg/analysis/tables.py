@@ -78,11 +78,14 @@ def format_markdown(table: pd.DataFrame) -> str:
 
 
 def format_number(value: float) -> str:
-    """A number with four significant digits, or all digits before the point; n/a for NaN."""
+    """A number with four significant digits, or all digits before the point; n/a for NaN.
+
+    An infinite one is "unbounded", with its sign where that is negative.
+    """
     if math.isnan(value):
         return "n/a"
     if math.isinf(value):
-        return "unbounded"
+        return "unbounded" if value > 0 else "-unbounded"
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.4g}"
 
 

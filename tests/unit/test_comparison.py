@@ -353,7 +353,8 @@ def test_groups_without_common_steps_have_no_difference():
 def test_power_statement_has_detectable_difference_and_seeds_to_settle():
     row = tabulate_pairs([load(make_our_runs(offset=200))]).iloc[2].to_dict()
     sentence = state_power(row)
-    assert f"(80 % power) is {row['detectable_difference']:,.0f}; the observed" in sentence
+    detectable = tables.format_number(row["detectable_difference"])
+    assert f"(80 % power) is {detectable}; the observed difference is 200 (p = " in sentence
     assert f"{row['seeds_to_settle']:.0f} seeds per group" in sentence
 
 
@@ -368,6 +369,20 @@ def test_power_statements_cover_exactly_the_tested_pairs():
 def test_power_statement_of_zero_difference_says_more_than_a_million_seeds():
     row = tabulate_pairs([load()]).iloc[2].to_dict()
     assert "more than a million seeds" in state_power(row)
+
+
+def test_power_statement_keeps_small_numbers():
+    row = tabulate_pairs([load(make_our_runs(offset=200))]).iloc[2].to_dict()
+    small = state_power(row | {"detectable_difference": 0.0625, "difference": -0.25})
+    assert "is 0.0625; the observed difference is -0.25 (p = " in small
+
+
+def test_pairs_without_spread_have_no_power_statement():
+    constant = make_our_runs().assign(test_return_mean=100.0)
+    runs = pd.concat([constant, make_our_runs(experiment="not-run").assign(test_return_mean=0.0)])
+    comparison = load(runs, references={})
+    assert tabulate_pairs([comparison])["detectable_difference"].tolist() == [0]
+    assert "minimum detectable effect (" not in write_statistics(comparison)
 
 
 def test_statistics_report_has_no_nan_or_inf():
@@ -394,6 +409,7 @@ def test_written_tables_are_deterministic_and_leave_no_temporary_file(tmp_path):
         (20.0, "20"),
         (math.nan, "n/a"),
         (math.inf, "unbounded"),
+        (-math.inf, "-unbounded"),
     ],
 )
 def test_format_number(value, text):
