@@ -5,9 +5,10 @@ references.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -233,9 +234,11 @@ def tabulate_pairs(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
     Final returns are those of the last steps that both groups cover. `welch_p_adjusted` holds
     the false discovery rate among all distinct tests of the table at the level of `welch_p`
-    (Benjamini and Hochberg 1995). `detectable_difference` is the minimum detectable effect of these
-    numbers of seeds (80 % power at the 5 % level), `seeds_to_settle` the number of seeds per group
-    at which the observed difference would be the minimum detectable effect.
+    (Benjamini and Hochberg 1995). Several comparisons may hold the same test, in either order: it
+    counts once, and is planned if one of them plans it. `detectable_difference` is the minimum
+    detectable effect of these numbers of seeds (80 % power at the 5 % level), `seeds_to_settle` the
+    number of seeds per group at which the observed difference would be the minimum detectable
+    effect.
     """
     rows = [
         _make_pair_row(comparison, a, b, planned)
@@ -243,13 +246,30 @@ def tabulate_pairs(comparisons: Iterable[Comparison]) -> pd.DataFrame:
         for a, b, planned in comparison.list_pairs()
     ]
     table = pd.DataFrame(rows, columns=PAIR_COLUMNS)
-    # Two comparisons may hold the same test. It counts once.
-    test = ["a", "b", "from_step", "to_step", "welch_p"]
-    tests = table[test].drop_duplicates()
-    adjusted = statistics.adjust_p_values(tests["welch_p"].to_numpy(dtype=float))
-    found = dict(zip(tests.itertuples(index=False, name=None), adjusted, strict=True))
-    of_rows = table[test].itertuples(index=False, name=None)
-    return table.assign(welch_p_adjusted=[found.get(row, NAN) for row in of_rows])
+    tests = [_identify_test(row) for row in table.to_dict("records")]
+    kinds = list(zip(tests, table["planned"], strict=True))
+    distinct = [test for test in dict.fromkeys(tests) if not math.isnan(test.p)]
+    planned = {test for test, kind in kinds if kind == PLANNED}.intersection(distinct)
+    p = statistics.adjust_p_values(np.array([test.p for test in distinct]))
+    adjusted = dict(zip(distinct, p, strict=True))
+    return table.assign(
+        planned=[PLANNED if test in planned else kind for test, kind in kinds],
+        welch_p_adjusted=[adjusted.get(test, NAN) for test in tests],
+    )
+
+
+class _Test(NamedTuple):
+    """What distinguishes a test from others of the table, whichever group is named first."""
+
+    groups: frozenset[str]
+    from_step: float
+    to_step: float
+    p: float
+
+
+def _identify_test(row: Mapping[Hashable, Any]) -> _Test:
+    groups = frozenset((row["a"], row["b"]))
+    return _Test(groups, row["from_step"], row["to_step"], row["welch_p"])
 
 
 def _make_group_row(comparison: Comparison, group: Group) -> dict[str, object]:

@@ -17,6 +17,7 @@ from ddpg.analysis import curves, factorial, grids, judging, statistics, tables
 from ddpg.analysis.comparison import (
     NO_COMMON_STEPS,
     Comparison,
+    Pair,
     Reach,
     load_comparison,
     tabulate_groups,
@@ -341,6 +342,23 @@ def test_duplicate_tests_count_once_in_the_adjustment():
     expected = once["welch_p_adjusted"].to_numpy()
     assert np.isfinite(expected).any()
     np.testing.assert_array_equal(twice, np.concatenate([expected, expected]))
+
+
+def test_reversed_test_of_another_comparison_is_the_same_test():
+    others = make_our_runs(offset=60, experiment="not-run")
+    comparison = load(pd.concat([make_our_runs(offset=200), others]))
+    first, second, *rest = comparison.groups
+    reversed_ = Comparison(
+        "reversed", "", (second, first), comparison.final, pairs=(Pair("not-run", "ours", True),)
+    )
+    once, both = tabulate_pairs([comparison]), tabulate_pairs([comparison, reversed_])
+    last = both.iloc[-1]
+    assert (last["a"], last["b"]) == ("not-run", "ours") and rest
+    np.testing.assert_array_equal(both["welch_p_adjusted"][:-1], once["welch_p_adjusted"])
+    same = both[(both["a"] == "ours") & (both["b"] == "not-run")].iloc[0]
+    assert same["welch_p_adjusted"] == last["welch_p_adjusted"]
+    assert (same["planned"], last["planned"]) == ("planned", "planned")
+    assert (both["planned"] == "planned").sum() == 2
 
 
 def test_groups_without_common_steps_have_no_difference():
