@@ -47,6 +47,8 @@ PUBLISHED_COLUMNS = [
     "performance_std",
 ]
 PER_SEED_COLUMNS = ["seed", "env_interacts", "test_return_mean"]
+# Up to here a float64 holds every whole number.
+MOST_STEP = 2**53
 # Columns of names. They are text even where a name looks like a number or like a missing one.
 NAME_COLUMNS = ("experiment", "env", "environment", "implementation")
 # What a cell of any other column holds where its number is missing.
@@ -293,7 +295,13 @@ def _check_same_configuration(directories: list[Path]) -> None:
 
 
 def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
-    """UserError unless the steps (T,) increase and the test returns (T,) are finite."""
+    """UserError unless the steps (T,) increase and the test returns (T,) are finite.
+
+    Steps beyond MOST_STEP are refused, too.
+    """
+    if (steps.abs() > MOST_STEP).any():
+        step = steps[steps.abs() > MOST_STEP].iloc[0]
+        raise UserError(f"{name}: {step:g} is no environment step; at most 2**53 is possible")
     if not (steps.notna().all() and steps.is_monotonic_increasing and steps.is_unique):
         raise UserError(f"{name}: its environment steps do not increase from row to row")
     if not np.isfinite(returns).all():

@@ -20,6 +20,8 @@ SeedCurves = list[tuple[int | None, pd.DataFrame]]
 TIANSHOU_SUMMARY = re.compile(r"(rew|reward)(:shaded)?")
 # The columns of its file of a single run.
 TIANSHOU_RUN = ["env_step", "rew", "time"]
+# Names of columns of a wide table that are no seed, as plotting programs export them.
+SUMMARY = re.compile(r"(?i).*__(min|max)|mean|avg|std|sd|sem|stderr|min|max|median|time|wall.?time")
 SB3_ARRAYS = ("timesteps", "results")
 # What a table may lack, by the figure or statistic that needs it.
 OPTIONAL = {
@@ -144,6 +146,8 @@ def _read_wide(paths: Sequence[Path]) -> SeedCurves:
         if not names:
             raise UserError(f"{path}: one column only; give the step and a column per seed")
         for name in names:
+            if SUMMARY.fullmatch(str(name)):
+                raise UserError(f"{path}: the column {name!r} is not that of a seed; remove it")
             digits = re.fullmatch(r"(?:seed)?[ _-]?([0-9]{1,10})", str(name), re.IGNORECASE)
             number = int(digits[1]) if digits else None
             seeds.append((number, _read_column(path, table, step, name)))

@@ -67,6 +67,12 @@ def test_import_wide_csv_with_a_shorter_seed(tmp_path):
     assert columns(table) == [[3, 3, 7, 7, 7], [100, 200, 100, 200, 300], [2, 4, 1, 3, 5]]
 
 
+def test_step_of_2_to_the_53_is_imported(tmp_path):
+    (tmp_path / "wide.csv").write_text(f"step,mean_of_seed_1\n{2**53},1\n")
+    table = imports.import_curves("wide", [tmp_path / "wide.csv"])
+    assert table["env_interacts"].tolist() == [2**53]
+
+
 def test_import_tianshou_csv_of_a_single_run(tmp_path):
     (tmp_path / "test_rew.csv").write_text("env_step,rew,time\n0,1,0.5\n5000,3,9.5\n")
     table = imports.import_curves("tianshou", [tmp_path / "test_rew.csv"])
@@ -135,6 +141,7 @@ BAD = {
             "step,reward\n1,2\n",
             "not Spinning Up's progress.txt of an off-policy run: no column Epoc",
         ),
+        (PROGRESS.replace("200", "1e20"), "1e+20 is no environment step; at most 2**53 is poss"),
         (PROGRESS.replace("-1\t", "nan\t"), "no finite test return at environment step 200"),
     ],
     "tianshou": [
@@ -148,6 +155,12 @@ BAD = {
         ("step\n1\n", "one column only; give the step and a column per seed"),
         ("step,a\n1,x\n", "the column 'a' holds something that is not a number"),
         ("step,a,b\n1,2,\n", "the column 'b' is empty; remove it"),
+        ("step,a\n1,2\ninf,3\n", "column a: inf is no environment step; at most 2**53"),
+        ("step,a\n1,2\n1e20,3\n", "column a: 1e+20 is no environment step; at most 2**53"),
+        ("step,a\n-1e20,2\n1,3\n", "column a: -1e+20 is no environment step"),
+        ("step,a,mean\n1,2,2\n", "the column 'mean' is not that of a seed; remove it"),
+        ("step,Wall time,a\n1,9,2\n", "the column 'Wall time' is not that of a seed"),
+        ("step,r - x,r - x__MAX\n1,9,2\n", "the column 'r - x__MAX' is not that of a seed"),
         ("step,a\n2,2\n1,3\n", "column a: its environment steps do not increase"),
         ("step,a\n1,2\n2,\n3,3\n", "column a: no finite test return at environment step 2"),
     ],
@@ -180,6 +193,7 @@ def test_missing_file_exits_2(tmp_path, capsys, kind):
     [
         ({"timesteps": [1]}, "no array results"),
         ({"timesteps": [1, 2], "results": [[1.0]]}, "should be (evaluations,) and (evaluations, e"),
+        ({"timesteps": [1, np.inf], "results": [[1.0], [2.0]]}, "inf is no environment step"),
         ({"timesteps": [2, 1], "results": [[1.0], [2.0]]}, "environment steps do not increase"),
     ],
 )
