@@ -115,16 +115,20 @@ def _measure_claim(claim: Claim, comparison: Comparison, group: Group) -> Estima
 def _measure_return(comparison: Comparison, group: Group, deviations: float = 0) -> Estimate | None:
     """Mean over seeds plus `deviations` standard deviations, over the window of the final return.
 
-    The standard deviation is the drawn one (divisor n).
+    The standard deviation is the drawn one (divisor n); one seed has none, so the result is NaN.
     """
     final = measure_final(group, comparison.final)
     if final is None:
         return None
+    if deviations and group.seeds == 1:
+        return Estimate(math.nan)
     weights = grids.compute_weights(group.steps, final.window)
     if isinstance(group, PublishedGroup):
         mean, sd = group.compute_return_band()
         return Estimate(float(weights @ (mean + deviations * sd)))
-    values = group.get_returns()
+    # Only the window: the resamples of a whole curve need much memory.
+    used = weights != 0
+    values, weights = group.get_returns()[used], weights[used]
 
     def statistic(seeds: np.ndarray, axis: int) -> np.ndarray:
         # (..., seeds) -> (..., T, seeds), reduced over the seeds and then over the steps.
