@@ -21,6 +21,7 @@ from ddpg.analysis.groups import (
     Group,
     PublishedGroup,
     SeedGroup,
+    explain_missing,
     measure_final,
 )
 from ddpg.analysis.statistics import NAN, Estimate, Moments
@@ -291,8 +292,12 @@ def _make_group_row(comparison: Comparison, group: Group) -> dict[str, object]:
         "min": NAN if values is None else values.min(),
         "max": NAN if values is None else values.max(),
         **_measure_efficiency(comparison, group),
-        "note": _describe_limits(group),
+        "note": _describe_limits(group) if result else _note_missing(group, comparison.final.end),
     }
+
+
+def _note_missing(group: Group, end: float) -> str:
+    return f"{group.name}: {explain_missing(group, end)}"
 
 
 def _describe_limits(group: Group) -> str:

@@ -31,7 +31,7 @@ from matplotlib.typing import RcKeyType
 from numpy.typing import ArrayLike
 
 from ddpg.analysis import factorial, statistics
-from ddpg.analysis.comparison import Comparison, Factorial
+from ddpg.analysis.comparison import NO_COMMON_STEPS, Comparison, Factorial
 from ddpg.analysis.groups import (
     NOT_TRAINED,
     Final,
@@ -298,6 +298,11 @@ def draw_final_returns(comparison: Comparison) -> Figure:
     width = WIDTH - ROW_LABEL - MARGIN
     figure, axes = _make_axes(height, comparison.title, width)
     for row, (group, final) in enumerate(zip(comparison.groups, finals, strict=True)):
+        if final is None:
+            text = explain_missing(group, comparison.final.end)
+            place = axes.get_yaxis_transform()
+            axes.text(0.5, row, text, transform=place, ha="center", va="center")
+            continue
         _draw_final(axes, row, group, final)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.45, -0.55)
@@ -363,7 +368,9 @@ def _draw_cells(axes: Axes, comparison: Comparison, two_by_two: Factorial) -> No
     axes.set_xlabel("schedule of updates")
     axes.set_ylabel("final test return\n(undiscounted sum of rewards)")
     if not any(cells):
-        axes.text(0.5, 0.5, NOT_TRAINED, transform=axes.transAxes, ha="center")
+        trained = any(group.seeds for group in comparison.ours)
+        text = NO_COMMON_STEPS if trained else NOT_TRAINED
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
 
 
 def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
@@ -424,10 +431,7 @@ def _name_row(group: Group, final: Final | None) -> str:
     return "\n".join(lines)
 
 
-def _draw_final(axes: Axes, row: int, group: Group, result: Final | None) -> None:
-    if result is None:
-        axes.text(0.5, row, NOT_TRAINED, transform=axes.get_yaxis_transform(), va="center")
-        return
+def _draw_final(axes: Axes, row: int, group: Group, result: Final) -> None:
     if result.values is None:
         known = result.moments
         label = "published mean, one standard deviation between seeds"

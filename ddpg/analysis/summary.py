@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ddpg.analysis.comparison import Comparison
-from ddpg.analysis.groups import NOT_TRAINED, FinalSteps, SeedGroup, measure_final
+from ddpg.analysis.groups import FinalSteps, SeedGroup, explain_missing, measure_final
 from ddpg.analysis.tables import format_number
 from ddpg.analysis.verdict import Verdict
 
@@ -58,14 +58,14 @@ def print_summary(
 def _format_returns(group: SeedGroup, final: FinalSteps) -> list[str]:
     result = measure_final(group, final)
     if result is None:
-        return [NOT_TRAINED, "", ""]
+        return [explain_missing(group, final.end), "", ""]
     values = result.values
     return [format_number(value) for value in (result.moments.mean, values.min(), values.max())]
 
 
 def _make_table(first: str, right: Iterable[str], *left: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column(first, no_wrap=True)
+    table.add_column(first, overflow="fold")  # a long name takes lines, not the numbers' place
     for heading in right:
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in left:

@@ -1,5 +1,7 @@
 """The 2x2 of networks and schedule: effects, their intervals, and missing seeds."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from helpers.checkout import ROOT
 from ddpg import config
 from ddpg.analysis import factorial, figures, statistics
 from ddpg.analysis.comparison import Comparison, load_comparison
+from ddpg.analysis.groups import FinalSteps
 from ddpg.analysis.statistics import Moments
 
 SETTINGS = config.read(ROOT / "config.yaml")
@@ -180,6 +183,10 @@ def test_factorial_figure_of_partial_data_lists_missing_seeds(tmp_path, monkeypa
     empty = load(make_runs({}))
     assert [t.get_text() for t in figures.draw_factorial(empty).axes[0].texts] == [
         "not trained yet"
+    ]
+    late = dataclasses.replace(load(make_runs(dict.fromkeys(CELLS, 5e3))), final=FinalSteps(end=5))
+    assert [t.get_text() for t in figures.draw_factorial(late).axes[0].texts] == [
+        "no overlapping environment steps"
     ]
     monkeypatch.setattr(figures, "FORMATS", ("svg",))
     paths = figures.draw_figures([empty], tmp_path)

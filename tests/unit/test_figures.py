@@ -9,7 +9,7 @@ import pytest
 from helpers.checkout import ROOT
 
 from ddpg.analysis import curves, figures
-from ddpg.analysis.comparison import Comparison
+from ddpg.analysis.comparison import Comparison, tabulate_groups
 from ddpg.analysis.groups import DEFAULT_FINAL, FinalSteps, PublishedGroup, SeedGroup, measure_final
 
 
@@ -283,6 +283,15 @@ def test_final_returns_of_equal_seeds_are_drawn():
     same = SeedGroup("same", "same", "Pendulum-v1", table, ours=True)
     axes = figures.draw_final_returns(make_comparison(groups=(same,))).axes[0]
     assert len(axes.containers) == 2
+
+
+def test_group_evaluated_after_the_end_is_not_called_not_trained():
+    late = make_comparison(groups=(group(), group("none", 0)), final=FinalSteps(end=500))
+    axes = figures.draw_final_returns(late).axes[0]
+    said = [text.get_text() for text in axes.texts]
+    assert said == ["no evaluation up to step 500", "not trained yet"]
+    notes = tabulate_groups([late])["note"].tolist()
+    assert notes == ["ours: no evaluation up to step 500", "none: not trained yet"]
 
 
 def test_final_returns_figure_states_a_common_window_once():

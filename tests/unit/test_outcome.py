@@ -4,12 +4,15 @@ import base64
 import re
 import shutil
 
+import pandas as pd
 import pytest
 import yaml
 from helpers.checkout import ROOT
 
 from ddpg import config, privileges
-from ddpg.analysis import curves, tables, verdict
+from ddpg.analysis import curves, summary, tables, verdict
+from ddpg.analysis.comparison import Comparison
+from ddpg.analysis.groups import FinalSteps, SeedGroup
 from ddpg.analysis.verdict import FAIL, NO_RUNS, PASS, TOO_FEW, Outcome, Verdict
 from ddpg.cli import main
 from ddpg.errors import UserError
@@ -91,6 +94,29 @@ def test_summary_does_not_truncate_reasons_and_paths(made, capsys):
     *others, last = said.splitlines()
     assert max(map(len, others)) <= 100
     assert last == f"report       {page}"
+
+
+def make_comparison(name: str, end: float) -> Comparison:
+    """A comparison of one experiment with five seeds, which are evaluated from step 1,000 on."""
+    curve = pd.DataFrame({"env_interacts": [1e3, 2e3, 3e3], "test_return_mean": -123456.0})
+    runs = pd.concat([curve.assign(seed=seed) for seed in range(5)])
+    group = SeedGroup(name, name, "", runs, ours=True)
+    return Comparison("c", "c", (group,), FinalSteps(end=end))
+
+
+def test_summary_folds_long_names_and_keeps_numbers_whole(capsys):
+    name = "a-long-name-" * 9
+    summary.print_summary([make_comparison(name, 3000)], None, {"page": "x"})
+    said = capsys.readouterr().out
+    assert said.count("-123,456") == 3
+    columns = [line[1:].split("  ")[0].strip() for line in said.splitlines()[4:-1]]
+    assert "".join(columns) == name
+
+
+def test_summary_of_an_experiment_evaluated_after_the_end_says_so(capsys):
+    summary.print_summary([make_comparison("late", 500)], None, {"page": "x"})
+    said = capsys.readouterr().out
+    assert "no evaluation up to step 500" in said and "not trained" not in said
 
 
 def test_summary_exits_2_for_an_invalid_verdict(made, capsys):
