@@ -301,7 +301,7 @@ def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
     """
     if (steps.abs() > MOST_STEP).any():
         step = steps[steps.abs() > MOST_STEP].iloc[0]
-        raise UserError(f"{name}: {step:g} is no environment step; at most 2**53 is possible")
+        raise UserError(f"{name}: the environment step {step:g} is impossible; at most 2**53")
     if not (steps.notna().all() and steps.is_monotonic_increasing and steps.is_unique):
         raise UserError(f"{name}: its environment steps do not increase from row to row")
     if not np.isfinite(returns).all():

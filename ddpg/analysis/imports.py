@@ -20,7 +20,7 @@ SeedCurves = list[tuple[int | None, pd.DataFrame]]
 TIANSHOU_SUMMARY = re.compile(r"(rew|reward)(:shaded)?")
 # The columns of its file of a single run.
 TIANSHOU_RUN = ["env_step", "rew", "time"]
-# Names of columns of a wide table that are no seed, as plotting programs export them.
+# Names of columns of a wide table that do not hold a seed, as plotting programs export them.
 SUMMARY = re.compile(r"(?i).*__(min|max)|mean|avg|std|sd|sem|stderr|min|max|median|time|wall.?time")
 SB3_ARRAYS = ("timesteps", "results")
 # What a table may lack, by the figure or statistic that needs it.

@@ -141,7 +141,7 @@ BAD = {
             "step,reward\n1,2\n",
             "not Spinning Up's progress.txt of an off-policy run: no column Epoc",
         ),
-        (PROGRESS.replace("200", "1e20"), "1e+20 is no environment step; at most 2**53 is poss"),
+        (PROGRESS.replace("200", "1e20"), "the environment step 1e+20 is impossible"),
         (PROGRESS.replace("-1\t", "nan\t"), "no finite test return at environment step 200"),
     ],
     "tianshou": [
@@ -155,9 +155,9 @@ BAD = {
         ("step\n1\n", "one column only; give the step and a column per seed"),
         ("step,a\n1,x\n", "the column 'a' holds something that is not a number"),
         ("step,a,b\n1,2,\n", "the column 'b' is empty; remove it"),
-        ("step,a\n1,2\ninf,3\n", "column a: inf is no environment step; at most 2**53"),
-        ("step,a\n1,2\n1e20,3\n", "column a: 1e+20 is no environment step; at most 2**53"),
-        ("step,a\n-1e20,2\n1,3\n", "column a: -1e+20 is no environment step"),
+        ("step,a\n1,2\ninf,3\n", "column a: the environment step inf is impossible"),
+        ("step,a\n1,2\n1e20,3\n", "column a: the environment step 1e+20 is impossible"),
+        ("step,a\n-1e20,2\n1,3\n", "column a: the environment step -1e+20 is impossible"),
         ("step,a,mean\n1,2,2\n", "the column 'mean' is not that of a seed; remove it"),
         ("step,Wall time,a\n1,9,2\n", "the column 'Wall time' is not that of a seed"),
         ("step,r - x,r - x__MAX\n1,9,2\n", "the column 'r - x__MAX' is not that of a seed"),
@@ -193,7 +193,10 @@ def test_missing_file_exits_2(tmp_path, capsys, kind):
     [
         ({"timesteps": [1]}, "no array results"),
         ({"timesteps": [1, 2], "results": [[1.0]]}, "should be (evaluations,) and (evaluations, e"),
-        ({"timesteps": [1, np.inf], "results": [[1.0], [2.0]]}, "inf is no environment step"),
+        (
+            {"timesteps": [1, np.inf], "results": [[1.0], [2.0]]},
+            "the environment step inf is impossible",
+        ),
         ({"timesteps": [2, 1], "results": [[1.0], [2.0]]}, "environment steps do not increase"),
     ],
 )
