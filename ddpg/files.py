@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -41,6 +42,12 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
         raise
     if sync:
         sync_directory(path.parent)
+
+
+def parse_temporary_name(name: str) -> str | None:
+    """The file that `write_atomically` writes under a temporary name; None for any other name."""
+    match = re.fullmatch(r"\.(.+)\.[0-9]+\.tmp", name)
+    return match[1] if match else None
 
 
 def encode_file_name(text: str) -> str:

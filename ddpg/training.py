@@ -68,6 +68,7 @@ def train(
                 restore_results(own)
                 if restart and (aside := own.set_aside()):
                     log.info("moved the earlier run in %s to %s", directory, aside)
+                own.refuse_foreign_files()
                 with own.record_failure():
                     if record := run.find_finished_or_resume(restart_edited):
                         return record
@@ -301,18 +302,13 @@ def _get_chosen_values(identity: Identity) -> tuple:
 
 
 def _refuse_other_files(directory: RunDirectory, settings: dict) -> None:
-    """OtherRun or UserError if there are results of another run, without a checkpoint."""
+    """OtherRun if there are results of another run, without a checkpoint."""
     if directory.config_path.exists():
         changed = provenance.describe_differences(directory.read_config(), settings)
         if changed:
             raise OtherRun(
                 f"{directory}: holds a run of another configuration ({'; '.join(changed)})"
             )
-    elif directory.progress_path.exists():
-        raise UserError(
-            f"{directory}: holds a run that is not this package's; give another --output, or set "
-            "it aside with --restart"
-        )
 
 
 def _make_session(steps: int) -> Session:

@@ -1,6 +1,6 @@
 """`train`: train one seed of an experiment, or resume it."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from ddpg import config
@@ -17,7 +17,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seed", required=True, type=parse_whole_number, help="one of the experiment's seeds"
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="run directory")
+    parser.add_argument(
+        "--output", required=True, type=_parse_directory, metavar="DIR", help="run directory"
+    )
     add_config(parser)
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys, as epochs=2"
@@ -58,6 +60,12 @@ def run(options: Namespace) -> None:
             report=report,
         )
     print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} steps/s")
+
+
+def _parse_directory(text: str) -> Path:
+    if not text:  # Path("") is the current directory, which a variable without a value would give
+        raise ArgumentTypeError("is empty; give the run's directory, or . for the current one")
+    return Path(text)
 
 
 def _read_experiment(options: Namespace) -> Experiment:

@@ -23,7 +23,7 @@ import numpy as np
 from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.errors import Interrupted, UserError
 from ddpg.files import sync_directory, write_atomically
-from ddpg.runs.directory import explain_restart, list_state_files
+from ddpg.runs.directory import explain_restart, list_checkpoint_files, list_state_files
 from ddpg.runs.record import Identity
 from ddpg.runs.run_state import RunState
 from ddpg.runs.typed_json import from_json, to_json
@@ -157,13 +157,12 @@ class Checkpoints:
         return header, state
 
     def _remove_others(self) -> None:
-        """Delete older checkpoints, and what an interrupted save left."""
+        """Delete older checkpoints, and what an interrupted save left; no file of another name."""
         needed = {header.name for header in self.kept}
         needed |= {segment.name for header in self.kept for segment in header.segments}
-        for pattern in ("state_*", "replay_*", ".*.tmp"):
-            for path in self.directory.glob(pattern):
-                if path.name not in needed:
-                    path.unlink()
+        for path in list_checkpoint_files(self.directory):
+            if path.name not in needed:
+                path.unlink()
 
 
 def read_newest_state(directory: Path) -> RunState | None:

@@ -33,6 +33,7 @@ from ddpg.errors import Diverged, EnvironmentFailed, UserError
 from ddpg.files import (
     DISK_ERRORS,
     hash_file,
+    parse_temporary_name,
     read_json,
     read_text,
     sync_directory,
@@ -53,6 +54,8 @@ _ADDED_LATER = {STATE_DIGESTS}
 CHECKPOINT, COPY = "checkpoint", ".results"
 LOCK, FAILURE = ".lock", "failure.txt"
 SET_ASIDE = "set_aside_"
+_WRITTEN = {*RESULT_FILES, RECORD, FAILURE}
+_STATE_FILE, _REPLAY_FILE = "state_[0-9]+", "replay_[0-9]+_[0-9]+"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +162,7 @@ class RunDirectory:
             if not self.path.exists():
                 self.path.mkdir(parents=True)
                 sync_directory(self.path.parent)
-            lock = open(self.path / LOCK, "wb")  # noqa: SIM115  (stays open as long as the run)
+            lock = open(self.path / LOCK, "ab")  # noqa: SIM115  (stays open as long as the run)
         except OSError as error:
             if error.errno in DISK_ERRORS:
                 raise
@@ -176,7 +179,8 @@ class RunDirectory:
                 problem = "another process is training in it; wait for it or give another --output"
             raise UserError(f"{self.path}: {problem}") from None
         for path in self.path.glob(".*.tmp"):  # what a killed process was writing
-            path.unlink()
+            if parse_temporary_name(path.name) in _WRITTEN:
+                path.unlink()
         return lock
 
     def _refuse_strays(self) -> None:
@@ -184,10 +188,24 @@ class RunDirectory:
             if path.exists() and not path.is_dir():
                 raise UserError(f"{path}: is a file, but must be a directory; move it away")
         files = [self.path / name for name in (*RESULT_FILES, RECORD, LOCK)]
-        replay_files = self.checkpoint_path.glob("replay_*")
-        for path in [*files, *list_state_files(self.checkpoint_path), *replay_files]:
+        for path in [*files, *list_checkpoint_files(self.checkpoint_path)]:
             if path.exists() and not path.is_file():
                 raise UserError(f"{path}: is a directory, but must be a file; move it away")
+
+    def refuse_foreign_files(self) -> None:
+        """UserError if there are files where a run writes, but nothing shows that it wrote them."""
+        if self.config_path.exists() or self.record_path.exists() or self.has_checkpoint():
+            return
+        results = [self.path / name for name in RESULT_FILES if (self.path / name).exists()]
+        own = list_checkpoint_files(self.checkpoint_path)  # those of a save that was killed
+        # Hidden files are the system's, as .DS_Store.
+        others = [path for path in self.checkpoint_path.glob("[!.]*") if path not in own]
+        if foreign := [*results, *others]:
+            raise UserError(
+                f"{self.path}: holds a run that is not this package's "
+                f"({foreign[0].relative_to(self.path)}, but no {CONFIG}); give another --output, "
+                "or set it aside with --restart"
+            )
 
     @contextlib.contextmanager
     def record_failure(self) -> Iterator[None]:
@@ -230,7 +248,22 @@ def list_result_files(record: RunRecord) -> list[str]:
 
 def list_state_files(checkpoint: Path) -> list[Path]:
     """The state files in a directory of checkpoints, good or damaged, the newest first."""
-    return sorted(checkpoint.glob("state_*"), reverse=True)
+    found = (path for path in checkpoint.glob("state_*") if re.fullmatch(_STATE_FILE, path.name))
+    return sorted(found, reverse=True)
+
+
+def list_checkpoint_files(checkpoint: Path) -> list[Path]:
+    """The files in a directory of checkpoints that have names of its own, temporary ones too.
+
+    State files come before the replay files that they refer to.
+    """
+    found = (path for path in checkpoint.glob("*") if _is_of_a_checkpoint(path.name))
+    return sorted(found, reverse=True)
+
+
+def _is_of_a_checkpoint(name: str) -> bool:
+    own = parse_temporary_name(name) or name
+    return re.fullmatch(f"{_STATE_FILE}|{_REPLAY_FILE}", own) is not None
 
 
 # Parts of log messages of a training, which Snakemake repeats (workflow/rules/jobs.smk).

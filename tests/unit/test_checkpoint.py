@@ -280,11 +280,15 @@ def test_files_are_synced_before_others_refer_to_them(checkpoints, monkeypatch):
 def test_remove_keeps_foreign_files(checkpoints):
     save_two_checkpoints(checkpoints)
     (checkpoints.directory / ".state_0000000030.123.tmp").write_bytes(b"a killed save's")
-    (checkpoints.directory / "notes.txt").write_text("mine")
+    mine = {"notes.txt", "replay_buffer.pkl", "state_dict.pt", "state_0000000010.bak", ".notes.tmp"}
+    for name in mine:
+        (checkpoints.directory / name).write_text("mine")
+    assert load(checkpoints) == 20
     checkpoints.remove()
-    assert [path.name for path in checkpoints.directory.iterdir()] == ["notes.txt"]
+    assert {path.name for path in checkpoints.directory.iterdir()} == mine
     assert not checkpoints.exist()
-    (checkpoints.directory / "notes.txt").unlink()
+    for name in mine:
+        (checkpoints.directory / name).unlink()
     checkpoints.remove()
     assert not checkpoints.directory.exists()
 

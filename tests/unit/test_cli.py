@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from helpers.check_imports import check_tensorflow_is_not_imported
+from helpers.checkout import ROOT
 
 from ddpg import config, environment, evaluation
 from ddpg.cli import build_parser, main
@@ -100,6 +101,15 @@ def test_configuration_without_comparisons_and_smoke_is_accepted(tmp_path, capfd
     assert code == 0, err
     if command != "plan":
         assert "config.yaml declares no comparisons" in caplog.text
+
+
+def test_an_empty_output_is_not_the_current_directory(tmp_path, monkeypatch, capfd):
+    config = ROOT / "config.yaml"
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capfd, *TRAIN, "--config", config, "--output", "")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "argument --output: is empty; give the run's directory, or . for the current" in err
+    assert not any(tmp_path.iterdir())
 
 
 def test_unwritable_directory_is_one_line(tmp_path, capfd):

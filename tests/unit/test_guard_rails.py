@@ -288,6 +288,30 @@ def test_results_of_another_program_are_not_overwritten(tmp_path):
     refused(tmp_path, "of another configuration (pi_lr: 0.5 -> 0.001)")
 
 
+@pytest.mark.parametrize(
+    "name", ["policy.npz", "test_episodes.csv", "state_digests.txt", "checkpoint/replay_buffer.pkl"]
+)
+def test_files_of_another_program_are_kept(tmp_path, expected, name):
+    run = tmp_path / "run"
+    (run / name).parent.mkdir(parents=True)
+    (run / name).write_text("mine")
+    refused(run, f"{run}: holds a run that is not this package's ({name}, but no config.json)")
+    train(experiment(), 0, run, restart=True)
+    assert (run / "set_aside_1" / name).read_text() == "mine"
+    shutil.move(run / "set_aside_1", tmp_path / "aside")
+    assert results(run) == expected
+
+
+def test_a_run_that_was_killed_in_its_first_save_starts_again(tmp_path, expected):
+    """Also after Snakemake deleted its other files."""
+    run = stopped(tmp_path / "run")
+    (state,) = (run / "checkpoint").glob("state_*")
+    state.rename(state.with_name(f".{state.name}.123.tmp"))
+    delete_results(run)
+    train(experiment(), 0, run)
+    assert results(run) == expected
+
+
 @pytest.mark.parametrize("before", [stopped, lambda run: train(experiment(), 0, run)])
 def test_restart_sets_aside(tmp_path, before, expected):
     before(tmp_path / "run")

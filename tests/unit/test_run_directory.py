@@ -66,9 +66,13 @@ def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
 
 def test_temporary_files_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / ".progress.txt.123.tmp").write_text("half a r")
-    (tmp_path / "notes.tmp").write_text("mine")
+    mine = {"notes.tmp", ".notes.tmp", ".notes.txt.123.tmp", ".progress.txt.tmp", ".lock"}
+    for name in mine:
+        (tmp_path / name).write_text("mine")
     RunDirectory(tmp_path).claim().close()
-    assert {path.name for path in tmp_path.iterdir()} == {".lock", "notes.tmp"}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        mine, "mine"
+    )
 
 
 @pytest.mark.parametrize("name", ["progress.txt", "policy.npz", "run.json", ".lock"])
