@@ -176,11 +176,16 @@ class _Run:
         return record
 
     def _resume_or_begin(self) -> None:
-        """Restore the newest checkpoint, or check that a new run can begin here."""
+        """Restore the newest checkpoint, or check that a new run can begin here.
+
+        Damaged if no checkpoint is good, or if there are results and no checkpoint.
+        """
         if self.checkpoints.exist():
             self._resume()
         else:
             _refuse_other_files(self.directory, self.experiment.to_config(self.seed))
+            if self.directory.has_results():
+                raise Damaged(f"{self.directory}: holds results, but no checkpoint")
             self._warn_of_hidden_state()
 
     def train(self, stop: Stop, checkpoint_every: int, report: Report) -> RunRecord:

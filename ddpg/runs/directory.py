@@ -133,6 +133,19 @@ class RunDirectory:
         """Whether there is any checkpoint, good or damaged."""
         return bool(list_state_files(self.checkpoint_path))
 
+    def has_results(self) -> bool:
+        """Whether there are results of more than the first epoch.
+
+        The tables of that epoch are there when its checkpoint is not: a run may be killed between.
+        """
+        if self.policy_path.exists():
+            return True
+        tables = (self.path / name for name in (EVALUATION_EPISODES, STATE_DIGESTS))
+        if not self.progress_path.exists():
+            return any(path.exists() for path in tables)
+        header_and_epoch = 2
+        return self.progress_path.read_bytes().count(b"\n") > header_and_epoch
+
     def find_mismatches(self, record: RunRecord) -> list[str]:
         """One line for each result file whose bytes are not those of the run's record."""
         problems = []
@@ -229,7 +242,8 @@ class RunDirectory:
 
         Returns that directory, `set_aside_<n>`; None if there is nothing to move.
         """
-        left = [self.path / name for name in (CHECKPOINT, *RESULT_FILES, RECORD, COPY)]
+        # The checkpoint last: if the process is killed before, the run can be resumed from it.
+        left = [self.path / name for name in (*RESULT_FILES, RECORD, COPY, CHECKPOINT)]
         if not any(path.exists() for path in left):
             return None
         candidates = (self.path / f"{SET_ASIDE}{i}" for i in itertools.count(1))

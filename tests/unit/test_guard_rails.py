@@ -252,6 +252,56 @@ def test_run_with_only_damaged_checkpoints_starts_over(tmp_path, expected, caplo
     assert results(run) == expected
 
 
+def stopped_after_two_epochs(directory):
+    def stop_late(steps, row):
+        if row["Epoch"] == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(experiment(), 0, directory, report=stop_late)
+    return ["config.json", "progress.txt", "state_digests.txt", "test_episodes.csv"]
+
+
+def finished_without_run_json(directory):
+    train(experiment(), 0, directory)
+    (directory / "run.json").unlink()
+    shutil.rmtree(directory / ".results")
+    return sorted(RESULT_FILES)
+
+
+@pytest.mark.parametrize("before", [stopped_after_two_epochs, finished_without_run_json])
+def test_results_without_a_checkpoint_are_set_aside(tmp_path, expected, caplog, before):
+    run = tmp_path / "run"
+    names = before(run)
+    shutil.rmtree(run / "checkpoint", ignore_errors=True)
+    left = contents(run).values()
+    train(experiment(), 0, run)
+    assert (
+        f"{run}: holds results, but no checkpoint; moved it to {run / 'set_aside_1'}; starting "
+        "from step 0" in caplog.messages
+    )
+    shutil.move(run / "set_aside_1", tmp_path / "aside")
+    assert sorted(path.name for path in (tmp_path / "aside").iterdir()) == names
+    assert sorted(contents(tmp_path / "aside").values()) == sorted(left)
+    assert results(run) == expected
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(tmp_path, expected):
+    run = stopped(tmp_path / "run")
+    shutil.rmtree(run / "checkpoint")
+    train(experiment(), 0, run)
+    assert results(run) == expected, "nothing is set aside"
+
+
+def test_a_run_whose_results_snakemake_deleted_is_resumed(tmp_path, expected, caplog):
+    caplog.set_level(logging.INFO)
+    run = stopped(tmp_path / "run")
+    delete_results(run)
+    train(experiment(), 0, run)
+    assert "resuming from step 20" in caplog.messages
+    assert results(run) == expected
+
+
 def finished_and_deleted(run, **overrides):
     """A finished run whose results Snakemake has deleted, because a value was edited."""
     train(experiment(**overrides), 0, run)

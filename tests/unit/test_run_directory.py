@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from ddpg.errors import UserError
-from ddpg.runs.directory import RunDirectory, find_finished_runs
+from ddpg.runs.directory import RESULT_FILES, RunDirectory, find_finished_runs
 
 
 def start_a_run(directory):
@@ -123,6 +124,21 @@ def test_set_aside_moves_everything_of_the_run(tmp_path):
     for aside, attempt in (("set_aside_1", "first"), ("set_aside_2", "second")):
         assert (tmp_path / aside / "progress.txt").read_text() == attempt
         assert (tmp_path / aside / "checkpoint" / "state_0000000010").read_text() == attempt
+
+
+def test_set_aside_moves_the_checkpoint_last(tmp_path, monkeypatch):
+    """A process that is killed in between leaves a run that can be resumed."""
+    moved, rename = [], Path.rename
+    monkeypatch.setattr(
+        Path, "rename", lambda path, to: moved.append(path.name) or rename(path, to)
+    )
+    for name in ("checkpoint", ".results"):
+        (tmp_path / name).mkdir()
+    for name in (*RESULT_FILES, "run.json"):
+        (tmp_path / name).write_text(name)
+    RunDirectory(tmp_path).set_aside()
+    assert len(moved) == len(RESULT_FILES) + 3
+    assert moved[-1] == "checkpoint"
 
 
 def make_run(directory, experiment="demo", seed=0):
