@@ -26,9 +26,9 @@ _FILES = (*RESULT_FILES, RECORD)
 def publish_run(run: Path, published: Path) -> Path:
     """Copy a finished run whose checksums hold to `published`/<experiment>/seed_<seed>.
 
-    Rewrites the manifest. Returns the copy's directory. UserError for a run that is unfinished or
-    does not match the checksums in run.json, and where another run of that seed is published
-    already.
+    Updates the manifest. Returns the copy's directory. UserError for a run that is unfinished or
+    does not match the checksums in run.json, where another run of that seed is published already,
+    and where a published run is damaged.
     """
     record = RunDirectory(run).read_finished()
     if record is None:
@@ -38,13 +38,14 @@ def publish_run(run: Path, published: Path) -> Path:
     target = published / record.experiment / format_seed_directory(record.seed)
     if target.exists() and not _have_equal_files(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
+    listed = _read_undamaged(published)
     if not target.exists():
         copy = target.with_name(f".{target.name}.tmp")
         copy.mkdir(parents=True, exist_ok=True)
         for name in list_published_files(record):
             shutil.copyfile(run / name, copy / name)
         copy.rename(target)
-    write_manifest(published)
+    _write_manifest(published, listed)
     return target
 
 
@@ -67,12 +68,38 @@ def find_published_runs(published: Path) -> list[Path]:
 def write_manifest(published: Path) -> None:
     """List every file of every published run with its SHA-256, as `sha256sum --check` reads it.
 
-    Directories that are not runs are named in the log.
+    Directories that are not runs are named in the log. UserError, with nothing written, if a file
+    of a published run is not the one that the manifest lists already: damage must not get a new
+    checksum.
     """
+    _write_manifest(published, _read_undamaged(published))
+
+
+def _write_manifest(published: Path, listed: dict[str, str]) -> None:
+    """Write the manifest with the SHA-256 in `listed`, computing only those of new files."""
     runs = find_published_runs(published)
     paths = sorted(path for run in runs for name in _FILES if (path := run / name).exists())
-    lines = [f"{hash_file(path)}  {path.relative_to(published)}\n" for path in paths]
+    names = [str(path.relative_to(published)) for path in paths]
+    lines = [f"{listed.get(name) or hash_file(published / name)}  {name}\n" for name in names]
     write_atomically(published / MANIFEST, "".join(lines).encode())
+
+
+def _read_undamaged(published: Path) -> dict[str, str]:
+    """What the manifest lists of runs that are still there; UserError if a file differs.
+
+    Empty if there is no manifest yet.
+    """
+    manifest = published / MANIFEST
+    listed = read_manifest(manifest) if manifest.exists() else {}
+    kept = {name: digest for name, digest in listed.items() if (published / name).parent.exists()}
+    for name, digest in kept.items():
+        path = published / name
+        if not path.is_file() or hash_file(path) != digest:
+            raise UserError(
+                f"{path}: not the bytes that {manifest} lists; restore it with git, or, to publish "
+                f"another run, remove {path.parent} first"
+            )
+    return kept
 
 
 def read_manifest(manifest: Path) -> dict[str, str]:

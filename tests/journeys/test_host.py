@@ -124,6 +124,7 @@ def test_all_fails_if_a_published_run_differs(checkout, trained):
     """One episode length of a published run is changed, and the checksums with it."""
     runs = checkout.directory / "results/published"
     edit_result_file(runs / "pendulum-demo/seed_10", "test_episodes.csv", change_last_digit)
+    (runs / published.MANIFEST).unlink()
     published.write_manifest(runs)
     for command in ([], ["--quiet", "all", "--"]):
         output = checkout.snakemake(*command, "all", expect=1)

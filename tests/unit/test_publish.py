@@ -1,28 +1,37 @@
 """Published runs: only finished and undamaged runs are copied, and their manifest is checked."""
 
 import errno
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+from helpers.edit_run import edit_result_file
 from helpers.make_record import make_record
 
 from ddpg.analysis import tables
 from ddpg.commands.plan import estimate_costs
 from ddpg.errors import UserError
+from ddpg.files import encode_json
 from ddpg.runs.directory import RESULT_FILES, RunDirectory
-from ddpg.runs.published import check_manifest, publish_run
+from ddpg.runs.published import check_manifest, publish_run, write_manifest
 from ddpg.runs.results import write_results
+
+
+def make_run(runs, seed=0):
+    directory = runs / "pendulum-demo" / f"seed_{seed}"
+    directory.mkdir(parents=True)
+    contents = {name: f"content of {name}\n".encode() for name in RESULT_FILES}
+    contents["config.json"] = encode_json({"exp_name": "pendulum-demo", "seed": seed})
+    record = make_record(experiment="pendulum-demo", seed=seed)
+    write_results(RunDirectory(directory), contents, record)
+    return directory
 
 
 @pytest.fixture
 def run(tmp_path):
-    directory = tmp_path / "runs" / "pendulum-demo" / "seed_0"
-    directory.mkdir(parents=True)
-    contents = {name: f"content of {name}\n".encode() for name in RESULT_FILES}
-    contents["config.json"] = b'{"exp_name": "pendulum-demo", "seed": 0}'
-    write_results(RunDirectory(directory), contents, make_record(experiment="pendulum-demo"))
-    return directory
+    return make_run(tmp_path / "runs")
 
 
 def test_the_manifest_can_be_checked_with_sha256sum(run, tmp_path):
@@ -101,6 +110,40 @@ def test_interrupted_copy_is_repeated(run, tmp_path, monkeypatch):
     target = publish_run(run, tmp_path / "published")
     assert sorted(path.name for path in target.iterdir()) == sorted([*RESULT_FILES, "run.json"])
     assert [path.name for path in target.parent.iterdir()] == ["seed_0"]
+
+
+@pytest.mark.parametrize("name", ["progress.txt", "policy.npz", "run.json", "config.json"])
+@pytest.mark.parametrize("damage", [lambda path: path.write_text("{}"), Path.unlink])
+def test_damage_to_a_published_run_gets_no_new_checksum(run, tmp_path, name, damage):
+    published = tmp_path / "published"
+    target = publish_run(run, published)
+    manifest = (published / "MANIFEST.sha256").read_bytes()
+    damage(target / name)
+    message = re.escape(
+        f"{target / name}: not the bytes that {published}/MANIFEST.sha256 lists; restore it with "
+        f"git, or, to publish another run, remove {target} first"
+    )
+    other = make_run(tmp_path / "runs", seed=10)
+    for again in (lambda: publish_run(other, published), lambda: write_manifest(published)):
+        with pytest.raises(UserError, match=message):
+            again()
+        assert (published / "MANIFEST.sha256").read_bytes() == manifest
+    assert not (target.parent / "seed_10").exists()
+
+
+def test_a_removed_run_leaves_the_manifest_and_can_be_replaced(run, tmp_path):
+    published = tmp_path / "published"
+    other = publish_run(make_run(tmp_path / "runs", seed=10), published)
+    first = (published / "MANIFEST.sha256").read_text()
+    shutil.rmtree(publish_run(run, published))
+    write_manifest(published)
+    assert (published / "MANIFEST.sha256").read_text() == first
+
+    shutil.rmtree(publish_run(run, published))
+    edit_result_file(run, "progress.txt", lambda content: content + b"another\n")
+    target = publish_run(run, published)
+    assert (target / "progress.txt").read_bytes().endswith(b"another\n")
+    check_manifest(published / "MANIFEST.sha256", [target, other])
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "unlisted", "no manifest"])
