@@ -147,7 +147,10 @@ class RunDirectory:
         return self.progress_path.read_bytes().count(b"\n") > header_and_epoch
 
     def find_mismatches(self, record: RunRecord) -> list[str]:
-        """One line for each result file whose bytes are not those of the run's record."""
+        """One line for each result file whose bytes are not those of the run's record.
+
+        If there is none, one if config.json is of another experiment than the record.
+        """
         problems = []
         for name in list_result_files(record):
             path = self.path / name
@@ -155,7 +158,13 @@ class RunDirectory:
                 problems.append(f"{path}: missing")
             elif hash_file(path) != record.files.get(name):
                 problems.append(f"{path}: not the bytes that the run wrote")
-        return problems
+        return problems or self._find_two_names(record)
+
+    def _find_two_names(self, record: RunRecord) -> list[str]:
+        name = self.read_config().get("exp_name")
+        if name == record.experiment:
+            return []
+        return [f"{self.path}: {RECORD} is of {record.experiment}, but {CONFIG} of {name}"]
 
     def is_claimed(self) -> bool:
         """Whether a process is training in the directory now."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from ddpg.errors import UserError
 from ddpg.files import hash_file, write_atomically
 from ddpg.runs.directory import (
+    CONFIG,
     RECORD,
     RESULT_FILES,
     RunDirectory,
@@ -14,6 +15,7 @@ from ddpg.runs.directory import (
     format_seed_directory,
     list_result_files,
 )
+from ddpg.runs.provenance import describe_differences
 from ddpg.runs.record import RunRecord
 
 log = logging.getLogger(__name__)
@@ -27,17 +29,20 @@ def publish_run(run: Path, published: Path) -> Path:
     """Copy a finished run whose checksums hold to `published`/<experiment>/seed_<seed>.
 
     Updates the manifest. Returns the copy's directory. UserError for a run that is unfinished or
-    does not match the checksums in run.json, where another run of that seed is published already,
-    and where a published run is damaged.
+    does not match the checksums in run.json, whose config.json is of another run, where another run
+    of that seed or another configuration is published already, and where a published run is
+    damaged.
     """
     record = RunDirectory(run).read_finished()
     if record is None:
         raise UserError(f"{run}: no run.json; only a finished run can be published")
     if problems := RunDirectory(run).find_mismatches(record):
         raise UserError("; ".join(problems))
+    _refuse_two_runs(run, record)
     target = published / record.experiment / format_seed_directory(record.seed)
     if target.exists() and not _have_equal_files(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
+    _refuse_other_values(run, record, target.parent)
     listed = _read_undamaged(published)
     if not target.exists():
         copy = target.with_name(f".{target.name}.tmp")
@@ -47,6 +52,32 @@ def publish_run(run: Path, published: Path) -> Path:
         copy.rename(target)
     _write_manifest(published, listed)
     return target
+
+
+def _refuse_two_runs(run: Path, record: RunRecord) -> None:
+    """UserError unless run.json has the experiment, values and seed of config.json.
+
+    `read_experiment` refuses names with path separators: the name becomes a directory's.
+    """
+    experiment, seed = RunDirectory(run).read_experiment()
+    configured = (experiment.name, experiment.digest(), seed)
+    if configured != (record.experiment, record.config_digest, record.seed):
+        raise UserError(
+            f"{run}: {CONFIG} and {RECORD} are not of the same run; restore them, or train it again"
+        )
+
+
+def _refuse_other_values(run: Path, record: RunRecord, experiment: Path) -> None:
+    """UserError if a published run of the experiment has another configuration."""
+    for other in find_finished_runs(experiment)[0].values():
+        if RunDirectory(other).read_record().config_digest == record.config_digest:
+            continue
+        configs = (RunDirectory(path).read_config() | {"seed": None} for path in (other, run))
+        raise UserError(
+            f"{run}: has other values than the published {other} "
+            f"({'; '.join(describe_differences(*configs))}); train it with those values or as "
+            f"another experiment, or remove {experiment} first"
+        )
 
 
 def list_published_files(record: RunRecord) -> list[str]:

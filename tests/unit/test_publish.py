@@ -1,14 +1,16 @@
 """Published runs: only finished and undamaged runs are copied, and their manifest is checked."""
 
 import errno
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from helpers.edit_run import edit_result_file
+from helpers.edit_run import copy_as_arithmetic_1, edit_result_file
 from helpers.make_record import make_record
+from helpers.read_experiment import read_experiment
 
 from ddpg.analysis import tables
 from ddpg.commands.plan import estimate_costs
@@ -19,12 +21,13 @@ from ddpg.runs.published import check_manifest, publish_run, write_manifest
 from ddpg.runs.results import write_results
 
 
-def make_run(runs, seed=0):
+def make_run(runs, seed=0, **values):
+    experiment = read_experiment("pendulum-demo", **values)
     directory = runs / "pendulum-demo" / f"seed_{seed}"
     directory.mkdir(parents=True)
     contents = {name: f"content of {name}\n".encode() for name in RESULT_FILES}
-    contents["config.json"] = encode_json({"exp_name": "pendulum-demo", "seed": seed})
-    record = make_record(experiment="pendulum-demo", seed=seed)
+    contents["config.json"] = encode_json(experiment.to_config(seed))
+    record = make_record(experiment="pendulum-demo", seed=seed, config_digest=experiment.digest())
     write_results(RunDirectory(directory), contents, record)
     return directory
 
@@ -92,6 +95,46 @@ def test_another_run_of_the_seed_is_not_overwritten(run, tmp_path):
     (target / "run.json").write_text("{}")
     with pytest.raises(UserError, match="another run of this seed is published"):
         publish_run(run, tmp_path / "published")
+
+
+def test_another_configuration_of_a_published_experiment_is_refused(run, tmp_path):
+    published = tmp_path / "published"
+    target = publish_run(run, published)
+    before = sorted(published.rglob("*"))
+    other = make_run(tmp_path / "runs", seed=10, epochs=3, q_lr=0.5)
+    message = f"{other}: has other values than the published {target} (epochs: 50 -> 3; q_lr: 0.0"
+    with pytest.raises(UserError, match=re.escape(message)):
+        publish_run(other, published)
+    assert sorted(published.rglob("*")) == before
+
+
+def test_an_older_arithmetic_is_published_beside_a_newer(run, tmp_path):
+    older = copy_as_arithmetic_1(make_run(tmp_path / "runs", seed=10), tmp_path / "older")
+    targets = [publish_run(each, tmp_path / "published") for each in (run, older)]
+    check_manifest(tmp_path / "published/MANIFEST.sha256", targets)
+
+
+def edit_record(run, **values):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | values))
+
+
+@pytest.mark.parametrize(
+    "values", [{"seed": 20}, {"config_digest": "0" * 64}, {"experiment": "../../escaped"}]
+)
+def test_files_of_two_runs_are_not_published(run, tmp_path, values):
+    edit_record(run, **values)
+    with pytest.raises(UserError, match="run.json (are not of the same run|is of ../../escaped)"):
+        publish_run(run, tmp_path / "a/b/published")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_name_that_leaves_the_directory_is_not_published(run, tmp_path):
+    edit_record(run, experiment="../../escaped")
+    edit_result_file(run, "config.json", lambda c: c.replace(b"pendulum-demo", b"../../escaped"))
+    with pytest.raises(UserError, match="config.json: exp_name"):
+        publish_run(run, tmp_path / "a/b/published")
+    assert not (tmp_path / "a").exists()
 
 
 def test_interrupted_copy_is_repeated(run, tmp_path, monkeypatch):

@@ -97,6 +97,15 @@ def test_files_of_two_runs_are_reported(run, capfd):
     assert (code, "config.json and run.json are not of the same run" in err) == (1, True)
 
 
+def test_two_names_of_a_run_are_reported(run, capfd):
+    edit_record(run, lambda record: record.update(experiment="pendulum-other"))
+    code, out, err = verify(capfd, run)
+    assert code == 1
+    for text in (out, err):
+        assert "run.json is of pendulum-other, but config.json of pendulum-demo" in text
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
