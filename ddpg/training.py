@@ -192,12 +192,14 @@ class _Run:
         """Train to the end, and write the results."""
         self.sessions += (_make_session(self.training.steps),)
         settings = encode_json(self.experiment.to_config(self.seed))
+        self.directory.refuse_if_moved()
         write_atomically(self.directory.config_path, settings)
 
         self.clock = Clock(self.clock.seconds)
         training, experiment = self.training, self.experiment
         try:
             for result in train_epochs(training, experiment.epochs, lambda: stop.asked):
+                self.directory.refuse_if_moved()
                 row = self.logger.add_epoch(result, self.clock.tick())
                 if row["Epoch"] % checkpoint_every == 0:
                     self._save()
@@ -211,6 +213,7 @@ class _Run:
                     "command continues from there"
                 )
             record = self._finish()
+            self.directory.refuse_if_moved()
         except NonFinite as error:
             raise Diverged(
                 f"{self.directory}: {error} after step {training.steps:,}; the last good "
@@ -228,6 +231,7 @@ class _Run:
             raise self._explain_not_resumable(str(error)) from None
         if hidden := self._find_hidden_state():
             raise self._explain_not_resumable(hidden)
+        self.directory.refuse_if_moved()
         self.logger.restore(state.tables)
         self.sessions, self.clock = state.sessions, Clock(state.seconds)
         log.info("resuming from step %s", f"{self.training.steps:,}")
@@ -266,6 +270,7 @@ class _Run:
             )  # fmt: skip
 
     def _save(self) -> None:
+        self.directory.refuse_if_moved()
         snapshot = self.training.snapshot()
         check_weights(snapshot.agent)
         tables = self.logger.lines

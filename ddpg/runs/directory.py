@@ -14,7 +14,8 @@
 | failure.txt | why the run diverged or its environment failed | until it is started again |
 | set_aside_<n>/ | an earlier run: --restart, --restart-edited, or no undamaged checkpoint | |
 
-Only the process that holds the lock writes, through `claim`.
+Only the process that holds the lock writes, through `claim`. The lock moves with the directory, but
+the process writes to the path: `refuse_if_moved` stops it before it writes to another directory.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ from ddpg.files import (
     sync_directory,
     write_atomically,
 )
-from ddpg.runs.lock import is_locked, lock_file
+from ddpg.runs.lock import is_file_at, is_locked, lock_file
 from ddpg.runs.progress_table import parse_progress
 from ddpg.runs.record import RunRecord
 
@@ -63,6 +64,10 @@ class RunDirectory:
     """The directory of one run, which need not exist yet."""
 
     path: Path
+    # The open lock of this process, if it claimed the directory: none or one.
+    _locks: list[BinaryIO] = dataclasses.field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def __str__(self) -> str:
         return str(self.path)
@@ -176,8 +181,8 @@ class RunDirectory:
         """Make the directory and lock it for this process.
 
         Returns the open lock, which is released when the process ends. Raises UserError if a file
-        is where a directory belongs or the reverse, nothing can be written, or another process has
-        the lock; OSError if the disk is full.
+        is where a directory belongs or the reverse, nothing can be written, another process has
+        the lock, or the directory was moved meanwhile; OSError if the disk is full.
         """
         try:
             self._refuse_strays()
@@ -200,10 +205,22 @@ class RunDirectory:
             if isinstance(error, BlockingIOError):
                 problem = "another process is training in it; wait for it or give another --output"
             raise UserError(f"{self.path}: {problem}") from None
+        self._locks[:] = [lock]
+        self.refuse_if_moved()
         for path in self.path.glob(".*.tmp"):  # what a killed process was writing
             if parse_temporary_name(path.name) in _WRITTEN:
                 path.unlink()
         return lock
+
+    def refuse_if_moved(self) -> None:
+        """UserError if what this process claimed is no longer at this path."""
+        if all(is_file_at(lock, self.path / LOCK) for lock in self._locks):
+            return
+        raise UserError(
+            f"{self.path}: was moved or replaced while the run trained in it (its {LOCK} is gone "
+            "or another one), so nothing more is written; continue from the last checkpoint with "
+            "--output and the directory's new place"
+        )
 
     def _refuse_strays(self) -> None:
         for path in (self.path, self.checkpoint_path):
@@ -239,9 +256,11 @@ class RunDirectory:
         try:
             yield
         except Diverged as error:
+            self.refuse_if_moved()
             write_atomically(self.failure_path, f"{error}\n".encode())
             raise
         except EnvironmentFailed as error:
+            self.refuse_if_moved()
             cause = "".join(traceback.format_exception(error.__cause__))
             write_atomically(self.failure_path, f"{error}\n\n{cause}".encode())
             raise EnvironmentFailed(f"{error}; its traceback is in {self.failure_path}") from None

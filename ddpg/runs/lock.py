@@ -5,6 +5,7 @@ One process trains in it at a time; others can test whether it is locked.
 
 import contextlib
 import fcntl
+import os
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +23,14 @@ def lock_file(file: BinaryIO) -> None:
             return
         time.sleep(0.1)
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_file_at(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file is still the one at a path: not deleted, moved or replaced."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def is_locked(path: Path) -> bool:

@@ -25,16 +25,19 @@ def write_results(
     """Write a finished run: its result files, a copy, then run.json: `record` with checksums.
 
     All files are synced when this returns, and the result files were read back and compared with
-    their checksums. Returns the record with checksums.
+    their checksums. Returns the record with checksums. UserError if the directory was moved.
     """
     for name, content in contents.items():
+        directory.refuse_if_moved()
         write_atomically(directory.path / name, content, sync=True)
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     record = dataclasses.replace(record, files=files)
     if problems := directory.find_mismatches(record):
         raise OSError(errno.EIO, problems[0])
     run = encode_json(record.to_json())
+    directory.refuse_if_moved()
     copy_results(directory, {**contents, RECORD: run})
+    directory.refuse_if_moved()
     write_atomically(directory.record_path, run, sync=True)
     return record
 

@@ -394,6 +394,38 @@ def test_a_second_process_is_refused(tmp_path):
         refused(run, "another process is training in it", restart=True)
 
 
+@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_run_whose_directory_was_moved_writes_nothing(tmp_path, expected, epoch, replaced):
+    """Also if it was replaced by another run, and before the results of the last epoch."""
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    left = {}
+
+    def move(steps, row):
+        if row["Epoch"] == epoch:
+            run.rename(moved)
+            if replaced:
+                stopped(run, pi_lr=0.5)
+            left.update(contents(tmp_path))
+
+    with pytest.raises(UserError, match="run: was moved or replaced .* with --output and") as error:
+        train(experiment(), 0, run, report=move)
+    assert "\n" not in str(error.value)
+    assert contents(tmp_path) == left
+    train(experiment(), 0, moved)
+    assert results(moved) == expected
+
+
+def test_a_failure_is_not_written_into_a_replaced_directory(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    with run.claim(), pytest.raises(UserError, match="was moved or replaced"):  # noqa: SIM117
+        with run.record_failure():
+            run.path.rename(tmp_path / "moved")
+            RunDirectory(run.path).claim().close()
+            raise Diverged("a loss is no longer finite")
+    assert not run.failure_path.exists()
+
+
 def test_nonfinite_loss_stops_the_run(tmp_path):
     """A real divergence: the checkpoint of the epoch before is kept, and is good."""
     settings = {"update_after": 20, "q_lr": 1e30, "epochs": 5}

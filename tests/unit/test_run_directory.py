@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ddpg.errors import UserError
+from ddpg.runs import directory
 from ddpg.runs.directory import RESULT_FILES, RunDirectory, find_finished_runs
 
 
@@ -54,6 +55,39 @@ def test_is_claimed_does_not_block_a_claim(tmp_path):
     assert not RunDirectory(tmp_path).is_claimed()
     threading.Timer(0.2, asking.close).start()
     RunDirectory(tmp_path).claim().close()
+
+
+def move_away(run):
+    run.rename(run.with_name("moved"))
+
+
+def replace(run):
+    move_away(run)
+    RunDirectory(run).claim().close()
+
+
+def delete_lock(run):
+    (run / ".lock").unlink()
+
+
+@pytest.mark.parametrize("change", [move_away, replace, delete_lock])
+def test_a_claimed_directory_that_was_moved_is_refused(tmp_path, change):
+    run = RunDirectory(tmp_path / "run")
+    run.refuse_if_moved()
+    with run.claim():
+        run.refuse_if_moved()
+        change(run.path)
+        with pytest.raises(UserError, match="run: was moved or replaced while the run trained"):
+            run.refuse_if_moved()
+
+
+def test_a_directory_that_is_moved_while_it_is_locked_is_refused(tmp_path, monkeypatch):
+    lock = directory.lock_file
+    monkeypatch.setattr(
+        directory, "lock_file", lambda file: (lock(file), move_away(tmp_path / "run"))
+    )
+    with pytest.raises(UserError, match="run: was moved or replaced"):
+        RunDirectory(tmp_path / "run").claim()
 
 
 def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
