@@ -24,8 +24,14 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
     """Write `content` under a temporary name and rename it to `path`.
 
     With `sync`, the content is on the disk before the rename. If the disk is full, `path` keeps its
-    old content and the OSError is raised with its filename set.
+    old content and the OSError is raised with its filename set. A symbolic link is kept and its
+    target written. A device or pipe, which a rename would replace, is written directly.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(content)
+        return
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))  # unlike `resolve`, also where links form a loop
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
