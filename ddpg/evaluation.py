@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -16,7 +16,10 @@ from ddpg.errors import EnvironmentFailed, UserError, get_first_line
 from ddpg.files import write_atomically
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.policy_file import load_policy
-from ddpg.runs.typed_json import read_dataclass
+from ddpg.runs.typed_json import from_json, read_dataclass
+
+if TYPE_CHECKING:
+    from ddpg.runs.run_state import RunState
 
 
 class Trained(NamedTuple):
@@ -29,7 +32,7 @@ class Trained(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class _Settings:
-    """The keys of a run's config.json that this module reads, if there is one."""
+    """The keys of a run's configuration that this module reads."""
 
     env: str | None = None
     hidden_sizes: tuple[int, ...] = ()
@@ -43,9 +46,10 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     it. UserError for anything else.
     """
     run = RunDirectory(source if source.is_dir() else source.parent)
-    settings = _Settings()
-    if run.config_path.exists():
-        settings = read_dataclass(_Settings, run.config_path)
+    state = None
+    if source.is_dir() and not run.policy_path.exists():
+        state = _read_checkpoint(run)
+    settings = _read_settings(run, state)
     name = settings.env if env is None else env
     if name is None:
         raise UserError(
@@ -54,10 +58,11 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
         )
     env_of_policy = environment.make(name)
     space = env_of_policy.action_space
-    if source.is_dir() and not run.policy_path.exists():
-        policy = _read_policy_of_checkpoint(run, len(settings.hidden_sizes), space)
+    if state is not None:
+        policy = _make_policy_of_checkpoint(state, len(settings.hidden_sizes), space)
     else:
         policy = load_policy(run.policy_path if source.is_dir() else source)
+    _check_layers(source, policy)
     obs_dim = env_of_policy.observation_space.shape[0]
     needed = (len(policy.weights[0]), len(policy.scale))
     if needed != (obs_dim, space.shape[0]):
@@ -145,15 +150,48 @@ def follow_body(env: gym.Env) -> None:
         renderer.camera_id = mujoco.mj_name2id(env.unwrapped.model, camera, "track")
 
 
-def _read_policy_of_checkpoint(
-    run: RunDirectory, hidden_layers: int, space: gym.spaces.Box
-) -> Policy:
+def _read_checkpoint(run: RunDirectory) -> "RunState | None":
+    """The newest state of a run without policy.npz; None if there is nothing of a run at all."""
     from ddpg.runs.checkpoint import read_newest_state
 
     state = read_newest_state(run.checkpoint_path)
-    if state is None:
+    if state is None and run.config_path.exists():
         raise UserError(f"{run}: neither policy.npz nor a checkpoint is there")
+    return state
+
+
+def _read_settings(run: RunDirectory, state: "RunState | None") -> _Settings:
+    """The settings in the checkpoint or, for a policy.npz, in the config.json beside it."""
+    if state is not None:
+        return from_json(_Settings, state.identity.config)
+    return read_dataclass(_Settings, run.config_path) if run.config_path.exists() else _Settings()
+
+
+def _make_policy_of_checkpoint(
+    state: "RunState", hidden_layers: int, space: gym.spaces.Box
+) -> Policy:
     # The agent's state begins with the actor's parameters: a weight and a bias for each layer.
     params = state.snapshot.agent[: 2 * (hidden_layers + 1)]
     actions = ActionSpace(space)
     return Policy.from_params(params, actions.scale, actions.offset)
+
+
+def _check_layers(source: Path, policy: Policy) -> None:
+    """UserError unless each layer takes the outputs of the one before it, the last one's actions.
+
+    NumPy would broadcast some arrays of wrong shapes, and the returns would be wrong.
+    """
+    outputs = policy.weights[0].shape[0] if policy.weights and policy.weights[0].ndim else 0
+    for number, (weight, bias) in enumerate(zip(policy.weights, policy.biases, strict=True)):
+        if weight.ndim != 2 or weight.shape[0] != outputs or bias.shape != weight.shape[1:]:
+            raise UserError(
+                f"{source}: not a policy: layer {number} has weights {weight.shape} and biases "
+                f"{bias.shape}, but gets {outputs} inputs; give the policy.npz of a finished run"
+            )
+        outputs = weight.shape[1]
+    if not outputs or policy.scale.shape != (outputs,) or policy.offset.shape != (outputs,):
+        raise UserError(
+            f"{source}: not a policy: its last layer has {outputs} outputs, but the scale and "
+            f"offset of its actions are {policy.scale.shape} and {policy.offset.shape}; give the "
+            "policy.npz of a finished run"
+        )

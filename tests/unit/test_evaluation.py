@@ -1,0 +1,64 @@
+"""Which policy of a run is evaluated and filmed, and what is refused in one line."""
+
+import numpy as np
+import pytest
+from helpers.read_experiment import read_experiment
+
+from ddpg.core.policy import Policy
+from ddpg.errors import UserError
+from ddpg.evaluation import load_trained
+from ddpg.runs.policy_file import serialize_policy
+from ddpg.training import train
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop(steps, row):
+    raise Stopped  # like a kill: only the checkpoint of the epoch is there
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run that was killed after its first epoch, without updates."""
+    settings = {
+        "hidden_sizes": [4, 5], "epochs": 3, "steps_per_epoch": 20, "max_ep_len": 15,
+        "start_steps": 30, "update_after": 1000, "replay_size": 40, "num_test_episodes": 1,
+    }  # fmt: skip
+    directory = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.raises(Stopped):
+        train(read_experiment("pendulum-demo", **settings), 0, directory, report=stop)
+    return directory
+
+
+@pytest.mark.parametrize("env", [None, "Pendulum-v1"])
+@pytest.mark.parametrize("has_config", [True, False])
+def test_policy_of_a_stopped_run_is_that_of_its_checkpoint(stopped, tmp_path, env, has_config):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/checkpoint").symlink_to(stopped / "checkpoint")
+    if has_config:  # one that was edited since
+        (tmp_path / "run/config.json").write_text('{"hidden_sizes": [4], "max_ep_len": 1}')
+    trained = load_trained(tmp_path / "run", env)
+    assert [weight.shape for weight in trained.policy.weights] == [(3, 4), (4, 5), (5, 1)]
+    assert (trained.env, trained.max_ep_len) == ("Pendulum-v1", 15)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"biases": [np.zeros(1), np.zeros(1)]}, r"layer 0 has weights \(3, 4\) and biases \(1,\)"),
+        ({"weights": [np.zeros((3, 4)), np.zeros((2, 1))]}, r"layer 1 has .*, but gets 4 inputs"),
+        ({"scale": np.ones(2)}, r"its last layer has 1 outputs, but the scale"),
+        ({"weights": [], "biases": []}, r"its last layer has 0 outputs"),
+        ({"weights": [np.array(0.0)], "biases": [np.zeros(1)]}, r"layer 0 has weights \(\)"),
+    ],
+)
+def test_layers_that_do_not_fit_together_are_refused(tmp_path, change, message):
+    layers = {
+        "weights": [np.zeros((3, 4)), np.zeros((4, 1))], "biases": [np.zeros(4), np.zeros(1)],
+        "scale": np.ones(1), "offset": np.zeros(1),
+    }  # fmt: skip
+    (tmp_path / "policy.npz").write_bytes(serialize_policy(Policy(**layers | change)))
+    with pytest.raises(UserError, match=f"policy.npz: not a policy: {message}"):
+        load_trained(tmp_path / "policy.npz", "Pendulum-v1")
