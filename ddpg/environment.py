@@ -69,7 +69,9 @@ class OneLineErrors(gym.Wrapper):
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Step the environment."""
         try:
-            obs, reward, terminated, truncated, info = self.env.step(action)
+            # A copy: some environments clip or scale their action in place, and the caller learns
+            # from the array.
+            obs, reward, terminated, truncated, info = self.env.step(action.copy())
             number = float(reward)
             if not abs(number) <= LARGEST:  # nor NaN
                 raise _WrongResult(f"a reward of {number}, which is not a finite float32 number")

@@ -108,6 +108,7 @@ class Scripted(Stub):
         return self.on_reset()
 
     def step(self, action):
+        action *= 0  # as environments do that clip or scale it in place
         return self.on_step()
 
 
@@ -188,6 +189,13 @@ def test_step_results_are_converted_to_float32_float_and_bool():
     assert obs.tolist() == [0.5, 1, 2]
     assert (reward, terminated, truncated) == (0.5, True, False)
     assert type(reward) is float and type(terminated) is type(truncated) is bool
+
+
+def test_an_environment_cannot_change_the_action_of_its_caller():
+    env, action = scripted(), np.ones(3, np.float32)
+    env.reset(seed=0)
+    env.step(action)
+    assert action.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
