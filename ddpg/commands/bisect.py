@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ddpg.commands.retraining import begin_retraining
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
+from ddpg.errors import UserError
 from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory
 
@@ -34,9 +35,9 @@ def run(options: Namespace) -> None:
 def bisect_runs(a: Path, b: Path) -> str:
     """Describe where two runs diverge, in one sentence.
 
-    If both runs have the arithmetic version and packages installed here, retrains them up to the
-    epoch that differs and names the first update after which the agents differ. UserError for a
-    directory without state digests.
+    If both runs have finished, with the arithmetic version and packages installed here, retrains
+    them up to the epoch that differs and names the first update after which the agents differ; else
+    says why not. UserError for a directory without state digests.
     """
     from ddpg.runs.state_digests import describe_divergence, find_divergence, read_digests
 
@@ -46,25 +47,23 @@ def bisect_runs(a: Path, b: Path) -> str:
         return f"{a} and {b}: the states are equal after each of the {epochs} epochs in both runs"
     sentence = f"{a} and {b}: the states differ {describe_divergence(a, b)}"
     epoch, _ = found
-    runs = [run for path in (a, b) if (run := _load_retrainable(path))]
-    if len(runs) < 2:
-        return (
-            f"{sentence}; not retrained: the arithmetic version or packages of a run are not those "
-            "installed"
-        )
-    return f"{sentence}; {_find_first_update([a, b], runs, epoch)}"
+    try:
+        runs = [_load_retrainable(path) for path in (a, b)]
+        return f"{sentence}; {_find_first_update([a, b], runs, epoch)}"
+    except UserError as error:  # what was found is worth more than what is missing for the rest
+        return f"{sentence}; not retrained: {error}"
 
 
-def _load_retrainable(directory: Path) -> tuple[Experiment, int] | None:
-    """The experiment and seed of a run.
+def _load_retrainable(directory: Path) -> tuple[Experiment, int]:
+    """The experiment and seed of a finished run.
 
-    None if its arithmetic version or packages are not those installed here.
+    UserError if it has not finished, or its arithmetic or packages are not those installed here.
     """
     run = RunDirectory(directory)
     identity = run.read_record().identity
     here = (ARITHMETIC_VERSION, provenance.find_versions(provenance.EXACT_PACKAGES))
     if (identity.arithmetic_version, identity.packages) != here:
-        return None
+        raise UserError(f"{directory}: its arithmetic version or packages are not those installed")
     return run.read_experiment()
 
 

@@ -10,7 +10,7 @@ from ddpg.commands.arguments import add_runs, parse_positive_number
 from ddpg.commands.retraining import begin_retraining
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
-from ddpg.errors import Mismatch
+from ddpg.errors import Mismatch, UserError
 from ddpg.progress import format_duration
 from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory
@@ -40,27 +40,44 @@ def run(options: Namespace) -> None:
 def verify_runs(directories: list[Path], replay: int = 0) -> None:
     """Print what is known about each run, and train its first `replay` epochs again.
 
-    Checks all runs, then raises Mismatch if a file has other bytes than the run wrote, or if a
-    replay that must be bitwise equal differs; UserError for a directory that is not a finished run.
+    Checks all runs, then raises Mismatch if a file is missing or has other bytes than the run
+    wrote, or if a replay that must be bitwise equal differs; otherwise UserError if one of the
+    directories is not a finished run.
     """
-    wrong = []
+    wrong, unchecked = [], []
     for directory in directories:
-        run = RunDirectory(directory)
-        record = run.read_record()
+        try:
+            wrong += _verify_run(directory, replay)
+        except UserError as error:
+            print(f"{directory}: cannot be checked\n  {error}")
+            unchecked.append(str(error))
+    failure = Mismatch if wrong else UserError
+    if found := wrong + unchecked:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise failure(f"{found[0]}{more}")
+
+
+def _verify_run(directory: Path, replay: int) -> list[str]:
+    """Print what is known about a run; returns its problems, one line each."""
+    run = RunDirectory(directory)
+    record = run.read_record()
+    problems = run.find_mismatches(record)
+    try:
         experiment, seed = run.read_experiment()
-        problems = run.find_mismatches(record)
-        if (record.config_digest, record.seed) != (experiment.digest(), seed):
-            problems.append(f"{directory}: config.json and run.json are not of the same run")
+    except UserError:
+        if not problems:
+            raise
         print(_describe(directory, record, problems))
-        if replay and not problems:
-            verdict, same = replay_epochs(directory, record, experiment, seed, replay)
-            print(f"  replay     {verdict}")
-            if not same:
-                problems.append(f"{directory}: {verdict}")
-        wrong += problems
-    if wrong:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise Mismatch(f"{wrong[0]}{more}")
+        return problems
+    if (record.config_digest, record.seed) != (experiment.digest(), seed):
+        problems.append(f"{directory}: config.json and run.json are not of the same run")
+    print(_describe(directory, record, problems))
+    if replay and not problems:
+        verdict, same = replay_epochs(directory, record, experiment, seed, replay)
+        print(f"  replay     {verdict}")
+        if not same:
+            problems.append(f"{directory}: {verdict}")
+    return problems
 
 
 def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:

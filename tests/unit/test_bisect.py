@@ -1,5 +1,6 @@
 """`bisect` finds the first epoch, part of the state and update in which two runs differ."""
 
+import json
 import shutil
 
 import pytest
@@ -61,3 +62,32 @@ def test_a_run_without_digests_is_refused_in_one_line(runs, tmp_path, capfd):
     code, said = bisect(capfd, runs["a"], older)
     assert (code, said.count("\n")) == (2, 1)
     assert "state_digests.txt: missing or unreadable" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda run: (run / "run.json").unlink(), "run.json: no such file; is "),
+        (lambda run: (run / "config.json").unlink(), "config.json: no such file"),
+        (
+            lambda run: edit_packages(run, numpy="1.0"),
+            "its arithmetic version or packages are not those installed",
+        ),
+    ],
+)
+def test_divergence_of_a_run_that_cannot_be_retrained_is_printed(
+    runs, tmp_path, capfd, change, reason
+):
+    other = shutil.copytree(runs["other rate"], tmp_path / "other")
+    change(other)
+    code, said = bisect(capfd, runs["a"], other)
+    assert (code, said.count("\n")) == (0, 1)
+    assert "the states differ first after epoch 2, in agent" in said
+    assert "; not retrained: " in said
+    assert f"{other}" in said and reason in said
+
+
+def edit_packages(run, **versions):
+    record = json.loads((run / "run.json").read_text())
+    record["identity"]["packages"].update(versions)
+    (run / "run.json").write_text(json.dumps(record))

@@ -112,8 +112,6 @@ def test_two_names_of_a_run_are_reported(run, capfd):
         ("run.json", "{", "run.json: not a JSON file of this package"),
         ("run.json", "[]", "run.json: not a JSON file of this package"),
         ("run.json", "{}", "run.json: not a run.json of this package"),
-        ("config.json", "{}", "config.json: not a config.json of this package"),
-        ("config.json", '{"exp_name": "x", "seed": 0}', "config.json: experiments.x: 'env' is mis"),
     ],
 )
 def test_directory_that_is_not_a_run_is_refused(run, capfd, name, content, message):
@@ -123,16 +121,39 @@ def test_directory_that_is_not_a_run_is_refused(run, capfd, name, content, messa
     assert message in err
 
 
+def test_a_configuration_of_which_nothing_else_is_known_is_refused(run, capfd):
+    """As the run wrote it, but of another version or program."""
+    edit_result_file(run, "config.json", lambda content: b'{"exp_name": "x", "seed": 0}')
+    code, _, err = verify(capfd, run)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "config.json: experiments.x: 'env' is missing" in err
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"exp_name": "x", "seed": 0}'])
+def test_a_lost_or_damaged_configuration_is_a_mismatch(run, capfd, content):
+    (run / "config.json").unlink()
+    if content is not None:
+        (run / "config.json").write_bytes(content)
+    code, out, err = verify(capfd, run)
+    said = "missing" if content is None else "not the bytes that the run wrote"
+    assert (code, err) == (1, f"ddpg: {run}/config.json: {said}\n")
+    assert "never interrupted" in out
+
+
 def test_an_unfinished_run_is_refused(run, capfd):
     (run / "run.json").unlink()
     code, _, err = verify(capfd, run)
     assert (code, f"is {run} a finished run?" in err) == (2, True)
 
 
-def test_every_run_is_checked(run, finished, capfd):
+def test_every_run_is_checked(run, finished, tmp_path, capfd):
     (run / "policy.npz").unlink()
-    code, out, _ = verify(capfd, run, finished)
-    assert code == 1
+    code, out, err = verify(capfd, tmp_path / "none", run, finished)
+    assert (code, err) == (1, f"ddpg: {run}/policy.npz: missing (and 1 more)\n")
+    assert f"{tmp_path}/none: cannot be checked\n  {tmp_path}/none/run.json: no such file" in out
+    assert f"{finished}: every file is what the run wrote" in out
+    code, out, err = verify(capfd, tmp_path / "none", finished)
+    assert (code, err.count("\n")) == (2, 1)
     assert f"{finished}: every file is what the run wrote" in out
 
 
