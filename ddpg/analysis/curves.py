@@ -11,10 +11,11 @@ import pandas as pd
 
 from ddpg.errors import UserError
 from ddpg.files import hash_file, read_json, read_text
-from ddpg.runs.directory import CONFIG, PROGRESS, RunDirectory, check_distinct, is_visible
+from ddpg.runs.directory import CONFIG, PROGRESS, RunDirectory, check_distinct
 from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
 from ddpg.runs.typed_json import read_dataclass
+from ddpg.runs.walk import walk_visible
 
 # Spinning Up's column names and ours. A column that its file lacks is NaN in our table.
 COLUMNS = {
@@ -215,8 +216,7 @@ def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
             raise UserError(f"{path}: no such file")
         found = [path]
         if path.is_dir():
-            found = sorted(path.rglob(PROGRESS))
-            found = [file for file in found if is_visible(file, path)]
+            found = sorted(run / PROGRESS for run, names in walk_visible(path) if PROGRESS in names)
         if not found:
             raise UserError(f"{path}: no progress.txt in this directory or below it")
         files += found

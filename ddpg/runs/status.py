@@ -4,17 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from ddpg.errors import UserError
-from ddpg.runs.directory import (
-    CHECKPOINT,
-    CONFIG,
-    COPY,
-    PROGRESS,
-    RunDirectory,
-    is_named_for,
-    is_visible,
-)
+from ddpg.runs.directory import CONFIG, COPY, PROGRESS, RunDirectory, is_named_for
 from ddpg.runs.progress_table import parse_progress
 from ddpg.runs.typed_json import from_json, read_dataclass
+from ddpg.runs.walk import walk_visible
 
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
 # The current speed is measured between the last epoch and RECENT - 1 epochs before it.
@@ -52,12 +45,8 @@ def survey_runs(root: Path) -> tuple[list[Status], list[str]]:
     """
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
-    runs = {path.parent for path in root.rglob(CONFIG)}
-    # Snakemake deletes a failed job's declared files, but neither its checkpoint nor the copy.
-    runs |= {path.parent.parent for path in root.rglob(f"{CHECKPOINT}/state_*")}
-    runs |= {path.parent for path in root.rglob(COPY)}
     found, skipped = [], []
-    for run in sorted(run for run in runs if is_visible(run, root)):
+    for run in sorted(path for path, names in walk_visible(root) if _holds_run(path, names)):
         try:
             status = read_status(run)
         except UserError as error:
@@ -68,6 +57,11 @@ def survey_runs(root: Path) -> tuple[list[Status], list[str]]:
         elif status:
             skipped.append(f"{run}: skipped: not named seed_{status.seed}")
     return sorted(found, key=lambda status: (status.experiment, status.seed)), skipped
+
+
+def _holds_run(directory: Path, names: set[str]) -> bool:
+    # Snakemake deletes a failed job's declared files, but neither its checkpoint nor the copy.
+    return CONFIG in names or COPY in names or RunDirectory(directory).has_checkpoint()
 
 
 def read_status(directory: Path) -> Status | None:

@@ -9,6 +9,7 @@ from helpers.checkout import ROOT
 from helpers.make_record import make_record
 from helpers.make_state import make_state
 
+from ddpg.analysis.curves import find_progress_files
 from ddpg.cli import main
 from ddpg.commands import plan
 from ddpg.commands.status import print_statuses
@@ -118,6 +119,29 @@ def test_directories_that_are_not_runs_are_skipped_and_named(tmp_path, capsys):
     assert f"skipped:{demo}/other/config.json:notaconfig.jsonofthispackage:seedis" in shown
     assert f"skipped:{demo}/damaged/config.json:" in shown
     assert shown.count("skipped:") == 5
+
+
+def test_linked_runs_are_found_once(tmp_path):
+    """Not those set aside, hidden, or behind a link into a directory above."""
+    root = tmp_path / "runs"
+    elsewhere = make_run(tmp_path / "scratch/seed_1", epochs=(1,), seed=1)
+    own = make_run(root / "a/seed_2", seed=2)
+    (root / "a/seed_1").symlink_to(elsewhere)
+    (root / "a/again").symlink_to(root)
+    (root / "a/latest").symlink_to(own)
+    (root / "gone").symlink_to(tmp_path / "nowhere")
+    (root / "mounted").symlink_to(tmp_path / "scratch")
+    make_run(root / "set_aside_study/seed_3", epochs=(1, 2, 3), seed=3)
+    make_run(own / "set_aside_1", seed=4)
+    make_run(root / ".hidden/seed_5", seed=5)
+    (own / "set_aside_2").symlink_to(make_run(tmp_path / "seed_6", seed=6))
+    found, skipped = status.survey_runs(root)
+    assert [s.seed for s in found] == [1, 2, 3]
+    assert skipped == []
+    (tmp_path / "link").symlink_to(root)
+    assert status.survey_runs(tmp_path / "link")[0] == found
+    runs = [path.parent for path in find_progress_files([root])]
+    assert runs == [own, root / "mounted/seed_1", root / "set_aside_study/seed_3"]
 
 
 def test_speed_and_time_left_are_those_of_the_last_epochs(tmp_path):

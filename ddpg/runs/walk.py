@@ -1,0 +1,34 @@
+"""Find the directories below one, through symbolic links, without those that are no runs."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ddpg.runs.directory import SET_ASIDE
+
+
+def walk_visible(root: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Yields (a directory, the names in it) for `root` and every visible directory below it.
+
+    A directory is visible unless it or one above it, below `root`, is hidden or was set aside.
+    Symbolic links are followed. Each directory comes once, by its own path if that is below `root`.
+    """
+    seen: set[str] = set()
+    waiting = [str(root)]
+    while waiting:  # links wait until everything is seen that is reached without them
+        for directory, names, files in os.walk(waiting.pop(0)):
+            real = os.path.realpath(directory)
+            if real in seen:
+                names.clear()
+                continue
+            seen.add(real)
+            yield Path(directory), {*names, *files}
+            names[:] = sorted(name for name in names if not _is_hidden(name))
+            below = [os.path.join(directory, name) for name in names]  # noqa: PTH118  (many)
+            waiting += filter(os.path.islink, below)
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a name begins with a dot, or is one that `RunDirectory.set_aside` gives."""
+    return name.startswith(".") or re.fullmatch(f"{SET_ASIDE}[0-9]+", name) is not None
