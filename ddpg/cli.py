@@ -1,9 +1,12 @@
 """The command line: python -m ddpg COMMAND."""
 
 import codecs
+import contextlib
+import errno
 import io
 import logging
 import sys
+from argparse import Namespace
 
 from ddpg.commands import (
     aggregate,
@@ -30,7 +33,9 @@ from ddpg.commands import (
 )
 from ddpg.commands.arguments import Parser
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
+from ddpg.files import DISK_ERRORS
 from ddpg.runs.provenance import check_image
+from ddpg.standard_streams import discard_unwritable_output, open_closed_streams
 
 # In the order of --help. A command has the name of its module, with hyphens.
 COMMANDS = (
@@ -60,29 +65,45 @@ COMMANDS = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 or what `ddpg.errors` says."""
+    open_closed_streams()
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("ddpg").setLevel(logging.INFO)
     _configure_output_encoding()
     try:
-        options = build_parser().parse_args(arguments)
+        options = _parse(arguments)
         check_image()
         options.command(options)
+        sys.stdout.flush()  # here rather than at Python's exit, which prints a traceback
         return 0
     except (UserError, Diverged, Interrupted, Mismatch) as error:
-        print("ddpg:", str(error).replace("\n", " "), file=sys.stderr)
-        return error.exit_code
+        return _fail(str(error).replace("\n", " "), error.exit_code)
     except KeyboardInterrupt:
-        print("ddpg: interrupted", file=sys.stderr)
-        return 130
+        return _fail("interrupted", 130)
     except BrokenPipeError:  # the reader of stdout, such as `head`, has exited
-        sys.stderr.close()
         return 0
     except OSError as error:
-        if error.filename is None:
-            raise
-        advice = "check its permissions and the disk, or give another path"
-        print(f"ddpg: {error.filename}: {error.strerror}; {advice}", file=sys.stderr)
-        return UserError.exit_code
+        where, advice = error.filename, "check its permissions and the disk, or give another path"
+        if where is None:
+            if error.errno not in {*DISK_ERRORS, errno.EBADF}:
+                raise
+            # Errors of files have their names.
+            where, advice = "standard output", "write it elsewhere"
+        return _fail(f"{where}: {error.strerror}; {advice}", UserError.exit_code)
+    finally:
+        discard_unwritable_output()
+
+
+def _parse(arguments: list[str] | None) -> Namespace:
+    try:
+        return build_parser().parse_args(arguments)
+    finally:  # --help prints and exits
+        sys.stdout.flush()
+
+
+def _fail(message: str, exit_code: int) -> int:
+    with contextlib.suppress(OSError):  # stderr is full, or the terminal or the reader is gone
+        print("ddpg:", message, file=sys.stderr)
+    return exit_code
 
 
 def _configure_output_encoding() -> None:

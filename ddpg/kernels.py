@@ -12,6 +12,7 @@ imported, and overrides whatever the environment says:
   the form that `ddpg.core.products` uses. `ddpg.core.selfcheck` tests this when a run starts.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -137,6 +138,7 @@ def is_capped() -> bool:
 def restart_capped() -> None:
     """Replace this process by the same command with oneDNN limited to AVX2. Does not return."""
     os.environ[CAP_VARIABLE] = CAP
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # its reader has ended; the training goes on
+            stream.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

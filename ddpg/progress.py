@@ -65,9 +65,15 @@ def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
         yield report
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave a broken pipe to `ddpg.cli.main`; rich would exit with 1."""
+        raise BrokenPipeError
+
+
 def make_console() -> Console:
     """A console for tables: as wide as the terminal; 130 columns without one."""
-    return Console(width=None if sys.stdout.isatty() else 130)
+    return _Console(width=None if sys.stdout.isatty() else 130)
 
 
 def format_duration(seconds: float) -> str:
