@@ -22,7 +22,7 @@ def make(name: str, **options: Any) -> gym.Env:
     Raises UserError unless it exists, its observation space is a numeric Box of shape (n,), and its
     action space is a floating-point Box of shape (n,) with finite bounds. EnvironmentFailed, a
     UserError, for any exception of its own code and for results outside its spaces, here or later
-    in `reset`, `step` and `close`.
+    in `reset`, `step`, `render` and `close`.
     """
     _import_mujoco()
     try:
@@ -38,12 +38,14 @@ def make(name: str, **options: Any) -> gym.Env:
         raise UserError(f"no environment {name!r} ({reason}){hint}") from None
     except (Exception, SystemExit) as error:
         raise _make_failure(name, "cannot be made", error) from error
-    _check_observations(name, env.observation_space)
-    _check_actions(name, env.action_space)
+    _check_observations(name, _get_space(name, env, "observation"))
+    _check_actions(name, _get_space(name, env, "action"))
     return OneLineErrors(env, name)
 
 
-LARGEST = float(np.finfo(np.float32).max)
+# As a float64 of NumPy: with a number of Python's, NumPy compares float16 in float16, in which this
+# is infinite.
+LARGEST = np.float64(np.finfo(np.float32).max)
 
 
 class OneLineErrors(gym.Wrapper):
@@ -79,6 +81,13 @@ class OneLineErrors(gym.Wrapper):
         except (Exception, SystemExit) as error:
             raise _make_failure(self.name, "failed in step", error) from error
 
+    def render(self) -> Any:
+        """Draw the environment."""
+        try:
+            return self.env.render()
+        except (Exception, SystemExit) as error:
+            raise _make_failure(self.name, "failed in render", error) from error
+
     def close(self) -> None:
         """Close the environment."""
         try:
@@ -111,6 +120,15 @@ def _make_failure(name: str, what: str, error: BaseException) -> EnvironmentFail
         f"environment {name!r} {what}: {type(error).__name__}: {get_first_line(error)} "
         f"({os.path.basename(frame.filename)}, line {frame.lineno})"  # noqa: PTH119
     )
+
+
+def _get_space(name: str, env: gym.Env, kind: str) -> gym.Space:
+    try:
+        return getattr(env, f"{kind}_space")
+    except AttributeError:
+        raise UserError(
+            f"environment {name!r}: it has no {kind} space; set self.{kind}_space in its __init__"
+        ) from None
 
 
 def _check_observations(name: str, space: gym.Space) -> None:

@@ -99,13 +99,14 @@ def film_episode(
         env = environment.make(trained.env, render_mode="rgb_array")
         follow_body(env)
         obs, _ = env.reset(seed=seed)
-        first = env.render()
+        first = _draw_frame(env, trained.env)
     except EnvironmentFailed as failed:  # the renderer may fail where the environment is made
         raise _explain_renderer(trained.env, failed) from None
     except UserError:
         raise
     except Exception as error:  # MuJoCo and OpenGL raise whatever their loaders raise
         raise _explain_renderer(trained.env, error) from None
+    size = _compute_size(first, width) if width else None
     actions = ActionSpace(env.action_space)
     rate = env.metadata.get("render_fps", 30)
     longest = get_time_limit(env, trained.max_ep_len)
@@ -114,11 +115,10 @@ def film_episode(
         action = actions.clip(trained.policy(obs.astype(np.float32)))
         obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
         total += float(reward)
-        frames.append(env.render())  # the first frame is of the reset
+        frames.append(_draw_frame(env, trained.env))  # the first frame is of the reset
         over = terminated or truncated or len(frames) > longest
     env.close()
-    if width:
-        size = (width, round(width * first.shape[0] / first.shape[1]) // 2 * 2)
+    if size:
         frames = [np.asarray(Image.fromarray(f).resize(size)) for f in frames]
     encoding = {
         ".gif": {"duration": 1000 / rate, "loop": 0},
@@ -128,6 +128,30 @@ def film_episode(
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, film)
     return total
+
+
+def _draw_frame(env: gym.Env, name: str) -> np.ndarray:
+    frame = env.render()
+    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.dtype != np.uint8:
+        raise UserError(
+            f"environment {name!r} cannot be filmed: its render returned {type(frame).__name__} "
+            "instead of an array (height, width, 3) of uint8; implement the render mode rgb_array"
+        )
+    return frame
+
+
+def _compute_size(frame: np.ndarray, width: int) -> tuple[int, int]:
+    """(width, height) of a frame scaled to `width` pixels; the height is even, as H.264 needs it.
+
+    UserError if nothing is left of the height.
+    """
+    height = round(width * frame.shape[0] / frame.shape[1]) // 2 * 2
+    if height == 0:
+        raise UserError(
+            f"--width {width}: the film would be less than 2 pixels high; give a larger one (the "
+            f"environment draws {frame.shape[1]})"
+        )
+    return width, height
 
 
 def _explain_renderer(env: str, error: Exception) -> UserError:

@@ -52,6 +52,20 @@ def test_unsupported_spaces_are_refused_in_one_line(name, spaces, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("kind", ["observation", "action"])
+def test_an_environment_without_a_space_is_refused_in_one_line(kind):
+    class Lacking(gym.Env):
+        def __init__(self):
+            setattr(self, f"{'action' if kind == 'observation' else 'observation'}_space", BOX)
+
+    gym.registry["NoSpace-v0"] = EnvSpec("NoSpace-v0", Lacking)
+    try:
+        with pytest.raises(UserError, match=f"'NoSpace-v0': it has no {kind} space; set self."):
+            environment.make("NoSpace-v0")
+    finally:
+        del gym.registry["NoSpace-v0"]
+
+
 def test_an_unknown_environment_is_refused_with_a_hint():
     with pytest.raises(UserError, match="did you mean 'Pendulum-v1'"):
         environment.make("Pendulm-v1")
@@ -144,6 +158,7 @@ def play(env):
         ),
         (lambda: (ZERO + np.nan, *GOOD[1:]), r"it returned array\(\[nan, nan, nan\].* instead of"),
         (lambda: (ZERO + np.float64(1e39), *GOOD[1:]), "instead of an observation of 3 finite"),
+        (lambda: (np.float16([0, np.inf, 0]), *GOOD[1:]), r"it returned array.*inf.* instead of"),
         (lambda: (None, *GOOD[1:]), "it returned None instead of an obs"),
         (lambda: (np.array(["a", "b", "c"]), *GOOD[1:]), "Error: "),
         (lambda: (ZERO, None, False, False, {}), "TypeError: float"),

@@ -1,12 +1,14 @@
 """Which policy of a run is evaluated and filmed, and what is refused in one line."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from helpers.read_experiment import read_experiment
 
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
-from ddpg.evaluation import load_trained
+from ddpg.evaluation import Trained, film_episode, load_trained
 from ddpg.runs.policy_file import serialize_policy
 from ddpg.training import train
 
@@ -62,3 +64,48 @@ def test_layers_that_do_not_fit_together_are_refused(tmp_path, change, message):
     (tmp_path / "policy.npz").write_bytes(serialize_policy(Policy(**layers | change)))
     with pytest.raises(UserError, match=f"policy.npz: not a policy: {message}"):
         load_trained(tmp_path / "policy.npz", "Pendulum-v1")
+
+
+class Drawn(gym.Env):
+    """An environment that draws what a test says."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+
+    def __init__(self, draw, render_mode=None):
+        self.observation_space = gym.spaces.Box(-1, 1, (3,))
+        self.action_space = gym.spaces.Box(-1, 1, (1,))
+        self.draw, self.drawn, self.render_mode = draw, 0, render_mode
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(3, np.float32), 0.0, False, False, {}
+
+    def render(self):
+        self.drawn += 1
+        return self.draw(self.drawn)
+
+
+FRAME = np.zeros((40, 60, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("draw", "width", "message"),
+    [
+        (lambda n: None, None, "'Drawn-v0' cannot be filmed: its render returned NoneType instead"),
+        (lambda n: FRAME if n < 3 else None, None, "its render returned NoneType instead of an"),
+        (lambda n: FRAME if n < 3 else 1 / 0, None, "failed in render: ZeroDivisionError: .*line"),
+        (lambda n: FRAME, 1, "--width 1: the film would be less than 2 pixels high; give a larger"),
+    ],
+)
+def test_an_environment_that_cannot_be_filmed_is_one_line(
+    tmp_path, monkeypatch, draw, width, message
+):
+    spec = EnvSpec("Drawn-v0", Drawn, kwargs={"draw": draw}, max_episode_steps=9)
+    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
+    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
+    with pytest.raises(UserError, match=message) as error:
+        film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, width, 60)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
