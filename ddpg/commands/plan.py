@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import io
 import math
+import os
 import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from statistics import median
 from ddpg import config
 from ddpg.commands.arguments import add_config
 from ddpg.config import Settings
-from ddpg.errors import UserError
+from ddpg.errors import Interrupted, UserError
 from ddpg.files import write_atomically
 from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory, read_records
@@ -80,13 +81,37 @@ def run(options: Namespace) -> None:
     if published is None:
         published = find_published_runs(root / PUBLISHED)
     if options.measure:
-        rates = {name: measure_rate(settings, name) for name in settings["experiments"]}
-        write_rates(options.measure, rates)
+        rates = measure_rates(settings, options.measure)
     elif options.rates:
         rates = read_rates(options.rates)
     else:
         rates = read_rates(root / RATES) if (root / RATES).exists() else {}
     print_plan(settings, published, rates)
+
+
+def measure_rates(settings: Settings, output: Path) -> dict[str, Rate]:
+    """Measure every experiment, and write the rates so far to `output` after each.
+
+    UserError, before anything is measured, if `output` cannot be written. Interrupted if a signal
+    stops it.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.is_dir() or not os.access(output.parent, os.W_OK):
+        raise UserError(f"{output}: cannot be written; give another file with --measure")
+    rates: dict[str, Rate] = {}
+    for name in settings["experiments"]:
+        try:
+            rates[name] = measure_rate(settings, name)
+        except Interrupted as stopped:  # says that its directory is kept, which was a temporary one
+            cause = stopped.__context__
+            reason = f" ({cause.strerror})" if isinstance(cause, OSError) else ""
+            done = f"{output} has the speeds of {', '.join(rates)}" if rates else "nothing is known"
+            raise Interrupted(
+                f"stopped while {name} was measured{reason}: {done}; the same command measures "
+                "every experiment again"
+            ) from None
+        write_rates(output, rates)
+    return rates
 
 
 def measure_rate(settings: Settings, name: str) -> Rate:

@@ -15,7 +15,7 @@ from ddpg.commands import plan
 from ddpg.commands.status import print_statuses
 from ddpg.config import read
 from ddpg.core.replay import ReplayBuffer
-from ddpg.errors import Diverged, UserError
+from ddpg.errors import Diverged, Interrupted, UserError
 from ddpg.files import encode_json
 from ddpg.runs import status
 from ddpg.runs.checkpoint import Checkpoints
@@ -219,6 +219,29 @@ def test_a_rate_is_measured_by_training():
     settings["experiments"] = {"tiny": settings["experiments"]["pendulum-demo"] | tiny}
     rate = plan.measure_rate(settings, "tiny")
     assert 100 < rate.steps_per_second < 100_000
+
+
+def test_measured_rates_are_written_after_each_experiment(tmp_path, monkeypatch, capfd):
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    first, second, *_ = read("config.yaml")["experiments"]
+    output = tmp_path / "new/rates.csv"
+
+    def measure(settings, name):
+        if name == second:
+            raise Interrupted("/tmp/x/run: stopped and saved; the same command continues")
+        return plan.Rate(5000.0, "Fast Processor")
+
+    monkeypatch.setattr(plan, "measure_rate", measure)
+    command = ["plan", "--config", str(tmp_path / "config.yaml"), "--measure"]
+    assert main([*command, str(output)]) == 75
+    said = f"stopped while {second} was measured: {output} has the speeds of {first}; the same"
+    assert said in capfd.readouterr().err
+    assert plan.read_rates(output) == {first: plan.Rate(5000.0, "Fast Processor")}
+    monkeypatch.setattr(plan, "measure_rate", None)
+    assert main([*command, str(tmp_path)]) == 2
+    assert f"{tmp_path}: cannot be written; give another" in capfd.readouterr().err
+    assert main([*command, str(tmp_path / "config.yaml/rates.csv")]) == 2
+    assert "config.yaml: File exists" in capfd.readouterr().err
 
 
 def test_the_plan_uses_the_published_runs_beside_the_configuration(tmp_path, capsys):
