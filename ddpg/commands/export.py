@@ -16,6 +16,8 @@ from ddpg.runs.directory import RunDirectory, format_seed_directory
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ddpg.runs.record import Session
+
 HELP = "write a run's learning curve for TensorBoard or as CSV"
 
 TENSORBOARD, CSV = "tensorboard", "csv"
@@ -83,14 +85,27 @@ def write_events(directory: Path, curve: "pd.DataFrame", settings: dict, target:
 
 
 def find_start_time(directory: Path, curve: "pd.DataFrame") -> float:
-    """When the run began, in seconds since 1970; for an unfinished run, from progress.txt."""
+    """When the run began, in seconds since 1970.
+
+    For an unfinished run by its checkpoint and, where that has none, by the age of progress.txt.
+    """
     run = RunDirectory(directory)
-    record = run.read_finished()
-    if record is not None:
-        return record.sessions[0].started.astimezone(UTC).timestamp()
+    sessions = _read_sessions(run)
+    if sessions:
+        return sessions[0].started.astimezone(UTC).timestamp()
     last = curve["time"].iloc[-1]
     written = run.progress_path.stat().st_mtime
     return written - (0.0 if math.isnan(last) else last)
+
+
+def _read_sessions(run: RunDirectory) -> "tuple[Session, ...]":
+    """The sessions of a run, finished or not; none if nothing has recorded them."""
+    from ddpg.runs.checkpoint import read_newest_state
+
+    if record := run.read_finished():
+        return record.sessions
+    state = read_newest_state(run.checkpoint_path)
+    return state.sessions if state else ()
 
 
 def _encode_events(curve: "pd.DataFrame", settings: dict, started: float) -> bytes:

@@ -1,5 +1,6 @@
 """`export`: exported values equal the run's; bad input writes nothing."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -9,10 +10,13 @@ import pandas as pd
 import pytest
 from helpers.check_imports import check_tensorflow_is_not_imported
 from helpers.checkout import ROOT
+from helpers.make_state import make_replay, make_state
 
 from ddpg import api
 from ddpg.cli import main
 from ddpg.core.tensorflow import tf
+from ddpg.runs.checkpoint import Checkpoints
+from ddpg.runs.record import RunRecord
 
 PUBLISHED = ROOT / "results/published"
 SEED = PUBLISHED / "pendulum-demo/seed_0"
@@ -78,7 +82,24 @@ def test_events_of_another_run_of_the_seed_are_not_mixed(tmp_path, capfd):
     assert len(list(target.iterdir())) == 1
 
 
-def test_unfinished_run_is_dated_by_progress_txt(tmp_path):
+def test_a_run_is_exported_to_the_same_file_while_it_trains_and_afterwards(tmp_path):
+    run = shutil.copytree(SEED, tmp_path / "seed_0")
+    record = RunRecord.read(run / "run.json")
+    (run / "run.json").rename(tmp_path / "run.json")
+    later = dataclasses.replace(record.sessions[0], started=record.finished)
+    state = dataclasses.replace(make_state(), sessions=(*record.sessions, later))
+    Checkpoints(run / "checkpoint").save(state, make_replay(10))
+    for age in (1_000_000_000, 2_000_000_000):
+        os.utime(run / "progress.txt", (age, age))
+        assert export("tensorboard", tmp_path, run) == 0
+        assert events(tmp_path / "pendulum-demo/seed_0")[0].wall_time == (
+            record.sessions[0].started.timestamp()
+        )
+    (tmp_path / "run.json").rename(run / "run.json")
+    assert export("tensorboard", tmp_path, run) == 0
+
+
+def test_unfinished_run_without_a_checkpoint_is_dated_by_progress_txt(tmp_path):
     run = shutil.copytree(SEED, tmp_path / "seed_0")
     (run / "run.json").unlink()
     os.utime(run / "progress.txt", (2_000_000_000, 2_000_000_000))
