@@ -87,7 +87,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """An int or a float; refuses octal and sexagesimal numbers of YAML 1.1."""
-        written = node.value.lstrip("+-").replace("_", "")
+        written = self.construct_scalar(node).lstrip("+-").replace("_", "")
         if ":" in written:
             problem = "is a base-60 number in YAML; write a decimal number, or put it in quotes"
             raise _error(f"{node.value} {problem}", node)
@@ -98,14 +98,22 @@ class _Loader(yaml.SafeLoader):
             construct = super().construct_yaml_float
         try:
             return construct(node)
-        except ValueError:
-            raise _error(f"{node.value[:40]} cannot be read as a number", node) from None
+        except (ValueError, IndexError):  # the latter for `!!int ""`
+            raise _error(f"{node.value[:40]!r} cannot be read as a number", node) from None
 
     def construct_date(self, node: yaml.ScalarNode) -> str:
         """No key of a configuration is a date, so it is meant as text."""
-        return node.value
+        return self.construct_scalar(node)
+
+    def construct_truth_value(self, node: yaml.ScalarNode) -> bool:
+        """A truth value; other text can get here only by its tag, as `!!bool maybe`."""
+        try:
+            return super().construct_yaml_bool(node)
+        except KeyError:
+            raise _error(f"{node.value[:40]!r} is neither true nor false", node) from None
 
 
+_Loader.add_constructor("tag:yaml.org,2002:bool", _Loader.construct_truth_value)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_date)

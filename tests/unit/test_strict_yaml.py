@@ -23,8 +23,13 @@ from ddpg import strict_yaml
             1,
             "1:30 is a base-60 number in YAML; write a decimal number, or put it in quotes",
         ),
-        ("a: 0x_", 1, "0x_ cannot be read as a number"),
-        ("a: " + "9" * 5000, 1, "9" * 40 + " cannot be read as a number"),
+        ("a: 0x_", 1, "'0x_' cannot be read as a number"),
+        ("a: " + "9" * 5000, 1, "'" + "9" * 40 + "' cannot be read as a number"),
+        ('a: !!int ""', 1, "'' cannot be read as a number"),
+        ('a: !!float "-"', 1, "'-' cannot be read as a number"),
+        ("a: !!int [1]", 1, "expected a scalar node, but found sequence"),
+        ("a: !!timestamp [1]", 1, "expected a scalar node, but found sequence"),
+        ("a:\n  !!bool maybe", 2, "'maybe' is neither true nor false"),
     ],
 )
 def test_ambiguous_yaml_is_refused_with_its_line(text, line, problem):
