@@ -5,6 +5,7 @@ A field may be text, a number, a truth value, a datetime, another dataclass, `X 
 """
 
 import dataclasses
+import math
 import types
 import typing
 from datetime import datetime
@@ -46,8 +47,8 @@ def from_json(kind: Any, value: Any, key: str = "") -> Any:
         return {name: from_json(arguments[1], item, _join(key, name)) for name, item in items}
     if kind is datetime:
         return _parse_time(value, key)
-    if kind is float and type(value) is int:
-        return float(value)
+    if kind is float:
+        return _parse_number(value, key)
     return value if kind is Any else _check_type(kind, _NAMES[kind], value, key)
 
 
@@ -78,6 +79,19 @@ def _parse_time(value: Any, key: str) -> datetime:
         return datetime.fromisoformat(_check_type(str, "a time", value, key))
     except ValueError:
         raise ValueError(f"{key} is {_shorten(value)}, not a time as 2026-01-31T12:00:00") from None
+
+
+def _parse_number(value: Any, key: str) -> float:
+    """A finite float; JSON of Python may also hold NaN, Infinity and integers beyond floats."""
+    if type(value) is not int:
+        _check_type(float, _NAMES[float], value, key)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{key} is {_shorten(value)}, not a finite number")
+    return number
 
 
 def _check_type(kind: type, name: str, value: Any, key: str) -> Any:

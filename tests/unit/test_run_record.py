@@ -195,3 +195,12 @@ def test_every_command_reports_an_invalid_run_json(tmp_path, capsys, command):
 def test_a_record_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         make_record().seed = 1
+
+
+@pytest.mark.parametrize("written", ["NaN", "1e999", "-Infinity", "1" + "0" * 400])
+def test_a_number_that_is_not_finite_is_named(tmp_path, written):
+    path = write(tmp_path, make_record())
+    text = re.sub(r'"seconds": [0-9.]+', f'"seconds": {written}', path.read_text())
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"^{path}: .*: seconds is .*, not a finite number$"):
+        RunRecord.read(path)
