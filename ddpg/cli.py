@@ -8,6 +8,7 @@ import logging
 import sys
 from argparse import Namespace
 
+from ddpg import kernels
 from ddpg.commands import (
     aggregate,
     bisect,
@@ -71,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     _configure_output_encoding()
     try:
         options = _parse(arguments)
+        kernels.list_user_xla_flags()  # raises on flags that `import ddpg` could not read
         check_image()
         options.command(options)
         sys.stdout.flush()  # here rather than at Python's exit, which prints a traceback

@@ -49,11 +49,16 @@ _imported_before: list[str] = []  # packages imported before `pin` ran
 
 
 def pin(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Set the variables that choose kernels. Does nothing on a processor without AVX2 and FMA."""
+    """Set the variables that choose kernels. Does nothing on a processor without AVX2 and FMA.
+
+    XLA_FLAGS that cannot be read stay as they are: `ddpg.cli` and `check_xla_flags`, without which
+    this package imports no TensorFlow, refuse them. NumPy does not read them.
+    """
     if not is_portable():
         return
     wanted: dict[str, str | None] = {**VARIABLES, **dict.fromkeys(UNSET)}
-    wanted["XLA_FLAGS"] = " ".join([*list_user_xla_flags(environ), *XLA_FLAGS])
+    with contextlib.suppress(UserError):
+        wanted["XLA_FLAGS"] = " ".join([*list_user_xla_flags(environ), *XLA_FLAGS])
     if environ.get(CAP_VARIABLE) != CAP:
         wanted[CAP_VARIABLE] = None
     changed = {name: value for name, value in wanted.items() if environ.get(name) != value}
@@ -75,7 +80,10 @@ def require_pinned() -> None:
 
 
 def list_user_xla_flags(environ: MutableMapping[str, str] = os.environ) -> list[str]:
-    """The flags of XLA_FLAGS that this package does not set; XLA_FLAGS may also name a file."""
+    """The flags of XLA_FLAGS that this package does not set; XLA_FLAGS may also name a file.
+
+    UserError if it is neither.
+    """
     text = environ.get("XLA_FLAGS", "").strip()
     if text and not text.startswith("-"):
         try:

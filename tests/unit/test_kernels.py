@@ -1,6 +1,7 @@
 """Numerical kernels: pinned by the package, and checked when a run starts."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -63,6 +64,22 @@ def test_numpy_imported_first_is_refused():
     done = run_python(code, *arguments, OPENBLAS_CORETYPE="Sandybridge")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "numpy was imported before ddpg" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status results/published", "train x --seed 0 --output x"])
+def test_unreadable_xla_flags_are_one_line(command):
+    code = "import ddpg.cli, sys; sys.exit(ddpg.cli.main(sys.argv[1:]))"
+    done = run_python(code, *command.split(), XLA_FLAGS="/nonexistent")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch("ddpg: XLA_FLAGS=/nonexistent: neither flags nor a file.*\n", done.stderr)
+
+
+def test_unreadable_xla_flags_leave_numpy_pinned_and_tensorflow_refused():
+    environ = {"XLA_FLAGS": "/nonexistent", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+    kernels.pin(environ)
+    assert environ == {**kernels.VARIABLES, "XLA_FLAGS": "/nonexistent"}
+    done = run_python("import ddpg.core.tensorflow", XLA_FLAGS="/nonexistent")
+    assert done.stderr.splitlines()[-1].startswith("ddpg.errors.UserError: XLA_FLAGS=/nonexistent")
 
 
 def test_unknown_xla_flag_is_one_line(tmp_path):
