@@ -33,7 +33,7 @@ from ddpg.commands import (
     verify,
 )
 from ddpg.commands.arguments import Parser
-from ddpg.errors import Diverged, Interrupted, Mismatch, UserError
+from ddpg.errors import Diverged, Interrupted, Mismatch, UserError, get_first_line
 from ddpg.files import DISK_ERRORS
 from ddpg.runs.provenance import check_image
 from ddpg.standard_streams import discard_unwritable_output, open_closed_streams
@@ -83,6 +83,12 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except BrokenPipeError:  # the reader of stdout, such as `head`, has exited
         return 0
+    except MemoryError as error:
+        return _fail(
+            f"not enough memory ({get_first_line(error)}); free some, or lower batch_size, "
+            "update_every, steps_per_epoch, hidden_sizes or replay_size",
+            UserError.exit_code,
+        )
     except OSError as error:
         where, advice = error.filename, "check its permissions and the disk, or give another path"
         if where is None:

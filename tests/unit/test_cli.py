@@ -112,6 +112,17 @@ def test_an_empty_output_is_not_the_current_directory(tmp_path, monkeypatch, cap
     assert not any(tmp_path.iterdir())
 
 
+def test_too_little_memory_is_one_line(capfd, monkeypatch):
+    def allocate(*arguments):
+        np.empty(2**62, np.uint8)
+
+    monkeypatch.setattr("ddpg.commands.plan.print_plan", allocate)
+    code, _, err = run(capfd, "plan")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("ddpg: not enough memory (Unable to allocate 4.00 EiB for an array")
+    assert "lower batch_size" in err
+
+
 def test_unwritable_directory_is_one_line(tmp_path, capfd):
     (tmp_path / "file").write_text("")
     code, _, err = run(capfd, *TRAIN, "--output", tmp_path / "file" / "run")
