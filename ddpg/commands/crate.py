@@ -4,6 +4,7 @@ ro-crate-metadata.json names the workflow, its parameters, and each run: its val
 software, machine, times, and output files with their SHA-256.
 """
 
+import datetime
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -52,6 +53,12 @@ FILES = {
     POLICY: "the trained policy: weights, biases and action bounds",
     RECORD: "what produced the run",
     CONFIG: "the run's configuration",
+}
+# What the crate takes from CITATION.cff: each key's types and their name.
+CITED: dict[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("title", "abstract", "license", "version"), ((str,), "text")),
+    "date-released": ((datetime.date, str), "a date"),
+    **dict.fromkeys(("keywords", "authors"), ((list,), "a list")),
 }
 TYPES = {int: "Integer", float: "Float", str: "Text"}
 
@@ -116,11 +123,33 @@ def _read_runs(root: Path, published: Path) -> dict[Path, RunRecord]:
 
 
 def _read_citation(root: Path) -> dict[str, Any]:
+    """The content of CITATION.cff; UserError unless it has what the crate takes from it."""
+    from ddpg.files import read_text
+
     path = root / "CITATION.cff"
+    if not path.exists():
+        raise UserError(f"{path}: no such file; give the project's directory by --root")
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give the project's directory by --root") from None
+        citation = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError for 2026-13-40
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not YAML ({reason}); correct it") from None
+    if not isinstance(citation, dict):
+        raise UserError(f"{path}: not a citation; write it as on citation-file-format.github.io")
+    for key, (types, kind) in CITED.items():
+        if not citation.get(key) or not isinstance(citation[key], types):
+            raise UserError(f"{path}: {key} is missing or not {kind}; add it")
+    if not all(_is_author(author) for author in citation["authors"]):
+        raise UserError(f"{path}: an author has neither `name` nor given-names and family-names")
+    if not all(isinstance(keyword, str) for keyword in citation["keywords"]):
+        raise UserError(f"{path}: a keyword is not text; put it in quotes")
+    return citation
+
+
+def _is_author(author: Any) -> bool:
+    return isinstance(author, dict) and (
+        isinstance(author.get("name"), str) or author.keys() >= {"given-names", "family-names"}
+    )
 
 
 class _Describer:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers.checkout import ROOT
 from helpers.needs import UV
 
@@ -120,6 +121,52 @@ def test_bad_input_is_one_line_and_writes_nothing(project, tmp_path, capfd, monk
     assert "policy.npz: not the bytes that the run wrote" in refused("--root", root)
     monkeypatch.setitem(sys.modules, "rocrate.rocrate", None)
     assert "rocrate is not installed" in refused("--root", root)
+
+
+def edit(**values):
+    """CITATION.cff with other values; None removes a key."""
+
+    def change(text):
+        citation = yaml.safe_load(text) | values
+        kept = {key: value for key, value in citation.items() if value is not None}
+        return yaml.safe_dump(kept).encode()
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (edit(authors=None), "authors is missing or not a list; add it"),
+        (edit(**{"date-released": None}), "date-released is missing or not a date"),
+        (edit(license=None), "license is missing or not text"),
+        (edit(version=2), "version is missing or not text"),
+        (edit(authors=[{"given-names": "A"}]), "an author has neither"),
+        (edit(authors=["A"]), "an author has neither"),
+        (edit(keywords=["a", 1]), "a keyword is not text"),
+        (lambda text: b"a: [", "not YAML (while parsing a flow node"),
+        (lambda text: b"date-released: 2026-13-40", "not YAML (month must be in 1..12)"),
+        (lambda text: b"title", "not a citation; write it as"),
+        (lambda text: b"title: \xff", "not in UTF-8 (invalid start byte); save it as UTF-8"),
+    ],
+)
+def test_bad_citation_is_one_line(project, tmp_path, capfd, change, message):
+    root = shutil.copytree(project, tmp_path / "project")
+    (root / crate.METADATA).unlink()
+    (root / "CITATION.cff").write_bytes(change((root / "CITATION.cff").read_text()))
+    assert main(["crate", "--root", str(root)]) == 2
+    err = capfd.readouterr().err
+    assert err.startswith(f"ddpg: {root}/CITATION.cff: {message}"), err
+    assert err.count("\n") == 1
+    assert not (root / crate.METADATA).exists()
+
+
+def test_date_of_the_citation_may_be_in_quotes(project, tmp_path):
+    root = shutil.copytree(project, tmp_path / "project")
+    change = edit(**{"date-released": "2026-01-31"})
+    (root / "CITATION.cff").write_bytes(change((root / "CITATION.cff").read_text()))
+    assert main(["crate", "--root", str(root)]) == 0
+    assert entities(root)["./"]["datePublished"] == "2026-01-31"
 
 
 @pytest.fixture(scope="module")
