@@ -337,10 +337,9 @@ def is_named_for(directory: Path, seed: int) -> bool:
     return not directory.name.startswith("seed_") or parse_seed(directory) == seed
 
 
-def is_visible(path: Path, root: Path) -> bool:
-    """Whether no part of a path below `root` is hidden or was set aside."""
-    parts = path.relative_to(root).parts
-    return not any(part.startswith((".", SET_ASIDE)) for part in parts)
+def is_set_aside(name: str) -> bool:
+    """Whether a name is one that `RunDirectory.set_aside` gives."""
+    return re.fullmatch(f"{SET_ASIDE}[0-9]+", name) is not None
 
 
 def find_finished_runs(experiment: Path) -> tuple[dict[int, Path], list[str]]:
@@ -379,7 +378,7 @@ def check_distinct(runs: Iterable[tuple[Path, str, int]]) -> None:
     """UserError if two runs have the same experiment and seed, or if a directory was set aside."""
     seen: dict[tuple[str, int], Path] = {}
     for directory, experiment, seed in runs:
-        if directory.name.startswith(SET_ASIDE):
+        if is_set_aside(directory.name):
             raise UserError(f"{directory}: set aside by --restart, so not a run; leave it out")
         first = seen.setdefault((experiment, seed), directory)
         if first is not directory:

@@ -1,11 +1,10 @@
-"""Find the directories below one, through symbolic links, without those that are no runs."""
+"""Walk the directories in which runs may be, through symbolic links."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ddpg.runs.directory import SET_ASIDE
+from ddpg.runs.directory import is_set_aside
 
 
 def walk_visible(root: Path) -> Iterator[tuple[Path, set[str]]]:
@@ -30,5 +29,4 @@ def walk_visible(root: Path) -> Iterator[tuple[Path, set[str]]]:
 
 
 def _is_hidden(name: str) -> bool:
-    """Whether a name begins with a dot, or is one that `RunDirectory.set_aside` gives."""
-    return name.startswith(".") or re.fullmatch(f"{SET_ASIDE}[0-9]+", name) is not None
+    return name.startswith(".") or is_set_aside(name)
