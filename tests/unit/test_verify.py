@@ -123,10 +123,20 @@ def test_directory_that_is_not_a_run_is_refused(run, capfd, name, content, messa
 
 def test_a_configuration_of_which_nothing_else_is_known_is_refused(run, capfd):
     """As the run wrote it, but of another version or program."""
-    edit_result_file(run, "config.json", lambda content: b'{"exp_name": "x", "seed": 0}')
+
+    def keep_name(content):
+        return json.dumps({"exp_name": json.loads(content)["exp_name"], "seed": 0}).encode()
+
+    edit_result_file(run, "config.json", keep_name)
     code, _, err = verify(capfd, run)
     assert (code, err.count("\n")) == (2, 1)
-    assert "config.json: experiments.x: 'env' is missing" in err
+    assert "'env' is missing" in err
+
+
+def test_a_configuration_of_another_experiment_is_a_mismatch(run, capfd):
+    edit_result_file(run, "config.json", lambda content: b'{"exp_name": "x", "seed": 0}')
+    code, _, err = verify(capfd, run)
+    assert code == 1 and "but config.json of x" in err
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b'{"exp_name": "x", "seed": 0}'])
