@@ -9,7 +9,7 @@ from ddpg.core.action_space import ActionSpace
 from ddpg.core.networks import Params, actor, critic, init_params, list_layer_sizes
 from ddpg.core.policy import Policy
 from ddpg.core.replay import Batch, ReplayBuffer
-from ddpg.core.tensorflow import tf
+from ddpg.core.tensorflow import defer_signals, tf
 
 
 class Hyperparameters(Protocol):
@@ -148,7 +148,8 @@ class DDPG:
         while updates > 0:
             count = min(updates, len(self.batches.reward))
             replay.sample(rng, self.batches, count)
-            self.state, new = self._update_loop(tf.constant(count), self.state, self.batches)
+            with defer_signals():
+                self.state, new = self._update_loop(tf.constant(count), self.state, self.batches)
             metrics.append([array.numpy()[:count] for array in new])
             updates -= count
         return UpdateMetrics(*map(np.concatenate, zip(*metrics, strict=True)))

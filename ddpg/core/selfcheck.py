@@ -7,7 +7,7 @@ import numpy as np
 from ddpg.core.digests import digest_arrays
 from ddpg.core.networks import list_layer_sizes
 from ddpg.core.products import compute_product, ordered_product
-from ddpg.core.tensorflow import tf
+from ddpg.core.tensorflow import defer_signals, tf
 
 # How many of the first, the middle and the last rows of a product to compare. Kernels handle the
 # rows that do not fill a register separately, at the end.
@@ -47,6 +47,7 @@ def _choose_rows(count: int) -> np.ndarray:
     return rows[(rows >= 0) & (rows < count)]
 
 
+@defer_signals()
 def _compute(operands: list[tuple[np.ndarray, np.ndarray, bool]]) -> list[np.ndarray]:
     """The products, computed as an update computes them."""
     transposes = [transpose for *_, transpose in operands]
@@ -76,6 +77,7 @@ def find_differing_functions() -> list[str]:
     return [name for name, digest in FUNCTIONS.items() if digest != found[name]]
 
 
+@defer_signals()
 def compute_functions() -> dict[str, str]:
     """Digests of tanh, sums and the policy's products, on fixed numbers."""
     rng = np.random.default_rng(0)

@@ -7,8 +7,8 @@ has set XLA's flags before.
 
 import contextlib
 import ctypes
-import faulthandler
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -17,15 +17,32 @@ from ddpg import kernels
 kernels.require_pinned()
 kernels.check_xla_flags()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# While oneDNN computes a product, the stack pointer of its thread points into the heap. If a signal
-# arrives then, the kernel of the operating system writes the signal frame over heap data, unless
-# the handler runs on an alternate signal stack (sigaltstack). faulthandler installs one, and
-# Python's handlers then use it.
-if not faulthandler.is_enabled():
-    faulthandler.enable(file=2)
 # Keras is not used and costs 80 MB and 2 s. TensorFlow skips it if legacy Keras is requested but
 # not installed.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+
+# All signals but those of the thread's own faults.
+_DEFERRED = signal.valid_signals() - {
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP,
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def defer_signals() -> Iterator[None]:
+    """Let signals wait until the block ends, in this thread and in threads that begin within.
+
+    While oneDNN computes a product, the stack pointer of its thread points into the heap. If a
+    signal were handled there, the operating system would write the signal frame over heap data.
+    So TensorFlow is imported, and all that is compiled is called, in such a block. An alternate
+    signal stack, such as faulthandler's, is not enough: it has room for two or three signals, and
+    more may arrive at once.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEFERRED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -42,7 +59,7 @@ def _silence_stderr() -> Iterator[None]:
         os.close(stderr)
 
 
-with _silence_stderr():
+with _silence_stderr(), defer_signals():
     import tensorflow as tf
     from tensorflow.compiler.tf2xla.ops.gen_xla_ops import xla_optimization_barrier
 
@@ -59,4 +76,4 @@ def release_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-__all__ = ["release_memory", "tf", "xla_optimization_barrier"]
+__all__ = ["defer_signals", "release_memory", "tf", "xla_optimization_barrier"]
