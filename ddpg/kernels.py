@@ -147,6 +147,6 @@ def restart_capped() -> None:
     """Replace this process by the same command with oneDNN limited to AVX2. Does not return."""
     os.environ[CAP_VARIABLE] = CAP
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # its reader has ended; the training goes on
+        with contextlib.suppress(OSError):  # its reader has exited; training continues
             stream.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from ddpg.standard_streams import discard_output
+
 log = logging.getLogger(__name__)
 
 # kill and schedulers (TERM), Ctrl-C (INT), a closed terminal or connection (HUP), a scheduler's
@@ -69,6 +71,4 @@ def discard_closed_terminals() -> None:
     """Discard output once its terminal is closed: writing there would raise an error."""
     for descriptor in [d for d in _terminals if not os.isatty(d)]:
         _terminals.remove(descriptor)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, descriptor)
-        os.close(nowhere)
+        discard_output(descriptor)

@@ -15,7 +15,7 @@ from ddpg.core.replay import compute_replay_bytes
 from ddpg.core.tensorflow import release_memory
 from ddpg.core.training import NonFinite, NotRestored, Training, check_weights, train_epochs
 from ddpg.errors import Diverged, Interrupted, OtherRun, UserError
-from ddpg.files import DISK_ERRORS, encode_json, write_atomically
+from ddpg.files import DISK_ERRORS, encode_json
 from ddpg.memory import refuse_beyond_memory
 from ddpg.portability import Platform, determine_platform
 from ddpg.probe import describe_hidden_state
@@ -192,8 +192,7 @@ class _Run:
         """Train to the end, and write the results."""
         self.sessions += (_make_session(self.training.steps),)
         settings = encode_json(self.experiment.to_config(self.seed))
-        self.directory.refuse_if_moved()
-        write_atomically(self.directory.config_path, settings)
+        self.directory.write(CONFIG, settings)
 
         self.clock = Clock(self.clock.seconds)
         training, experiment = self.training, self.experiment

@@ -222,6 +222,11 @@ class RunDirectory:
             "--output and the directory's new place"
         )
 
+    def write(self, name: str, content: bytes, sync: bool = False) -> None:
+        """Write one of the run's files as `write_atomically`; UserError as `refuse_if_moved`."""
+        self.refuse_if_moved()
+        write_atomically(self.path / name, content, sync=sync)
+
     def _refuse_strays(self) -> None:
         for path in (self.path, self.checkpoint_path):
             if path.exists() and not path.is_dir():
@@ -256,13 +261,11 @@ class RunDirectory:
         try:
             yield
         except Diverged as error:
-            self.refuse_if_moved()
-            write_atomically(self.failure_path, f"{error}\n".encode())
+            self.write(FAILURE, f"{error}\n".encode())
             raise
         except EnvironmentFailed as error:
-            self.refuse_if_moved()
             cause = "".join(traceback.format_exception(error.__cause__))
-            write_atomically(self.failure_path, f"{error}\n\n{cause}".encode())
+            self.write(FAILURE, f"{error}\n\n{cause}".encode())
             raise EnvironmentFailed(f"{error}; its traceback is in {self.failure_path}") from None
 
     def set_aside(self) -> Path | None:

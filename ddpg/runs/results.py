@@ -28,8 +28,7 @@ def write_results(
     their checksums. Returns the record with checksums. UserError if the directory was moved.
     """
     for name, content in contents.items():
-        directory.refuse_if_moved()
-        write_atomically(directory.path / name, content, sync=True)
+        directory.write(name, content, sync=True)
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     record = dataclasses.replace(record, files=files)
     if problems := directory.find_mismatches(record):
@@ -37,8 +36,7 @@ def write_results(
     run = encode_json(record.to_json())
     directory.refuse_if_moved()
     copy_results(directory, {**contents, RECORD: run})
-    directory.refuse_if_moved()
-    write_atomically(directory.record_path, run, sync=True)
+    directory.write(RECORD, run, sync=True)
     return record
 
 
