@@ -6,10 +6,18 @@ set -eu
 # Snakemake needs a user name, which may not exist in the image.
 export USER="${USER:-$(id -u)}"
 if [ ! -e Snakefile ]; then
-    cp -r --no-clobber /opt/ddpg/config.yaml /opt/ddpg/results . || {
-        echo "ddpg: $PWD cannot be written; start in a directory that can, or bind one" >&2
-        exit 2
-    }
+    # Each part whole or not at all: published runs of two images would not match their checksums.
+    for part in config.yaml results/rates.csv results/reference results/published; do
+        [ ! -e "$part" ] || continue
+        mkdir -p results && cp -r "/opt/ddpg/$part" "$part.$$.tmp" && mv "$part.$$.tmp" "$part" || {
+            echo "ddpg: $PWD cannot be written; start in a directory that can, or bind one" >&2
+            exit 2
+        }
+    done
+    manifest=results/published/MANIFEST.sha256
+    cmp -s "$manifest" "/opt/ddpg/$manifest" ||
+        echo "ddpg: uses the published runs that are here, not the image's; to take" \
+            "those, move results/published and results/reference away" >&2
     set -- --snakefile /opt/ddpg/Snakefile "$@"
 fi
 exec snakemake "$@"
