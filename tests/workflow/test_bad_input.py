@@ -24,6 +24,24 @@ def test_an_invalid_configuration_is_refused(checkout, text, message):
     assert not (checkout.directory / "results/runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"experiments: {a: [1, 2}\n", "config.yaml, line 1: "),
+        (b"# \xe9\n", "config.yaml: not in UTF-8"),
+        (None, "config.yaml: no such file"),
+    ],
+)
+def test_an_unreadable_project_configuration_is_refused(checkout, content, message):
+    path = checkout.directory / "config.yaml"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    output = checkout.snakemake("-n", "demo", expect=1)
+    assert sum(line.startswith(message) for line in output.splitlines()) == 1
+    assert "Traceback" not in output
+
+
 def test_claim_about_an_unknown_comparison_is_refused(checkout):
     claim = {
         "statement": "s", "source": "a paper", "comparison": "renamed", "group": "pendulum-demo",
