@@ -42,6 +42,17 @@ def test_an_unreadable_project_configuration_is_refused(checkout, content, messa
     assert "Traceback" not in output
 
 
+def test_a_missing_reference_is_refused_before_anything_is_trained(checkout):
+    reference = {"label": "mine", "env": "Pendulum-v1", "runs": ["data/mine"]}
+    settings = {"comparisons": {"pendulum": {"references": {"mine": reference}}}}
+    (checkout.directory / "mine.yaml").write_text(yaml.safe_dump(settings))
+    command = ("-n", "demo", "--configfile", "mine.yaml")
+    assert "data/mine" in checkout.snakemake(*command, expect=1)
+    (checkout.directory / "data/mine").mkdir(parents=True)
+    (checkout.directory / "data/mine/progress.txt").write_text("")
+    assert "data/mine/progress.txt" in checkout.snakemake(*command)
+
+
 def test_claim_about_an_unknown_comparison_is_refused(checkout):
     claim = {
         "statement": "s", "source": "a paper", "comparison": "renamed", "group": "pendulum-demo",

@@ -23,12 +23,14 @@ import ddpg.config
 from ddpg.analysis.claims import read_claims
 from ddpg.errors import UserError
 from ddpg.runs.directory import (
+    PROGRESS,
     RECORD,
     RESULT_FILES,
     find_finished_runs,
     format_seed_directory,
 )
 from ddpg.runs.published import MANIFEST
+from ddpg.runs.walk import walk_visible
 
 # The rules' `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ |= {
@@ -39,7 +41,6 @@ os.environ |= {
 # directory, which has neither them nor the package.
 DATA = Path(os.path.relpath(PROJECT)) if IS_MODULE else Path()
 PUBLISHED = DATA / "results/published"
-REFERENCES = sorted(str(p) for p in (DATA / "results/reference").rglob("*") if p.is_file())
 if IS_MODULE:
     paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
     os.environ |= {"PYTHONPATH": os.pathsep.join(paths)}
@@ -194,6 +195,23 @@ def list_comparison_runs(collection, comparison):
         for name in get_comparison(comparison)["experiments"]
         for run in list_run_files(collection, name)
     ]
+
+
+def list_references(comparison):
+    """The files of the curves of others in a comparison; a path that does not exist stays as it is."""
+    files = []
+    for reference in (get_comparison(comparison).get("references") or {}).values():
+        for path in (reference.get("curve") or {}).get("file"), reference.get("table"):
+            files += [path] if path else []
+        for path in reference.get("runs") or []:
+            held = [str(run / PROGRESS) for run, names in walk_visible(path) if PROGRESS in names]
+            files += held or [path]
+    return sorted(set(files))
+
+
+def list_all_references():
+    """The files of the curves of others in all comparisons."""
+    return sorted({file for name in config["comparisons"] for file in list_references(name)})
 
 
 def list_manifest(collection):

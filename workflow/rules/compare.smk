@@ -6,7 +6,7 @@ rule compare:
         curves=[
             f"results/tables/{{collection}}/{name}/curves.csv" for name in config["comparisons"]
         ],
-        references=REFERENCES,
+        references=list_all_references(),
         claims=CLAIMS,
     output:
         groups="results/tables/{collection}/groups.csv",

@@ -4,7 +4,7 @@
 rule figures_of_comparison:
     input:
         curves="results/tables/{collection}/{comparison}/curves.csv",
-        references=REFERENCES,
+        references=lambda w: list_references(w.comparison),
     output:
         report(
             directory("results/figures/{collection}/{comparison}"),

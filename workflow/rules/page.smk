@@ -6,7 +6,7 @@ rule page:
         curves=lambda w: list_curves(w.target),
         figures=lambda w: list_figures(w.target),
         verdict=lambda w: list_verdict(w.target),
-        references=REFERENCES,
+        references=list_all_references(),
         claims=CLAIMS,
     output:
         report(
