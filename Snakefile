@@ -50,6 +50,7 @@ localrules:
 onstart:
     end_on_signals()  # again: Snakemake has set its own handler of SIGTERM meanwhile
     retry_recoverable_failures()
+    refuse_stale_runs()
     check_cluster()
     forget_summaries()
 

@@ -41,11 +41,21 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="like --restart, but only if the earlier run has another configuration or seed",
     )
+    parser.add_argument(
+        "--expect-digest",
+        metavar="DIGEST",
+        help="refuse to train unless the experiment's digest is this one, as the workflow knows it",
+    )
 
 
 def run(options: Namespace) -> None:
     """Train the run to its end. Raises UserError, Diverged or Interrupted."""
     experiment = _read_experiment(options)
+    if options.expect_digest not in (None, experiment.digest()):
+        raise UserError(
+            f"{', '.join(map(str, options.config))}: {experiment.name} was edited since Snakemake "
+            "started; start Snakemake again"
+        )
     from ddpg.progress import show_progress
     from ddpg.training import train  # TensorFlow takes seconds to import
 

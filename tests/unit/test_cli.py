@@ -112,6 +112,14 @@ def test_an_empty_output_is_not_the_current_directory(tmp_path, monkeypatch, cap
     assert not any(tmp_path.iterdir())
 
 
+def test_a_configuration_edited_since_snakemake_started_is_refused(tmp_path, capfd):
+    output = tmp_path / "run"
+    code, _, err = run(capfd, *TRAIN, "--output", output, "--expect-digest", "another")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "was edited since Snakemake started; start Snakemake again" in err
+    assert not output.exists()
+
+
 def test_too_little_memory_is_one_line(capfd, monkeypatch):
     def allocate(*arguments):
         np.empty(2**62, np.uint8)

@@ -1,5 +1,7 @@
 """An invalid configuration stops the workflow before it starts, with one line."""
 
+import shutil
+
 import pytest
 import yaml
 
@@ -51,6 +53,19 @@ def test_a_missing_reference_is_refused_before_anything_is_trained(checkout):
     (checkout.directory / "data/mine").mkdir(parents=True)
     (checkout.directory / "data/mine/progress.txt").write_text("")
     assert "data/mine/progress.txt" in checkout.snakemake(*command)
+
+
+def test_runs_of_other_values_are_refused(checkout):
+    """Those of which Snakemake has no record, for example because they were copied."""
+    runs = checkout.directory / "results/runs/pendulum-demo"
+    shutil.copytree(checkout.directory / "results/published/pendulum-demo", runs)
+    table = "results/tables/runs/pendulum/curves.csv"
+    checkout.snakemake(table)
+    (checkout.directory / "mine.yaml").write_text("experiments: {pendulum-demo: {q_lr: 0.5}}\n")
+    command = (table, "--configfile", "mine.yaml", "--forcerun", "aggregate")
+    output = checkout.snakemake(*command, expect=1)
+    assert "seed_0/run.json: of a run with other values than the configuration's" in output
+    assert checkout.plan_training(table, "--configfile", "mine.yaml", "-R", "train")
 
 
 def test_claim_about_an_unknown_comparison_is_refused(checkout):

@@ -8,6 +8,7 @@ import psutil
 
 from ddpg.core.replay import compute_replay_bytes
 from ddpg.errors import FINAL
+from ddpg.files import read_json
 from ddpg.memory import measure_available_memory
 from ddpg.runs.directory import ALREADY_FINISHED, MOVED_TO
 from ddpg.stopping import SIGNALS
@@ -38,6 +39,27 @@ def compute_training_memory(wildcards, attempt):
     if not RUNS_HERE:
         needed += SNAKEMAKES_MB
     return needed * (1 + min(attempt, 5)) // 2
+
+
+def refuse_stale_runs():
+    """Stop with one line if a run would be used whose values are not those of the configuration.
+
+    Snakemake notices a changed value only for runs of which it has a record, not for those that
+    were copied here or trained without it.
+    """
+    for job in workflow.dag.jobs:
+        if job.rule.name != "train" or workflow.dag.needrun(job):
+            continue
+        expected = compute_digest(job.wildcards.collection, job.wildcards.experiment)
+        try:
+            found = read_json(Path(job.output.run)).get("config_digest", expected)
+        except UserError:  # damaged: `aggregate` refuses it
+            continue
+        if found != expected:
+            raise WorkflowError(
+                f"{job.output.run}: of a run with other values than the configuration's; add "
+                "`-R train`, which sets such runs aside and trains them again (others are kept)"
+            )
 
 
 def limit_memory():
