@@ -26,7 +26,7 @@ def checkout(tmp_path):
 
 
 def test_a_checkout_and_a_configuration_may_have_any_name(checkout, tmp_path):
-    name = "my 'own' $(touch hit); `touch hit` & [a-z]*.yaml"
+    name = "my 'own' $(touch hit); `touch hit` & [a-z]* {x}.yaml"
     text = "comparisons: {pendulum: {title: Mine}}\nsmoke: {pi_lr: 0.00001, seeds: [0, 1]}\n"
     (checkout.directory / name).write_text(text)
     figures = "results/figures/published/pendulum"
@@ -36,3 +36,11 @@ def test_a_checkout_and_a_configuration_may_have_any_name(checkout, tmp_path):
     output = checkout.snakemake("--dry-run", "--printshellcmds", run, "--configfile", name)
     assert " --set 'seeds=[0, 1]' " in output and " pi_lr=1.0e-05" in output
     assert not list(tmp_path.rglob("hit"))
+
+
+def test_the_workflow_runs_in_another_directory(checkout, tmp_path):
+    for name in ("config.yaml", "results"):
+        (checkout.directory / name).rename(tmp_path / name)
+    table = "results/tables/published/pendulum/curves.csv"
+    checkout.snakemake(table, "--directory", str(tmp_path))
+    assert (tmp_path / table).exists()

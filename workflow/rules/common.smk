@@ -41,7 +41,8 @@ os.environ |= {
 # directory, which has neither them nor the package.
 DATA = Path(os.path.relpath(PROJECT)) if IS_MODULE else Path()
 PUBLISHED = DATA / "results/published"
-if IS_MODULE:
+# Jobs find the package also where Snakemake runs in another directory.
+if Path.cwd() != PROJECT:
     paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
     os.environ |= {"PYTHONPATH": os.pathsep.join(paths)}
 
@@ -229,8 +230,8 @@ def list_outputs(collection):
 
 
 def get_title(wildcards):
-    """The title of a comparison, for the report."""
-    return get_comparison(wildcards.comparison)["title"]
+    """The title of a comparison, for the report, which takes what is in braces for a wildcard."""
+    return get_comparison(wildcards.comparison)["title"].translate(str.maketrans("{}", "()"))
 
 
 def quote_overrides(collection):

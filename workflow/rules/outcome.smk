@@ -57,8 +57,9 @@ def get_summary_path(target):
 
 def make_summary_command(target):
     """The command of a target's rule, which writes the summary."""
+    options = format_options(target).replace("{", "{{").replace("}", "}}")  # Snakemake formats it
     return (
-        f"python -m ddpg summary {format_options(target)} --page results/summary/{target}.html"
+        f"python -m ddpg summary {options} --page results/summary/{target}.html"
         f" > {get_summary_path(target)} 2> {{log}}"
     )
 
@@ -79,6 +80,7 @@ def print_summaries_at_exit():
 
     def print_files(paths):
         with contextlib.suppress(OSError):  # the pipe may be closed
+            sys.stdout.reconfigure(errors="backslashreplace")  # the terminal may be Latin-1
             for path in filter(Path.exists, paths):
                 print(f"\n{path.read_text(encoding='utf-8')}", end="", flush=True)
 
