@@ -332,10 +332,15 @@ def test_seeds_share_a_gpu(checkouts):
             r"^SLURM refuses .*--reservation=nowhere .*\(.*reserv",
         ),
         (["--jobs", "2"], r"^--jobs 2: less than the 4 jobs to submit"),
+        (
+            ["--configfile", "my config.yaml"],
+            r"^my config.yaml: SLURM jobs cannot start from a path with spaces",
+        ),
     ],
 )
 def test_jobs_that_slurm_would_refuse_are_reported_first(slurm, sif, tmp_path, options, message):
     checkout = ClusterCheckout(tmp_path, slurm, sif)
+    (tmp_path / "my config.yaml").write_text("defaults: {}\n")
     checkout.start("--profile", PROFILE, *options, "--", "smoke")
     output = checkout.finish(expect=1, timeout=180)
     assert len(re.findall(message, output, re.MULTILINE)) == 1, output

@@ -25,6 +25,12 @@ def check_cluster():
     jobs = [job for job in workflow.dag.ready_jobs if "train" in job.rules]
     if workflow.executor_plugin.name != "slurm" or not jobs:
         return
+    # Snakemake writes these into the jobs' scripts without quotes.
+    for path in (sys.executable, Path.cwd(), *CONFIG_FILES):
+        if not re.fullmatch(r"[\w./+@:,=-]+", str(path)):
+            raise WorkflowError(
+                f"{path}: SLURM jobs cannot start from a path with spaces or quotes; move it"
+            )
     most = workflow.resource_settings.nodes
     if workflow.executor_settings.array_jobs and most < len(jobs):
         raise WorkflowError(
