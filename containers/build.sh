@@ -26,7 +26,8 @@ has() { command -v "$1" > /dev/null; }
 
 # List the workflow's own files, without files that running it has added.
 sources() {
-    find Snakefile config.yaml profiles workflow ddpg containers results/published results/reference \
+    find Snakefile config.yaml profiles workflow ddpg containers \
+        results/published results/reference results/rates.csv \
         pyproject.toml README.md LICENSE \
         ! -type d ! -name '*.pyc' ! -name '*.sif' ! -name '*.cdx.json' ! -name '.*' | sort
 }

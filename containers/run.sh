@@ -7,7 +7,7 @@ set -eu
 export USER="${USER:-$(id -u)}"
 if [ ! -e Snakefile ]; then
     # Each part whole or not at all: published runs of two images would not match their checksums.
-    for part in config.yaml results/rates.csv results/reference results/published; do
+    for part in $(cd /opt/ddpg && echo config.yaml results/*); do
         [ ! -e "$part" ] || continue
         mkdir -p results && cp -r "/opt/ddpg/$part" "$part.$$.tmp" && mv "$part.$$.tmp" "$part" || {
             echo "ddpg: $PWD cannot be written; start in a directory that can, or bind one" >&2
