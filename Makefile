@@ -94,7 +94,7 @@ docker-image: ## build the Docker image `ddpg`, with Docker or Buildah
 containers/ddpg.sif: VARIANT = cpu
 containers/ddpg-gpu.sif: VARIANT = gpu
 containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources)
-	@echo "make: building $@ (minutes, and 7 GB below $${TMPDIR:-/tmp} meanwhile)"
+	@echo "make: building $@ (takes minutes)"
 	containers/build.sh sif $(VARIANT) $@
 
 crate: $(VENV)/cpu ## describe the published runs as an RO-Crate, ro-crate-metadata.json

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,14 @@ def sif() -> Path:
 def image_record(sif) -> dict:
     """The image's record of its build, image.json."""
     return json.loads(run("apptainer", "-s", "exec", sif, "cat", "/opt/venv/image.json", cwd=ROOT))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 512 KB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk]
+    subprocess.run(mount, check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)

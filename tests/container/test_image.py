@@ -1,6 +1,7 @@
 """The image's contents and labels; ../journeys run the workflow in it."""
 
 import json
+import os
 import re
 import shutil
 
@@ -50,6 +51,18 @@ def test_missing_apptainer_is_one_line(tmp_path):
     message = run(*command, cwd=ROOT, expect=2, env={"PATH": str(tmp_path)})
     assert message.startswith("build.sh: apptainer is missing; see")
     assert len(message.splitlines()) == 1
+
+
+@pytest.mark.mount
+def test_too_little_space_is_one_line(small_disk):
+    """Before anything is written."""
+    command = ["bash", ROOT / "containers/build.sh", "sif", "cpu", small_disk / "x.sif"]
+    message = run(*command, cwd=ROOT, expect=2, env=os.environ | {"TMPDIR": str(small_disk)})
+    assert re.fullmatch(
+        rf"build.sh: building takes 5 GB in {small_disk}, which has [01] GB free; free some, "
+        "or set TMPDIR to a directory with more\n", message
+    ), message  # fmt: skip
+    assert [*small_disk.iterdir()] == []
 
 
 def test_bill_of_materials_lists_every_package(sif):

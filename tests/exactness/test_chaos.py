@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 
 import pytest
 from helpers.killable_process import AfterStep, AtCall, run_in_subprocess
@@ -146,17 +145,6 @@ def test_damaged_newest_checkpoint_falls_back_to_previous(small, tmp_path):
         assert f"{newest.name} is damaged" in small.said(), damage
         assert re.search(r"resuming from step [\d,]+", small.said()), damage
     small.finish(tmp_path / "run")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 512 KB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk]
-    subprocess.run(mount, check=True)
-    yield disk
-    subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.mount

@@ -17,6 +17,18 @@ from ddpg.runs.record import Image
 from ddpg.runs.typed_json import from_json
 
 
+def list_images() -> dict[str, list[str]]:
+    """The names of each of Buildah's images by identifier."""
+    images = json.loads(run("buildah", "images", "--json", cwd=ROOT))
+    return {image["id"]: image["names"] or [] for image in images or []}
+
+
+def find_image() -> str | None:
+    """The identifier of the image `ddpg`."""
+    named = (id for id, names in list_images().items() if "localhost/ddpg:latest" in names)
+    return next(named, None)
+
+
 @pytest.fixture(scope="module")
 def docker_run():
     """`docker run` for the image: a function of the directory to mount at /work, and arguments.
@@ -24,7 +36,12 @@ def docker_run():
     It uses the image's user, variables, working directory and entry point, and returns the output.
     Its attribute `root` is a directory with the image's files.
     """
+    if find_image() is None:
+        empty = run("buildah", "from", "scratch", cwd=ROOT).strip()
+        run("buildah", "commit", "--quiet", "--rm", empty, "ddpg", cwd=ROOT)
+    replaced = find_image()
     make("docker-image")
+    assert replaced not in list_images(), "an image without a name stays on the disk"
     settings = json.loads(run("buildah", "inspect", "--type=image", "ddpg", cwd=ROOT))
     command = settings["OCIv1"]["config"]["Entrypoint"]
     container = run("buildah", "from", "--pull-never", "ddpg", cwd=ROOT).strip()
