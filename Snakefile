@@ -16,12 +16,12 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-
-
-container: config.get("container", "containers/ddpg.sif")
-
-
 include: "workflow/rules/container.smk"
+
+
+container: config.get("container", find_image())
+
+
 include: "workflow/rules/jobs.smk"
 include: "workflow/rules/cluster.smk"
 include: "workflow/rules/outcome.smk"

@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers.check_outcome import (
     check_outcome,
     extract_outcome,
@@ -90,6 +92,35 @@ def test_profile_hides_host_variables(from_host, smoke_on_host, image, monkeypat
         )
     )
     assert trained == smoke
+
+
+def test_rules_see_files_outside_the_working_directory(sif, tmp_path, smoke_on_host):
+    """The checkout, a configuration, a reference, and results behind links; /tmp is hidden."""
+    checkout = make_tiny_checkout(tmp_path / "checkout")
+    (checkout.directory / "containers/ddpg.sif").symlink_to(sif)
+    outside, scratch, work = (tmp_path / name for name in ("out, side", "scratch", "a work"))
+    for directory in (outside, scratch / "smoke", scratch / "big", work / "results"):
+        directory.mkdir(parents=True)
+    (checkout.directory / "config.yaml").rename(outside / "config.yaml")
+    (checkout.directory / "claims.yaml").rename(work / "claims.yaml")
+    (work / "config.yaml").symlink_to(outside / "config.yaml")
+    reference = outside / "curve.txt"
+    shutil.copy(ROOT / "results/reference/drl_tf2_pendulum_seed0.txt", reference)
+    theirs = {"label": "theirs", "runs": [os.path.relpath(reference, work)]}
+    comparisons = {"pendulum": {"references": {"drl-tf2": theirs}}}
+    (outside / "mine.yaml").write_text(yaml.safe_dump({"comparisons": comparisons}))
+    (work / "results/smoke").symlink_to(scratch / "smoke")
+    (scratch / "smoke/pendulum-demo").symlink_to(scratch / "big")
+
+    target = "results/figures/smoke/pendulum"
+    checkout.snakemake(
+        "--directory", work, "--configfile", outside / "mine.yaml", "--use-singularity",
+        "--singularity-args", "--cleanenv --no-mount tmp", "--", target,
+    )  # fmt: skip
+    assert "theirs" in (work / target / "comparison.svg").read_text()
+    for name in RUNS[1:]:
+        trained = read_results(scratch / "big" / Path(name).name)
+        assert trained == read_results(smoke_on_host[0].directory / "results/smoke" / name)
 
 
 def test_snakemake_in_the_image(sif, image, smoke_on_host, empty):

@@ -27,7 +27,7 @@ def check_cluster():
         return
     # Snakemake writes these into the jobs' scripts without quotes.
     for path in (sys.executable, Path.cwd(), *CONFIG_FILES):
-        if not re.fullmatch(r"[\w./+@:,=-]+", str(path)):
+        if not PLAIN_PATH.fullmatch(str(path)):
             raise WorkflowError(
                 f"{path}: SLURM jobs cannot start from a path with spaces or quotes; move it"
             )

@@ -32,6 +32,9 @@ from ddpg.runs.directory import (
 from ddpg.runs.published import MANIFEST
 from ddpg.runs.walk import walk_visible
 
+# What Snakemake and its SLURM plugin write into commands without quotes may have these characters.
+PLAIN_PATH = re.compile(r"[\w./+@:,=-]+")
+
 # The rules' `python` is the one that runs Snakemake, also where its environment is not activated.
 os.environ |= {
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
