@@ -108,3 +108,16 @@ def test_jobs_are_limited_by_memory(stand_in, share, options, alone):
     needed = f"train:mem_mb={int(share * measure_available_memory() / 10**6)}"
     stand_in([["0"]] * 5, "--cores", "4", "--set-resources", needed, *options)
     assert (most_at_once(stand_in.directory) == 1) == alone
+
+
+@pytest.mark.parametrize(
+    ("options", "alone"),
+    [
+        (["--set-resources", "train:mem_mb=1", "--resources", "mem_mb=1000"], True),
+        (["--resources", "gpu_jobs=5"], False),
+    ],
+)
+def test_jobs_with_the_host_s_gpus_train_one_at_a_time(stand_in, options, alone):
+    """Also if the command line gives other resources."""
+    stand_in([["0"]] * 5, "--cores", "4", "--singularity-args=--nv --cleanenv", *options)
+    assert (most_at_once(stand_in.directory) == 1) == alone

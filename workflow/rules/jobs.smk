@@ -41,6 +41,13 @@ def compute_training_memory(wildcards, attempt):
     return needed * (1 + min(attempt, 5)) // 2
 
 
+# On this machine, containers with the host's GPUs (--nv) train one at a time: all of them see the same
+# GPUs, and TensorFlow takes all memory of the first.
+GPU_RESOURCES = {}
+if RUNS_HERE and "--nv" in workflow.deployment_settings.apptainer_args.split():
+    GPU_RESOURCES["gpu_jobs"] = 1
+
+
 def refuse_stale_runs():
     """Stop with one line if a run would be used whose values are not those of the configuration.
 
@@ -62,15 +69,18 @@ def refuse_stale_runs():
             )
 
 
-def limit_memory():
-    """Let jobs on this machine wait for memory, as for cores, unless the user sets the limit.
+def limit_resources():
+    """Let jobs on this machine wait for memory and GPUs, as for cores, unless the user sets the limit.
 
     A job that needs more than the limit runs alone.
     """
     memory = measure_available_memory()
+    limits = dict(GPU_RESOURCES)
     if RUNS_HERE and memory is not None:
-        if "mem_mb" not in workflow.global_resources:
-            workflow.register_resource("mem_mb", max(1, memory // 10**6))
+        limits["mem_mb"] = max(1, memory // 10**6)
+    for name, limit in limits.items():
+        if name not in workflow.global_resources:
+            workflow.register_resource(name, limit)
 
 
 def end_on_signals():
@@ -152,7 +162,7 @@ def print_notices():
 
 
 if workflow.is_main_process:
-    limit_memory()
+    limit_resources()
     end_on_signals()
 else:
     ignore_warnings()

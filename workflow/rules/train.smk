@@ -20,6 +20,7 @@ rule train:
     retries: int(workflow.is_main_process)
     threads: 1
     resources:
+        **GPU_RESOURCES,
         mem_mb=compute_training_memory,
     params:
         # The only trigger: a change of this experiment's own values trains it again. Parameters
