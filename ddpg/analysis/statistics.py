@@ -124,10 +124,12 @@ def compute_interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray
 def compute_improvement_probability(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
     """Probability that a seed of `a` (..., n) beats one of `b` (..., m), ties counting half.
 
-    It is Mann and Whitney's U divided by n m.
+    It is Mann and Whitney's U divided by n m. Values that differ by rounding noise only are ties.
     """
-    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
-    return (np.sign(a[..., :, None] - b[..., None, :]).mean(axis=(-2, -1)) + 1) / 2
+    a = np.moveaxis(a, axis, -1)[..., :, None]
+    b = np.moveaxis(b, axis, -1)[..., None, :]
+    tied = np.abs(a - b) <= ROUNDING * np.maximum(np.abs(a), np.abs(b))
+    return (np.where(tied, 0, np.sign(a - b)).mean(axis=(-2, -1)) + 1) / 2
 
 
 def find_step_reaching(

@@ -91,6 +91,8 @@ def test_probability_of_improvement_equals_mann_whitney_u():
     expected = stats.mannwhitneyu(A, B).statistic / (len(A) * len(B))
     assert statistics.compute_improvement_probability(A, B) == expected == 16 / 20
     assert statistics.compute_improvement_probability(A, A) == 0.5
+    rounded = np.array(A) * (1 + 1e-15)
+    assert statistics.compute_improvement_probability(rounded, A) == 0.5
 
 
 def test_steps_to_return_is_the_first_step_at_the_threshold():
