@@ -1,9 +1,12 @@
 """`status`: what every run below a directory is doing."""
 
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ddpg.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,7 +69,10 @@ def make_table(root: Path) -> "Table":
 
 
 def print_statuses(root: Path, watch: bool = False, every: float = 2.0) -> None:
-    """Print the table; with `watch`, again every `every` seconds until Ctrl-C."""
+    """Print the table; with `watch`, again every `every` seconds until Ctrl-C.
+
+    UserError with `watch` where standard output is not a terminal, which alone can replace a table.
+    """
     from rich.live import Live
 
     from ddpg.progress import make_console
@@ -74,6 +80,8 @@ def print_statuses(root: Path, watch: bool = False, every: float = 2.0) -> None:
     if not watch:
         make_console().print(make_table(root))
         return
+    if not sys.stdout.isatty():
+        raise UserError("--watch: standard output is not a terminal; leave --watch out")
     while not root.is_dir():  # the first run may not have begun
         time.sleep(every)
     try:

@@ -150,6 +150,7 @@ def test_unwritable_directory_is_one_line(tmp_path, capfd):
         (["record", "results", "--output", "film.avi"], "config.json"),
         (["publish", "nowhere"], "no run.json; only a finished run"),
         (["status", "nowhere"], "nowhere: no such directory"),
+        (["status", "--watch"], "--watch: standard output is not a terminal"),
         (["aggregate", "--runs", "nowhere", "--output", "x.csv"], "nowhere"),
         (["plot", "--curves", "nowhere.csv", "--output", "x"], "nowhere.csv"),
         (

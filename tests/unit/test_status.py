@@ -1,8 +1,13 @@
 """The status of runs, read from their directories."""
 
 import json
+import os
+import pty
 import re
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 from helpers.checkout import ROOT
@@ -119,6 +124,26 @@ def test_directories_that_are_not_runs_are_skipped_and_named(tmp_path, capsys):
     assert f"skipped:{demo}/other/config.json:notaconfig.jsonofthispackage:seedis" in shown
     assert f"skipped:{demo}/damaged/config.json:" in shown
     assert shown.count("skipped:") == 5
+
+
+def test_watch_follows_the_runs_until_ctrl_c(tmp_path):
+    make_run(tmp_path / "pendulum-demo/seed_0")
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "ddpg", "status", str(tmp_path), "--watch"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=end, stderr=end)
+    os.close(end)
+
+    def wait_for(text):
+        shown = b""
+        while text not in shown:
+            shown += os.read(terminal, 10_000)
+
+    wait_for(b"1 failed")
+    make_run(tmp_path / "pendulum-demo/seed_10", seed=10)
+    wait_for(b"2 failed")
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 0
+    os.close(terminal)
 
 
 def test_linked_runs_are_found_once(tmp_path):
