@@ -48,9 +48,9 @@ def make_table(root: Path) -> "Table":
         title_justify="left",
     )
     for heading in ("experiment", "seed", "epoch", "progress", "steps/s", "test return", "left"):
-        drawn.add_column(
-            heading, justify="left" if heading in ("experiment", "progress") else "right"
-        )
+        left = heading in ("experiment", "progress")
+        # In a narrow terminal a long name takes several lines.
+        drawn.add_column(heading, justify="left" if left else "right", overflow="fold")
     drawn.add_column("state")
     for s in statuses:
         drawn.add_row(
