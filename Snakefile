@@ -19,7 +19,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/container.smk"
 
 
-container: config.get("container", find_image())
+container: find_image(config.get("container", "containers/ddpg.sif"))
 
 
 include: "workflow/rules/jobs.smk"
@@ -50,8 +50,9 @@ localrules:
 onstart:
     end_on_signals()  # again: Snakemake has set its own handler of SIGTERM meanwhile
     retry_recoverable_failures()
-    refuse_stale_runs()
     check_cluster()
+    keep_finished_runs()
+    announce_digests()
     forget_summaries()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ddpg.errors import UserError
 from ddpg.files import encode_json, hash_file, write_atomically
-from ddpg.runs.directory import COPY, RECORD, RunDirectory
+from ddpg.runs.directory import COPY, RECORD, RunDirectory, list_result_files
 from ddpg.runs.record import RunRecord
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,18 @@ def copy_results(directory: RunDirectory, files: dict[str, bytes]) -> None:
     copy.record_path.unlink(missing_ok=True)
     for name in sorted(files, key=lambda name: name == RECORD):
         write_atomically(copy.path / name, files[name], sync=True)
+
+
+def keep_copy(directory: RunDirectory) -> None:
+    """Copy the files of a finished, undamaged run that has no copy, as published runs have none."""
+    try:
+        record = directory.read_finished()
+        if record is None or directory.find_mismatches(record) or directory.copy.read_finished():
+            return
+    except UserError:  # a damaged record; `train` says so
+        return
+    names = (*list_result_files(record), RECORD)
+    copy_results(directory, {name: (directory.path / name).read_bytes() for name in names})
 
 
 def restore_results(directory: RunDirectory) -> None:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from ddpg import config
+from ddpg.runs.record import RunRecord
 
 
 @pytest.mark.parametrize(
@@ -61,11 +62,32 @@ def test_runs_of_other_values_are_refused(checkout):
     shutil.copytree(checkout.directory / "results/published/pendulum-demo", runs)
     table = "results/tables/runs/pendulum/curves.csv"
     checkout.snakemake(table)
+    assert not (runs / "seed_0/.results").exists(), "copied runs have no copy of their own"
+    before = {path.name: path.read_bytes() for path in (runs / "seed_0").iterdir()}
     (checkout.directory / "mine.yaml").write_text("experiments: {pendulum-demo: {q_lr: 0.5}}\n")
-    command = (table, "--configfile", "mine.yaml", "--forcerun", "aggregate")
-    output = checkout.snakemake(*command, expect=1)
-    assert "seed_0/run.json: of a run with other values than the configuration's" in output
-    assert checkout.plan_training(table, "--configfile", "mine.yaml", "-R", "train")
+    for target in (table, "results/runs/pendulum-demo/seed_0/run.json"):
+        output = checkout.snakemake(target, "--configfile", "mine.yaml", expect=1)
+        assert "seed_0/run.json: of a run with other values than the configuration's" in output
+        assert "Traceback" not in output
+
+    # As the message says; a smaller experiment, so that it takes seconds.
+    (checkout.directory / "mine.yaml").write_text(
+        "experiments: {pendulum-demo: {epochs: 3, steps_per_epoch: 300}}\n"
+    )
+    checkout.snakemake(table, "--configfile", "mine.yaml", "--forcerun=train")
+    aside = runs / "seed_0/set_aside_1"
+    assert {name: (aside / name).read_bytes() for name in before} == before
+    assert RunRecord.read(runs / "seed_0/run.json").steps == 900
+
+
+def test_copied_runs_of_the_same_values_are_kept(checkout):
+    """Also if the user asks to train again, for which Snakemake deletes their files."""
+    runs = checkout.directory / "results/runs/pendulum-demo"
+    shutil.copytree(checkout.directory / "results/published/pendulum-demo", runs)
+    before = {path: path.read_bytes() for path in runs.glob("seed_*/*")}
+    output = checkout.snakemake("results/runs/pendulum-demo/seed_0/run.json", "--forcerun=train")
+    assert "already finished" in output
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_claim_about_an_unknown_comparison_is_refused(checkout):

@@ -201,21 +201,28 @@ def list_comparison_runs(collection, comparison):
     ]
 
 
-def list_references(comparison):
-    """The files of the curves of others in a comparison; a path that does not exist stays as it is."""
+def list_reference_paths(*comparisons):
+    """The files and directories that comparisons name as the curves of others.
+
+    Beside a table may be a file that says where it is from, with its checksum.
+    """
+    paths = []
+    for comparison in comparisons:
+        for reference in (get_comparison(comparison).get("references") or {}).values():
+            tables = [(reference.get("curve") or {}).get("file"), reference.get("table")]
+            for table in filter(None, tables):
+                paths += [table, *filter(os.path.exists, [f"{table}.source.json"])]
+            paths += reference.get("runs") or []
+    return sorted(set(paths))
+
+
+def list_references(*comparisons):
+    """The files of the curves of others; a path that does not exist stays as it is."""
     files = []
-    for reference in (get_comparison(comparison).get("references") or {}).values():
-        for path in (reference.get("curve") or {}).get("file"), reference.get("table"):
-            files += [path] if path else []
-        for path in reference.get("runs") or []:
-            held = [str(run / PROGRESS) for run, names in walk_visible(path) if PROGRESS in names]
-            files += held or [path]
+    for path in list_reference_paths(*comparisons):
+        held = [str(run / PROGRESS) for run, names in walk_visible(path) if PROGRESS in names]
+        files += held or [path]
     return sorted(set(files))
-
-
-def list_all_references():
-    """The files of the curves of others in all comparisons."""
-    return sorted({file for name in config["comparisons"] for file in list_references(name)})
 
 
 def list_manifest(collection):

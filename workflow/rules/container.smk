@@ -1,5 +1,7 @@
 # The image that rules run in, and settings for it.
 
+from snakemake.settings.types import DeploymentMethod
+
 from ddpg.privileges import root_lacks_capabilities
 
 # When root starts Apptainer, it requests all of root's capabilities and fails if one is missing. In a
@@ -8,14 +10,28 @@ if root_lacks_capabilities():
     os.environ.setdefault("APPTAINER_USERNS", "1")
 
 
-def find_image():
-    """The image in this project, or, if Snakemake would refuse its path, in the working directory.
+def find_image(image):
+    """The image, in the working directory or, if it is not there, in this project.
 
-    Snakemake refuses spaces and writes the path into commands without quotes.
+    Snakemake refuses paths with spaces and writes them into commands without quotes.
     """
-    image = "containers/ddpg.sif"
     path = os.path.relpath(PROJECT / image)
-    return path if PLAIN_PATH.fullmatch(path) else image
+    if not os.path.exists(image) and os.path.exists(path) and PLAIN_PATH.fullmatch(path):
+        return path
+    return image
+
+
+def follow_links(path):
+    """A path, and each that it leads to through symbolic links: in a container all must exist."""
+    paths = [Path(os.path.abspath(path))]
+    for found in paths:
+        for link in (found, *found.parents):
+            if link.is_symlink():
+                target = link.parent / link.readlink() / found.relative_to(link)
+                target = Path(os.path.normpath(target))
+                if target not in paths:
+                    paths.append(target)
+    return paths
 
 
 def find_outside_paths():
@@ -23,12 +39,10 @@ def find_outside_paths():
     results = Path("results")
     levels = [results], *map(results.glob, ("*", "*/*", "*/*/*"))
     links = [path for level in levels for path in level if path.is_symlink()]
-    used = [PROJECT, *CONFIG_FILES, *CLAIMS, *list_all_references(), *links]
-    # Both the name that a rule uses and the file that it leads to must exist in a container.
-    paths = {form(path) for path in used for form in (os.path.abspath, os.path.realpath)}
-    return sorted(
-        path for path in paths if not Path(path).is_relative_to(Path.cwd()) and Path(path).exists()
-    )
+    used = [PROJECT, *CONFIG_FILES, *CLAIMS, *list_reference_paths(*config["comparisons"]), *links]
+    found = {each for path in used if os.path.exists(path) for each in follow_links(path)}
+    found = {path for path in found if not path.is_relative_to(Path.cwd())}
+    return sorted(str(path) for path in found if found.isdisjoint(path.parents))
 
 
 def show_outside_paths():
@@ -42,8 +56,9 @@ def show_outside_paths():
     given = os.environ.get("APPTAINER_MOUNT", "").splitlines()
     if mounts:
         os.environ |= {"APPTAINER_MOUNT": "\n".join(dict.fromkeys([*given, *mounts]))}
-    if path := os.environ.get("PYTHONPATH"):  # which --cleanenv drops
-        os.environ |= {"APPTAINERENV_PYTHONPATH": path}
+    if Path.cwd() != PROJECT:  # --cleanenv drops PYTHONPATH
+        os.environ |= {"APPTAINERENV_PYTHONPATH": str(PROJECT)}
 
 
-show_outside_paths()
+if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+    show_outside_paths()

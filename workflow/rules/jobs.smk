@@ -1,16 +1,20 @@
 # How Snakemake starts, retries and ends the training jobs, on this machine and on a cluster.
 
 import contextlib
+import json
 import signal
 import time
 
 import psutil
 
+from snakemake.io import IOFile
+
 from ddpg.core.replay import compute_replay_bytes
 from ddpg.errors import FINAL
 from ddpg.files import read_json
 from ddpg.memory import measure_available_memory
-from ddpg.runs.directory import ALREADY_FINISHED, MOVED_TO
+from ddpg.runs.directory import ALREADY_FINISHED, MOVED_TO, RunDirectory
+from ddpg.runs.results import keep_copy
 from ddpg.stopping import SIGNALS
 
 # On a cluster, jobs wait for the memory of their nodes, and `--jobs` limits how many there are.
@@ -48,25 +52,65 @@ if RUNS_HERE and "--nv" in workflow.deployment_settings.apptainer_args.split():
     GPU_RESOURCES["gpu_jobs"] = 1
 
 
-def refuse_stale_runs():
-    """Stop with one line if a run would be used whose values are not those of the configuration.
+def refuse_stale_run(wildcards):
+    """No input files, but one line if a run has other values than the configuration says.
 
-    Snakemake notices a changed value only for runs of which it has a record, not for those that
-    were copied here or trained without it.
+    Snakemake trains such a run again only if it has recorded the values itself, not if the run was
+    copied here or trained without it.
     """
+    w = wildcards
+    run = Path("results", w.collection, w.experiment, f"seed_{w.seed}", RECORD)
+    if not run.exists() or not workflow.is_main_process or is_training_forced(run):
+        return []
+    expected = compute_digest(wildcards.collection, wildcards.experiment)
+    try:
+        found = read_json(run).get("config_digest", expected)
+    except UserError:  # damaged: `aggregate` refuses it
+        return []
+    recorded = workflow.persistence.params(IOFile(str(run)))
+    if found != expected and (not recorded or repr(expected) in recorded):
+        # Snakemake would print an exception of an input function with a traceback.
+        logger.error(
+            f"{run}: of a run with other values than the configuration's; move {run.parent} away, or "
+            "add --forcerun=train, which keeps it in set_aside_1/ there and trains it again"
+        )
+        raise SystemExit(1)
+    return []
+
+
+def is_training_forced(run):
+    """Whether the command line asks to train a run again, also in a workflow that imports this one."""
+    settings = workflow.dag_settings
+    forced = any(name == str(run) or name.endswith("train") for name in settings.forcerun)
+    return forced or settings.forceall
+
+
+def keep_finished_runs():
+    """Copy finished runs that came without a copy, before Snakemake deletes their files."""
     for job in workflow.dag.jobs:
-        if job.rule.name != "train" or workflow.dag.needrun(job):
-            continue
-        expected = compute_digest(job.wildcards.collection, job.wildcards.experiment)
-        try:
-            found = read_json(Path(job.output.run)).get("config_digest", expected)
-        except UserError:  # damaged: `aggregate` refuses it
-            continue
-        if found != expected:
-            raise WorkflowError(
-                f"{job.output.run}: of a run with other values than the configuration's; add "
-                "`-R train`, which sets such runs aside and trains them again (others are kept)"
-            )
+        if job.rule.name == "train" and workflow.dag.needrun(job):
+            keep_copy(RunDirectory(Path(job.params.directory)))
+
+
+# The digests of the experiments in training, for jobs on other nodes.
+DIGESTS = "DDPG_CONFIG_DIGESTS"
+
+
+def announce_digests():
+    """Tell jobs on other nodes what they shall train; they read the configuration when they begin."""
+    names = {
+        (job.wildcards.collection, job.wildcards.experiment)
+        for job in workflow.dag.jobs
+        if job.rule.name == "train"
+    }
+    digests = {"/".join(name): compute_digest(*name) for name in sorted(names)}
+    os.environ |= {DIGESTS: json.dumps(digests)}
+
+
+def get_announced_digest(collection, name):
+    """The digest that the main Snakemake computed, also if the configuration was edited since."""
+    given = {} if workflow.is_main_process else json.loads(os.environ.get(DIGESTS, "{}"))
+    return given.get(f"{collection}/{name}") or compute_digest(collection, name)
 
 
 def limit_resources():

@@ -6,7 +6,7 @@ rule page:
         curves=lambda w: list_curves(w.target),
         figures=lambda w: list_figures(w.target),
         verdict=lambda w: list_verdict(w.target),
-        references=list_all_references(),
+        references=lambda w: list_references(*list_comparisons(w.target)),
         claims=CLAIMS,
     output:
         report(

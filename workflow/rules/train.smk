@@ -7,6 +7,8 @@
 
 
 rule train:
+    input:
+        refuse_stale_run,
     output:
         [f"results/{{collection}}/{{experiment}}/seed_{{seed}}/{name}" for name in RESULT_FILES],
         run="results/{collection}/{experiment}/seed_{seed}/run.json",
@@ -29,8 +31,8 @@ rule train:
         directory=lambda w, output: str(Path(output.run).parent),
         config=lambda w, output: CONFIG_FILES,
         overrides=lambda w, output: quote_overrides(w.collection),
-        # Again, but not as a trigger: the digest above must be what the job finds in the files.
-        expected=lambda w, output: compute_digest(w.collection, w.experiment),
+        # Again, but not as a trigger: what the job must find in the files, or it refuses to train.
+        expected=lambda w, output: get_announced_digest(w.collection, w.experiment),
         time_limit=lambda w, resources: make_timeout_prefix(resources),
     shell:
         # A scheduler sends its signals to every process of a job. This shell must survive them until
