@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 HELP = "show what every run is doing"
 
+# The columns of a terminal in which names of usual length and a progress bar have room.
+WIDTH_WITH_BAR = 110
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -28,8 +31,11 @@ def run(options: Namespace) -> None:
     print_statuses(options.directory, options.watch)
 
 
-def make_table(root: Path) -> "Table":
-    """The statuses below `root` as a table for a terminal."""
+def make_table(root: Path, width: int) -> "Table":
+    """The statuses below `root` as a table for a terminal of `width` columns.
+
+    In a narrow terminal names take several lines, and there is no progress bar.
+    """
     from rich import box
     from rich.markup import escape
     from rich.progress_bar import ProgressBar
@@ -47,21 +53,24 @@ def make_table(root: Path) -> "Table":
         title=f"{escape(str(root))}: {summary or 'no runs yet'}",
         title_justify="left",
     )
-    for heading in ("experiment", "seed", "epoch", "progress", "steps/s", "test return", "left"):
-        left = heading in ("experiment", "progress")
-        # In a narrow terminal a long name takes several lines.
-        drawn.add_column(heading, justify="left" if left else "right", overflow="fold")
-    drawn.add_column("state")
+    drawn.add_column("experiment", overflow="fold", min_width=10)
+    for heading in ("seed", "epoch", "steps/s", "return", "left"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
+    drawn.add_column("state", no_wrap=True)
+    with_bar = width >= WIDTH_WITH_BAR
+    if with_bar:
+        drawn.add_column("progress")
     for s in statuses:
+        bar = [ProgressBar(total=s.epochs, completed=s.epoch, width=12)] if with_bar else []
         drawn.add_row(
             s.experiment,
             str(s.seed),
             f"{s.epoch}/{s.epochs}",
-            ProgressBar(total=s.epochs, completed=s.epoch, width=12),
             "-" if s.speed is None else f"{s.speed:,.0f}",
             "-" if s.test_return is None else f"{s.test_return:,.1f}",
             "-" if s.seconds_left is None else format_duration(s.seconds_left),
             f"[{styles[s.state]}]{s.state}",
+            *bar,
         )
     if skipped:
         drawn.caption, drawn.caption_justify = escape("\n".join(skipped)), "left"
@@ -77,17 +86,18 @@ def print_statuses(root: Path, watch: bool = False, every: float = 2.0) -> None:
 
     from ddpg.progress import make_console
 
+    console = make_console()
     if not watch:
-        make_console().print(make_table(root))
+        console.print(make_table(root, console.width))
         return
     if not sys.stdout.isatty():
         raise UserError("--watch: standard output is not a terminal; leave --watch out")
     while not root.is_dir():  # the first run may not have begun
         time.sleep(every)
     try:
-        with Live(make_table(root), console=make_console(), auto_refresh=False) as live:
+        with Live(make_table(root, console.width), console=console, auto_refresh=False) as live:
             while True:
                 time.sleep(every)
-                live.update(make_table(root), refresh=True)
+                live.update(make_table(root, console.width), refresh=True)
     except KeyboardInterrupt:
         return
