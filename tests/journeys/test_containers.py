@@ -110,7 +110,9 @@ def test_rules_see_files_outside_the_working_directory(sif, tmp_path, smoke_on_h
     comparisons = {"pendulum": {"references": {"drl-tf2": theirs}}}
     (outside / "mine.yaml").write_text(yaml.safe_dump({"comparisons": comparisons}))
     (work / "results/smoke").symlink_to(scratch / "smoke")
-    (scratch / "smoke/pendulum-demo").symlink_to(scratch / "big")
+    # As where /scratch is a link to the storage that is mounted on this node.
+    (tmp_path / "storage").symlink_to(scratch)
+    (scratch / "smoke/pendulum-demo").symlink_to(tmp_path / "storage/big")
 
     target = "results/figures/smoke/pendulum"
     checkout.snakemake(
