@@ -34,11 +34,11 @@ sources() {
 
 # Sets `arguments`, `context` and `work`, a temporary directory with SPACE gigabytes.
 prepare() { # prepare VARIANT SPACE
-    local lock=containers/locks/$1.txt temporary=${TMPDIR:-/tmp} free
+    local lock=containers/locks/$1.txt temporary=${APPTAINER_TMPDIR:-${TMPDIR:-/tmp}} free
     [ -e "$lock" ] || fail "no variant '$1': there is no $lock"
     free=$(df --output=avail --block-size=GB "$temporary" | tr -dc 0-9)
     [ "$free" -ge "$2" ] || fail "building takes $2 GB in $temporary, which has $free GB free;" \
-        "free some, or set TMPDIR to a directory with more"
+        "free some, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
     work=$(mktemp -d "$temporary/ddpg-image.XXXXXX")
     trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
     context=$work/sources
@@ -100,10 +100,12 @@ image_sif() { # sif VARIANT FILE
     # On some machines root cannot mount an image outside a user namespace.
     [ $EUID != 0 ] || userns=(--userns)
     apptainer --silent exec "${userns[@]}" image.sif cat /opt/venv/sbom.cdx.json > image.cdx.json
-    mv image.cdx.json "${target%.sif}.cdx.json"
     # Via another name, because `mv` to another file system may stop halfway.
-    mv image.sif "$target.tmp" || { rm -f "$target.tmp"; fail "$target could not be written"; }
-    mv "$target.tmp" "$target"
+    local part
+    part=$(dirname "$target")/.$(basename "$target").tmp
+    mv image.sif "$part" || { rm -f "$part"; fail "$target could not be written"; }
+    mv "$part" "$target"
+    mv image.cdx.json "${target%.sif}.cdx.json"
 }
 
 image_docker() { # docker VARIANT NAME

@@ -7,13 +7,22 @@ set -eu
 export USER="${USER:-$(id -u)}"
 if [ ! -e Snakefile ]; then
     # Each part whole or not at all: published runs of two images would not match their checksums.
+    refuse() {
+        echo "ddpg: $PWD cannot be written; start in a directory that can, or bind one" >&2
+        exit 2
+    }
+    mkdir -p results || refuse
+    copy=$(mktemp -d .ddpg.XXXXXX) || refuse
+    trap 'rm -rf "$copy"' EXIT
     for part in $(cd /opt/ddpg && echo config.yaml results/*); do
         [ ! -e "$part" ] || continue
-        mkdir -p results && cp -r "/opt/ddpg/$part" "$part.$$.tmp" && mv "$part.$$.tmp" "$part" || {
-            echo "ddpg: $PWD cannot be written; start in a directory that can, or bind one" >&2
-            exit 2
-        }
+        cp -r "/opt/ddpg/$part" "$copy/part" || refuse
+        # Another container may have copied it at the same time.
+        mv -T --no-clobber "$copy/part" "$part" || [ -e "$part" ] || refuse
+        rm -rf "$copy/part"
     done
+    rm -rf "$copy"
+    trap - EXIT
     manifest=results/published/MANIFEST.sha256
     cmp -s "$manifest" "/opt/ddpg/$manifest" ||
         echo "ddpg: uses the published runs that are here, not the image's; to take" \

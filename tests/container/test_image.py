@@ -60,7 +60,7 @@ def test_too_little_space_is_one_line(small_disk):
     message = run(*command, cwd=ROOT, expect=2, env=os.environ | {"TMPDIR": str(small_disk)})
     assert re.fullmatch(
         rf"build.sh: building takes 5 GB in {small_disk}, which has [01] GB free; free some, "
-        "or set TMPDIR to a directory with more\n", message
+        "or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more\n", message
     ), message  # fmt: skip
     assert [*small_disk.iterdir()] == []
 
