@@ -9,7 +9,9 @@ SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 PUBLISHED := results/figures/published
 # uv does not read pip's settings: give it the package index that pip is told to use.
 ifdef PIP_INDEX_URL
-export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+ifndef UV_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(value PIP_INDEX_URL)
+endif
 endif
 
 .PHONY: help demo all figures report plan check docs smoke test test-cluster test-platforms test-portable lint benchmark locks image image-gpu docker-image crate archive clean

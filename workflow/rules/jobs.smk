@@ -46,7 +46,7 @@ def compute_training_memory(wildcards, attempt):
 
 
 # On this machine, containers with the host's GPUs (--nv) train one at a time: all of them see the same
-# GPUs, and TensorFlow takes all memory of the first.
+# GPUs, and TensorFlow computes on the first.
 GPU_RESOURCES = {}
 if RUNS_HERE and "--nv" in workflow.deployment_settings.apptainer_args.split():
     GPU_RESOURCES["gpu_jobs"] = 1
