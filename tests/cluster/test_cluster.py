@@ -354,3 +354,15 @@ def test_a_job_with_bad_input_is_not_retried(checkouts):
     for seed in (0, 10):
         (log,) = (refused.directory / LOGS).glob(f"seed_{seed}.*.log")
         assert re.search("^ddpg: .*NoSuch-v1", log.read_text(), re.MULTILINE), log.read_text()
+
+
+def test_a_configuration_edited_while_a_job_waits_is_refused(slurm, sif, tmp_path):
+    checkout = ClusterCheckout(tmp_path, slurm, sif)
+    later = "train:slurm_extra='--begin=now+20'"
+    run = f"{RUNS}/seed_0/run.json"
+    checkout.start("--profile", PROFILE, "--set-resources", later, "--", run)
+    checkout.wait_for(lambda: "submitted with SLURM jobid" in (tmp_path / "said").read_text())
+    checkout.edit("config.yaml", "epochs: 20", "epochs: 21")
+    checkout.finish(expect=1)
+    (log,) = (tmp_path / LOGS).glob("seed_0.*.log")
+    assert "pendulum-demo was edited since Snakemake started" in log.read_text(), checkout.logs()
