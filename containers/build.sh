@@ -36,7 +36,7 @@ sources() {
 prepare() { # prepare VARIANT SPACE
     local lock=containers/locks/$1.txt temporary=${APPTAINER_TMPDIR:-${TMPDIR:-/tmp}} free
     [ -e "$lock" ] || fail "no variant '$1': there is no $lock"
-    free=$(df --output=avail --block-size=GB "$temporary" | tr -dc 0-9)
+    free=$(($(df --output=avail --block-size=MB "$temporary" | tr -dc 0-9) / 1000))
     [ "$free" -ge "$2" ] || fail "building takes $2 GB in $temporary, which has $free GB free;" \
         "free some, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
     work=$(mktemp -d "$temporary/ddpg-image.XXXXXX")
