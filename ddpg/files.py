@@ -1,4 +1,4 @@
-"""Atomic file writes, JSON, and checksums."""
+"""Atomic file writes, names of files, JSON, and checksums."""
 
 import contextlib
 import errno
@@ -77,6 +77,11 @@ def hash_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def name_source(table: Path) -> Path:
+    """The file beside an imported table that says where it is from, with its checksum."""
+    return table.with_name(f"{table.name}.source.json")
 
 
 def encode_json(value: dict) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ddpg.errors import UserError
-from ddpg.files import hash_file, read_json, read_text
+from ddpg.files import hash_file, name_source, read_json, read_text
 from ddpg.runs.directory import CONFIG, PROGRESS, RunDirectory, check_distinct
 from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
@@ -239,11 +239,6 @@ class ImportSource:
     format: str
     sha256: str
     files: dict[str, str]
-
-
-def name_source(table: Path) -> Path:
-    """The file beside an imported table that says where it is from."""
-    return table.with_name(f"{table.name}.source.json")
 
 
 def find_differing_keys(config: dict, other: dict) -> list[str]:

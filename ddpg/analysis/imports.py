@@ -10,7 +10,7 @@ import pandas as pd
 from ddpg.analysis import curves
 from ddpg.analysis.tables import format_count, format_csv
 from ddpg.errors import UserError
-from ddpg.files import hash_file, load_arrays, write_json, write_text
+from ddpg.files import hash_file, load_arrays, name_source, write_json, write_text
 from ddpg.runs.typed_json import to_json
 
 # The curve of each seed, with its number where the file says it.
@@ -81,7 +81,7 @@ def _check_distinct_curves(seeds: SeedCurves) -> None:
 def write_import(
     table: pd.DataFrame, output: Path, source: str, kind: str, paths: Sequence[Path]
 ) -> str:
-    """Write a table and, beside it, `curves.name_source(output)`; returns a line about them.
+    """Write a table and, beside it, `name_source(output)`; returns a line about them.
 
     The latter holds the source, the format, and the SHA-256 of the table and of each file, by which
     a changed table is refused when it is read. Raises UserError where other content is there.
@@ -95,7 +95,7 @@ def write_import(
     files = curves.find_progress_files(paths) if kind == "spinup" else paths
     checksums = {str(path): hash_file(path) for path in files}
     origin = curves.ImportSource(source, kind, hash_file(output), checksums)
-    write_json(curves.name_source(output), to_json(origin))
+    write_json(name_source(output), to_json(origin))
     return f"{output}: {_describe(table)}"
 
 

@@ -11,6 +11,7 @@ import pytest
 from ddpg.analysis import curves, imports
 from ddpg.cli import main
 from ddpg.errors import UserError
+from ddpg.files import name_source
 
 PROGRESS = (
     "Epoch\tTotalEnvInteracts\tAverageTestEpRet\tLossQ\n1\t100\t-5.5\t0.5\n2\t200\t-1\t0.25\n"
@@ -118,7 +119,7 @@ def test_import_writes_table_and_source_and_detects_changes(tmp_path, capsys):
         f"{output}: 2 seeds of 2 to 3 evaluations, steps 100 to 300; lacks the spread of its test "
         "episodes, Q-values, the Q loss, the policy loss, wall-clock time\n"
     )
-    source = json.loads(curves.name_source(output).read_text())
+    source = json.loads(name_source(output).read_text())
     assert (source["source"], source["format"]) == ("a paper, figure 3", "wide")
     assert source["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
     assert list(source["files"].values()) == [hashlib.sha256(WIDE.encode()).hexdigest()]
@@ -178,7 +179,7 @@ def test_invalid_file_exits_2_and_writes_nothing(tmp_path, capsys, kind, text, m
     code, _, err = run(capsys, kind, tmp_path / "file", "--source", "s", "--output", output)
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith(f"ddpg: {tmp_path / 'file'}") and message in err
-    assert not output.exists() and not curves.name_source(output).exists()
+    assert not output.exists() and not name_source(output).exists()
 
 
 @pytest.mark.parametrize("kind", BAD)

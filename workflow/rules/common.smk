@@ -22,6 +22,7 @@ sys.path.insert(0, str(PROJECT))
 import ddpg.config
 from ddpg.analysis.claims import read_claims
 from ddpg.errors import UserError
+from ddpg.files import name_source
 from ddpg.runs.directory import (
     PROGRESS,
     RECORD,
@@ -211,7 +212,8 @@ def list_reference_paths(*comparisons):
         for reference in (get_comparison(comparison).get("references") or {}).values():
             tables = [(reference.get("curve") or {}).get("file"), reference.get("table")]
             for table in filter(None, tables):
-                paths += [table, *filter(os.path.exists, [f"{table}.source.json"])]
+                source = name_source(Path(table))
+                paths += [table, str(source)] if source.exists() else [table]
             paths += reference.get("runs") or []
     return sorted(set(paths))
 
