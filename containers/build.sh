@@ -36,11 +36,12 @@ sources() {
 prepare() { # prepare VARIANT SPACE
     local lock=containers/locks/$1.txt temporary=${APPTAINER_TMPDIR:-${TMPDIR:-/tmp}} free
     [ -e "$lock" ] || fail "no variant '$1': there is no $lock"
+    [ -d "$temporary" ] || fail "$temporary: no such directory; correct TMPDIR or APPTAINER_TMPDIR"
     free=$(($(df --output=avail --block-size=MB "$temporary" | tr -dc 0-9) / 1000))
     [ "$free" -ge "$2" ] || fail "building takes $2 GB in $temporary, which has $free GB free;" \
         "free some, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
     work=$(mktemp -d "$temporary/ddpg-image.XXXXXX")
-    trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+    trap 'chmod -R u+w "$work"; rm -rf "$work" "${part:-}"' EXIT
     context=$work/sources
     mkdir "$context"
     sources | tar --create --dereference --files-from=- | tar --extract --directory="$context"
@@ -101,9 +102,8 @@ image_sif() { # sif VARIANT FILE
     [ $EUID != 0 ] || userns=(--userns)
     apptainer --silent exec "${userns[@]}" image.sif cat /opt/venv/sbom.cdx.json > image.cdx.json
     # Via another name, because `mv` to another file system may stop halfway.
-    local part
     part=$(dirname "$target")/.$(basename "$target").tmp
-    mv image.sif "$part" || { rm -f "$part"; fail "$target could not be written"; }
+    mv image.sif "$part" || fail "$target could not be written"
     mv "$part" "$target"
     mv image.cdx.json "${target%.sif}.cdx.json"
 }
