@@ -59,30 +59,33 @@ def refuse_stale_run(wildcards):
     copied here or trained without it.
     """
     w = wildcards
-    run = Path("results", w.collection, w.experiment, f"seed_{w.seed}", RECORD)
+    run = Path("results", w.collection, w.experiment, format_seed_directory(w.seed), RECORD)
     if not run.exists() or not workflow.is_main_process or is_training_forced(run):
         return []
-    expected = compute_digest(wildcards.collection, wildcards.experiment)
+    expected = compute_digest(w.collection, w.experiment)
     try:
         found = read_json(run).get("config_digest", expected)
     except UserError:  # damaged: `aggregate` refuses it
         return []
     recorded = workflow.persistence.params(IOFile(str(run)))
     if found != expected and (not recorded or repr(expected) in recorded):
+        force = (
+            ", or add --forcerun=train, which keeps it in set_aside_1/ there and trains it again"
+        )
         # Snakemake would print an exception of an input function with a traceback.
         logger.error(
-            f"{run}: of a run with other values than the configuration's; move {run.parent} away, or "
-            "add --forcerun=train, which keeps it in set_aside_1/ there and trains it again"
+            f"{run}: of a run with other values than the configuration's; move {run.parent} away"
+            f"{'' if IS_MODULE else force}"
         )
         raise SystemExit(1)
     return []
 
 
 def is_training_forced(run):
-    """Whether the command line asks to train a run again, also in a workflow that imports this one."""
+    """Whether the command line asks to train a run again, and `keep_finished_runs` keeps this one."""
     settings = workflow.dag_settings
-    forced = any(name == str(run) or name.endswith("train") for name in settings.forcerun)
-    return forced or settings.forceall
+    forced = settings.forceall or not {"train", str(run)}.isdisjoint(settings.forcerun)
+    return forced and not IS_MODULE  # a module's handlers do not run
 
 
 def keep_finished_runs():
