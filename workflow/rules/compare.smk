@@ -6,7 +6,7 @@ rule compare:
         curves=[
             f"results/tables/{{collection}}/{name}/curves.csv" for name in config["comparisons"]
         ],
-        references=list_references(*config["comparisons"]),
+        references=lambda w: list_references(*config["comparisons"]),
         claims=CLAIMS,
     output:
         groups="results/tables/{collection}/groups.csv",
