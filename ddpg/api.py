@@ -92,8 +92,8 @@ def compare(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     its 95 % interval and p of Welch's test, unadjusted and adjusted for the number of pairs.
     `detectable_difference` is the minimum detectable effect (80 % power) with these numbers of
     seeds; `seeds_to_settle` is the number of seeds per group at which the observed difference would
-    be the minimum detectable effect. Raises UserError as
-    `summarize` does, and for fewer than two groups.
+    be the minimum detectable effect. All of these but the difference are NaN where a group has
+    fewer than three seeds. Raises UserError as `summarize` does, and for fewer than two groups.
     """
     if len(groups) < 2:
         raise UserError(f"{len(groups)} group(s): give two or more to compare")

@@ -31,6 +31,7 @@ from ddpg.files import encode_file_name
 PLANNED, EXPLORATORY = "planned", "exploratory"
 
 ONE_SEED = "one seed, so no interval and no test"
+NO_TEST = "two seeds, so no bootstrap interval and no test"
 NO_INTERVAL = f"fewer than {statistics.FEWEST_RESAMPLED} seeds, so no bootstrap interval"
 NO_COMMON_STEPS = "no overlapping environment steps"
 ONLY_MOMENTS = "only mean and sd published"
@@ -303,9 +304,10 @@ def _note_missing(group: Group, end: float) -> str:
 def _describe_limits(group: Group) -> str:
     """What a reader must know of a group's seeds before reading its numbers; often nothing."""
     if isinstance(group, PublishedGroup):
+        few = ", too few seeds for a test" if group.seeds < statistics.FEWEST_TESTED else ""
         smoothed = f", smoothed over {group.smoothed:,} steps" if group.smoothed else ""
-        return f"{group.name}: {ONLY_MOMENTS}{smoothed}"
-    few = {0: NOT_TRAINED, 1: ONE_SEED}.get(group.seeds, NO_INTERVAL)
+        return f"{group.name}: {ONLY_MOMENTS}{few}{smoothed}"
+    few = {0: NOT_TRAINED, 1: ONE_SEED, 2: NO_TEST}.get(group.seeds, NO_INTERVAL)
     notes = [few if group.seeds < statistics.FEWEST_RESAMPLED else "", group.note]
     return "; ".join(f"{group.name}: {note}" for note in notes if note)
 

@@ -72,7 +72,7 @@ def tabulate_effects(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     `p_adjusted` adjusts the three tests of a 2x2 together (`statistics.adjust_p_values`).
     `detectable` is the minimum detectable effect of these seeds (80 % power at the 5 % level). An
     effect is NaN while a cell has no seeds; its interval and tests are NaN while a cell has fewer
-    than two.
+    than `statistics.FEWEST_TESTED`.
     """
     tables = [
         _make_rows(comparison, comparison.factorial)

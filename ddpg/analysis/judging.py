@@ -20,7 +20,9 @@ from ddpg.analysis.statistics import Estimate
 from ddpg.analysis.tables import format_count
 
 AGREES, DISAGREES, UNDECIDED = "agrees", "does not agree", "undecided"
-UNDEFINED = "undefined for one seed, and for seeds that do not vary"
+UNDEFINED = (
+    f"undefined for fewer than {statistics.FEWEST_TESTED} seeds, and for seeds that do not vary"
+)
 COLUMNS = [
     "comparison",
     "group",
@@ -92,7 +94,7 @@ def _judge_claim(claim: Claim, comparison: Comparison) -> dict[str, object]:
 def _explain(verdict: str, measured: Estimate | None, claim: Claim, group: Group | None) -> str:
     if measured is None or group is None:
         return "no data"
-    if math.isnan(measured.value) and group.seeds > 1:
+    if math.isnan(measured.value) and group.seeds >= statistics.FEWEST_TESTED:
         return UNDEFINED
     if group.seeds < statistics.FEWEST_RESAMPLED:
         return f"{format_count(group.seeds, 'seed')} only"
@@ -115,12 +117,13 @@ def _measure_claim(claim: Claim, comparison: Comparison, group: Group) -> Estima
 def _measure_return(comparison: Comparison, group: Group, deviations: float = 0) -> Estimate | None:
     """Mean over seeds plus `deviations` standard deviations, over the window of the final return.
 
-    The standard deviation is the drawn one (divisor n); one seed has none, so the result is NaN.
+    The standard deviation is the drawn one (divisor n). It is NaN with fewer than FEWEST_TESTED
+    seeds, because one seed has none and that of two is often far too small by chance.
     """
     final = measure_final(group, comparison.final)
     if final is None:
         return None
-    if deviations and group.seeds == 1:
+    if deviations and group.seeds < statistics.FEWEST_TESTED:
         return Estimate(math.nan)
     weights = grids.compute_weights(group.steps, final.window)
     if isinstance(group, PublishedGroup):

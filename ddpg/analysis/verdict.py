@@ -208,7 +208,7 @@ def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) ->
     margin = _choose_margin(reference, of_b)
     test = statistics.test_equivalence(of_a.moments, of_b.moments, margin)
     difference = statistics.test_difference(of_a.moments, of_b.moments)
-    equal = test.low == test.high == 0
+    equal = difference.estimate == of_a.moments.sd == of_b.moments.sd == 0
     if equal or (-margin < test.low and test.high < margin):
         result = PASS
     elif difference.p < DIFFERENT_AT:
@@ -240,7 +240,8 @@ def _explain(result: str, test: statistics.Equivalence, difference: float, neede
     number = tables.format_number
     found = f"means differ by {number(difference)}"
     if math.isnan(test.low):
-        return f"{found}; one seed has no interval, so nothing can be tested"
+        too_few = f"a test needs {statistics.FEWEST_TESTED} seeds per group"
+        return f"{found}; {'no seed varies; equivalent' if result == PASS else too_few}"
     found += f" (90 % interval {number(test.low)} to {number(test.high)}"
     found += f", margin {number(test.margin)})"
     if result == TOO_FEW:

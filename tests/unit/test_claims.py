@@ -138,15 +138,18 @@ def measure_pair(a: SeedGroup, b: SeedGroup, quantity: str) -> pd.Series:
 
 
 @pytest.mark.parametrize("quantity", ["effect_size", "seeds_to_settle"])
-@pytest.mark.parametrize("seeds", [2, 5])
-def test_claim_about_seeds_that_do_not_vary_is_undecided(quantity, seeds):
+@pytest.mark.parametrize(
+    ("seeds", "note"),
+    [(2, "2 seeds only"), (5, "undefined for fewer than 3 seeds, and for seeds that do not vary")],
+)
+def test_claim_about_seeds_that_do_not_vary_is_undecided(quantity, seeds, note):
     a, b = (
         SeedGroup(name, "", "", make_seeds(seeds, test_return_mean=value), ours=True)
         for name, value in (("a", 100.0), ("b", 200.0))
     )
     row = measure_pair(a, b, quantity)
     assert math.isnan(row["measured"]) and row["verdict"] == judging.UNDECIDED
-    assert row["note"] == "undefined for one seed, and for seeds that do not vary"
+    assert row["note"] == note
 
 
 def test_last_loss_is_that_of_the_last_epoch_with_one():
@@ -163,16 +166,17 @@ def test_last_loss_is_that_of_the_last_epoch_with_one():
 
 
 @pytest.mark.parametrize("edge", ["minus", "plus"])
-def test_one_seed_has_no_standard_deviation_to_claim(edge):
-    one = SeedGroup("seed", "", "", make_seeds(1, test_return_mean=3400.0), ours=True)
+@pytest.mark.parametrize(("seeds", "note"), [(1, "1 seed only"), (2, "2 seeds only")])
+def test_few_seeds_have_no_standard_deviation_to_claim(edge, seeds, note):
+    few = SeedGroup("seeds", "", "", make_seeds(seeds, test_return_mean=3400.0), ours=True)
     curve = pd.DataFrame({"env_interacts": [1e3, 2e3], "mean": [3400.0, 3400.0], "sd": [0.0, 0.0]})
-    published = PublishedGroup("published", "", "", 1, curve)
-    comparison = Comparison("demo", "", (one, published))
+    published = PublishedGroup("published", "", "", seeds, curve)
+    comparison = Comparison("demo", "", (few, published))
     for group in comparison.groups:
         claim = Claim("", "", "demo", group.name, f"final_return_{edge}_sd", low=3000, high=4000)
         row = judging.judge_claims([claim], [comparison]).loc[0]
         assert math.isnan(row["measured"]) and row["verdict"] == judging.UNDECIDED
-        assert row["note"] == "1 seed only"
+        assert row["note"] == note
 
 
 def test_resampling_a_final_return_takes_the_memory_of_its_window_only():

@@ -292,6 +292,23 @@ def test_pair_table_values():
     assert rows.loc["not-run", "note"] == "not-run: not trained yet"
 
 
+def test_two_seeds_are_not_tested():
+    """Two seeds that end close together by chance would differ from anything."""
+    runs = make_our_runs(offset=200).query("seed in (0, 10)")
+    published = SPEC["references"]["published"]
+    two = published | {"curve": published["curve"] | {"seeds": 2}}
+    comparison = load(runs, references=SPEC["references"] | {"two": two})
+    table = tabulate_groups([comparison]).set_index("group")
+    assert table.loc["ours", "note"] == "ours: two seeds, so no bootstrap interval and no test"
+    assert table.loc["two", "note"] == "two: only mean and sd published, too few seeds for a test"
+    assert table.loc["ours", "sd"] > 0
+    rows = tabulate_pairs([comparison]).query("a == 'ours' and evaluations_a > 0")
+    assert rows["b"].tolist() == ["published", "rerun", "one", "two"]
+    assert rows["difference"].notna().all()
+    tested = ["difference_low", "welch_p", "detectable_difference", "seeds_to_settle"]
+    assert rows[tested].isna().all(axis=None)
+
+
 def test_equal_constants_on_different_grids_do_not_differ():
     """Means over other evaluations differ by rounding noise."""
     apart = [

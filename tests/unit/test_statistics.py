@@ -119,14 +119,33 @@ def test_welch_equals_hand_calculation():
     assert found.df == pytest.approx(12.0968, abs=1e-4)
 
 
-def test_tests_with_one_seed_are_nan():
-    test = statistics.test_difference(ONE, standard(10))
+@pytest.mark.parametrize("few", [ONE, Moments(7.0, 0.5, 2)])
+def test_tests_with_one_or_two_seeds_are_nan(few):
+    test = statistics.test_difference(few, standard(10))
     assert test.estimate == 7.0
     assert np.isnan([test.low, test.high, test.t, test.df, test.p]).all()
-    assert math.isnan(statistics.compute_detectable_difference(ONE, standard(10)))
-    assert math.isnan(statistics.count_seeds_to_detect(7.0, ONE, standard(10)))
-    assert math.isnan(statistics.test_equivalence(ONE, standard(10), 100.0).p)
-    assert math.isnan(statistics.count_seeds_for_equivalence(1.0, ONE, standard(10)))
+    assert math.isnan(statistics.compute_detectable_difference(few, standard(10)))
+    assert math.isnan(statistics.count_seeds_to_detect(7.0, few, standard(10)))
+    assert math.isnan(statistics.compute_effect_size(few, standard(10)))
+    assert math.isnan(statistics.test_equivalence(few, standard(10), 100.0).p)
+    assert math.isnan(statistics.count_seeds_for_equivalence(1.0, few, standard(10)))
+
+
+def test_one_group_of_two_seeds_has_students_interval():
+    found = statistics.test_contrast((1.0,), [Moments(7.0, 0.5, 2)])
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 1, 7, 0.5 / 2**0.5))
+
+
+@pytest.mark.parametrize(("seeds", "at_most"), [(3, 0.08), (5, 0.06)])
+def test_few_seeds_of_equal_means_rarely_differ(seeds, at_most):
+    """The shares of false positives that `statistics.FEWEST_TESTED` and statistics.md state."""
+    assert seeds >= statistics.FEWEST_TESTED
+    rng = np.random.default_rng(0)
+    for sd in (0.5, 1.0, 2.0, 4.0):
+        for others in (10, 20):
+            a, b = rng.normal(0, sd, (20000, seeds)), rng.normal(0, 1, (20000, others))
+            false = stats.ttest_ind(a, b, equal_var=False, axis=1).pvalue < 0.05
+            assert false.mean() < at_most
 
 
 def test_effect_size_is_cohens_d():
