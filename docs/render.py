@@ -3,6 +3,7 @@
 docs/configuration.md   every key of the configuration, from its schema and config.yaml
 docs/api.md             signatures and docstrings of the public functions, from ddpg/api.py
 docs/artifact.md        the table of stated numbers, from docs/stated_numbers.csv
+docs/results.md         the tables of HalfCheetah, from results/published and results/reference
 """
 
 import inspect
@@ -12,12 +13,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ddpg import api  # noqa: E402
+from ddpg import api, config  # noqa: E402
+from ddpg.analysis import curves  # noqa: E402
+from ddpg.analysis.comparison import (  # noqa: E402
+    PLANNED,
+    Comparison,
+    load_comparison,
+    tabulate_groups,
+    tabulate_pairs,
+)
+from ddpg.analysis.groups import SeedGroup, measure_final  # noqa: E402
+from ddpg.analysis.statistics_report import format_intervals  # noqa: E402
+from ddpg.analysis.tables import format_markdown, format_number  # noqa: E402
 from ddpg.commands.check import read_stated_numbers  # noqa: E402
 from ddpg.files import write_atomically  # noqa: E402
 
@@ -44,17 +57,74 @@ def main() -> None:
     write_atomically(ROOT / "docs/api.md", render_api().encode())
     artifact = ROOT / "docs/artifact.md"
     write_atomically(artifact, insert_stated_numbers(artifact.read_text("utf-8"), ROOT).encode())
+    results = ROOT / "docs/results.md"
+    write_atomically(results, insert_halfcheetah(results.read_text("utf-8"), ROOT).encode())
 
 
 def insert_stated_numbers(page: str, root: Path) -> str:
-    """The page with its table of stated numbers rendered again; ValueError where it has no place.
-
-    The place is between the lines BEGIN and END.
-    """
+    """The page with its table of stated numbers rendered again."""
     rows = ["| claim | what | value | in the tables |", "| --- | --- | --: | --- |"]
     for n in read_stated_numbers(root / "docs/stated_numbers.csv"):
         where = f"`{n.table}`: {n.comparison}, {n.a}{f' against {n.b}' if n.b else ''}"
         rows.append(f"| {n.claim} | {n.statement} | {n.value} | {where}, `{n.column}` |")
+    return _insert(page, rows)
+
+
+def insert_halfcheetah(page: str, root: Path) -> str:
+    """The page with the tables of both HalfCheetah benchmarks rendered again."""
+    settings = config.read(root / "config.yaml")
+    declared, seeds = settings["comparisons"], config.count_seeds(settings)
+    runs = curves.aggregate_runs((root / "results/published").glob("*/seed_*"))
+    comparisons = {
+        name: load_comparison(name, spec, runs, root, configured_seeds=seeds)
+        for name, spec in declared.items()
+    }
+    shown = {"halfcheetah-2018": "2018", "halfcheetah-2020": "2020"}
+    groups = tabulate_groups(comparisons[name] for name in shown)
+    # Of all comparisons, because p-values are adjusted for all tests.
+    pairs = tabulate_pairs(comparisons.values())
+    pairs = pairs[pairs["comparison"].isin(shown) & (pairs["planned"] == PLANNED)]
+    labels = groups.set_index(["comparison", "group"])["label"]
+    final_returns = pd.DataFrame(
+        {
+            "mean return over the last 100,000 steps": groups["label"],
+            "settings": groups["comparison"].map(shown),
+            "seeds": groups["seeds"],
+            "mean": groups["mean"],
+            "standard deviation": groups["sd"],
+            "each seed": [
+                _list_final_returns(comparisons[row.comparison], row.group)
+                for row in groups.itertuples()
+            ],
+        }
+    )
+    differences = pd.DataFrame(
+        {
+            "this package minus": [labels[row.comparison, row.b] for row in pairs.itertuples()],
+            "settings": pairs["comparison"].map(shown),
+            "seeds": pairs["seeds_a"].astype(str) + " and " + pairs["seeds_b"].astype(str),
+            "difference, 95 % interval": format_intervals(pairs, "difference"),
+            "p": pairs["welch_p"],
+            "adjusted p": pairs["welch_p_adjusted"],
+            "minimum detectable effect": pairs["detectable_difference"],
+        }
+    )
+    text = f"{format_markdown(final_returns)}\n{format_markdown(differences)}"
+    return _insert(page, text.splitlines())
+
+
+def _list_final_returns(comparison: Comparison, name: str) -> str:
+    """The final returns of an experiment's seeds in ascending order; of another group, nothing."""
+    group = comparison.find_group(name)
+    if not (isinstance(group, SeedGroup) and group.ours and group.seeds):
+        return ""
+    final = measure_final(group, comparison.final)
+    assert final is not None  # it has seeds
+    return ", ".join(map(format_number, sorted(final.values)))
+
+
+def _insert(page: str, rows: list[str]) -> str:
+    """The page with `rows` between the lines BEGIN and END; ValueError where it has none."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

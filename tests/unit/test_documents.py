@@ -49,6 +49,11 @@ def test_the_stated_numbers_of_the_artifact_page_are_current():
         render.insert_stated_numbers("# A page\n", ROOT)
 
 
+def test_the_tables_of_halfcheetah_are_those_of_the_published_runs():
+    page = (ROOT / "docs/results.md").read_text()
+    assert page == render.insert_halfcheetah(page, ROOT), "run `make docs`"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_documents_resolve(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
