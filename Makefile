@@ -46,10 +46,7 @@ docs: figures ## copy the figures in README.md and docs/results.md from the publ
 	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
 	cp $(PUBLISHED)/exercise-2-2/comparison.png docs/images/exercise-2-2.png
 	cp $(PUBLISHED)/halfcheetah/comparison.png docs/images/halfcheetah.png
-	$(VENV)/bin/python -m ddpg record results/published/pendulum-demo/seed_0 \
-	    --output docs/images/pendulum.gif --width 200 --seconds 7
-	$(VENV)/bin/python -m ddpg record results/published/halfcheetah-benchmark-2020/seed_0 \
-	    --output docs/images/cheetah.gif --width 200 --seconds 3
+	$(VENV)/bin/python docs/films.py
 
 smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds
 	$(SNAKEMAKE) smoke

@@ -1,5 +1,6 @@
 """Make learning curves for tests of comparisons."""
 
+import numpy as np
 import pandas as pd
 from helpers.checkout import ROOT
 
@@ -13,3 +14,9 @@ def make_our_runs(offset: float = 0.0, experiment: str = "ours") -> pd.DataFrame
     runs = curves.read_per_seed(ROOT / RERUN)
     runs["test_return_mean"] += offset
     return runs.assign(experiment=experiment, env="HalfCheetah-v5")
+
+
+def make_seeds(seeds: int, **columns: object) -> pd.DataFrame:
+    """Curves of some seeds, evaluated at the same 30 steps, with equal values in `columns`."""
+    curve = pd.DataFrame({"env_interacts": 1000.0 * np.arange(1, 31)}).assign(**columns)
+    return pd.concat([curve.assign(seed=seed) for seed in range(seeds)])

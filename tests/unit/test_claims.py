@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from helpers.checkout import ROOT
-from helpers.make_curves import make_our_runs
+from helpers.make_curves import make_our_runs, make_seeds
 
 from ddpg import config
 from ddpg.analysis import claims, curves, judging
@@ -31,12 +31,6 @@ def load(runs: pd.DataFrame, name: str = "exercise-2-2") -> Comparison:
 def judge(runs: pd.DataFrame, name: str = "exercise-2-2") -> pd.DataFrame:
     table = judging.judge_claims(claims.read_claims(SETTINGS, ROOT), [load(runs, name)])
     return table.set_index(["group", "statement"])
-
-
-def make_seeds(seeds: int, **columns: object) -> pd.DataFrame:
-    """Curves of some seeds, evaluated at the same 30 steps, with equal values in `columns`."""
-    curve = pd.DataFrame({"env_interacts": 1000.0 * np.arange(1, 31)}).assign(**columns)
-    return pd.concat([curve.assign(seed=seed) for seed in range(seeds)])
 
 
 @pytest.mark.parametrize(

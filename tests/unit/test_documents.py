@@ -2,11 +2,14 @@
 
 import re
 
+import numpy as np
 import pytest
 import yaml
 from helpers.checkout import ROOT
 from helpers.load_script import load_script
+from helpers.make_curves import make_seeds
 
+films = load_script(ROOT / "docs/films.py")
 render = load_script(ROOT / "docs/render.py")
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"])
@@ -52,6 +55,14 @@ def test_the_stated_numbers_of_the_artifact_page_are_current():
 def test_the_tables_of_halfcheetah_are_those_of_the_published_runs():
     page = (ROOT / "docs/results.md").read_text()
     assert page == render.insert_halfcheetah(page, ROOT), "run `make docs`"
+
+
+@pytest.mark.parametrize(("seeds", "best", "median"), [(1, 0, 0), (4, 1, 0), (5, 1, 4)])
+def test_films_show_the_best_and_the_median_seed(seeds, best, median):
+    returns = np.array([20.0, 50.0, 10.0, 40.0, 30.0])
+    runs = make_seeds(seeds, test_return_mean=0.0)
+    runs["test_return_mean"] = returns[runs["seed"]]
+    assert films.choose_best_and_median(runs) == (best, median)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

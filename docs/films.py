@@ -1,0 +1,46 @@
+"""Film the policies that README.md and docs/results.md show; `make docs` calls it."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from ddpg.analysis import curves  # noqa: E402
+from ddpg.analysis.groups import DEFAULT_FINAL, SeedGroup, measure_final  # noqa: E402
+from ddpg.evaluation import film_episode, load_trained  # noqa: E402
+
+PUBLISHED = ROOT / "results/published"
+WIDTH = 200
+
+
+def main() -> None:
+    """Write the films to docs/images."""
+    benchmark = PUBLISHED / "halfcheetah-benchmark-2020"
+    best, median = choose_best_and_median(curves.aggregate_runs(benchmark.glob("seed_*")))
+    for run, name, seconds in (
+        (PUBLISHED / "pendulum-demo/seed_0", "pendulum", 7),
+        (benchmark / f"seed_{best}", "cheetah-best", 3),
+        (benchmark / f"seed_{median}", "cheetah-median", 3),
+    ):
+        film = ROOT / f"docs/images/{name}.gif"
+        film_episode(load_trained(run), film, seed=0, width=WIDTH, seconds=seconds)
+
+
+def choose_best_and_median(runs: pd.DataFrame) -> tuple[int, int]:
+    """The seeds with the highest and the median final return; of an even number, the lower one.
+
+    `runs` holds the curves of one experiment's seeds (`curves.aggregate_runs`).
+    """
+    final = measure_final(SeedGroup("", "", "", runs), DEFAULT_FINAL)
+    if final is None:
+        raise ValueError("no finished runs")
+    ranked = np.unique(runs["seed"])[np.argsort(final.values)]  # the values are in seeds' order
+    return int(ranked[-1]), int(ranked[(len(ranked) - 1) // 2])
+
+
+if __name__ == "__main__":
+    main()
