@@ -3,7 +3,7 @@
 docs/configuration.md   every key of the configuration, from its schema and config.yaml
 docs/api.md             signatures and docstrings of the public functions, from ddpg/api.py
 docs/artifact.md        the table of stated numbers, from docs/stated_numbers.csv
-docs/results.md         the tables of HalfCheetah, from results/published and results/reference
+docs/results.md         tables, from the runs in results/published and results/reference
 """
 
 import inspect
@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from ddpg import api, config  # noqa: E402
 from ddpg.analysis import curves  # noqa: E402
+from ddpg.analysis.claims import read_claims  # noqa: E402
 from ddpg.analysis.comparison import (  # noqa: E402
     PLANNED,
     Comparison,
@@ -29,12 +30,13 @@ from ddpg.analysis.comparison import (  # noqa: E402
     tabulate_pairs,
 )
 from ddpg.analysis.groups import SeedGroup, measure_final  # noqa: E402
-from ddpg.analysis.statistics_report import format_intervals  # noqa: E402
+from ddpg.analysis.judging import judge_claims  # noqa: E402
+from ddpg.analysis.statistics_report import format_intervals, format_range  # noqa: E402
 from ddpg.analysis.tables import format_markdown, format_number  # noqa: E402
 from ddpg.commands.check import read_stated_numbers  # noqa: E402
 from ddpg.files import write_atomically  # noqa: E402
 
-BEGIN, END = "<!-- rendered by docs/render.py -->", "<!-- end of what is rendered -->"
+BEGIN, END = "<!-- {}, rendered by docs/render.py -->", "<!-- end of what is rendered -->"
 
 # The keywords of a schema that `_describe_values` and `_list_keys` put into words, or that only
 # name or nest.
@@ -58,7 +60,7 @@ def main() -> None:
     artifact = ROOT / "docs/artifact.md"
     write_atomically(artifact, insert_stated_numbers(artifact.read_text("utf-8"), ROOT).encode())
     results = ROOT / "docs/results.md"
-    write_atomically(results, insert_halfcheetah(results.read_text("utf-8"), ROOT).encode())
+    write_atomically(results, insert_results(results.read_text("utf-8"), ROOT).encode())
 
 
 def insert_stated_numbers(page: str, root: Path) -> str:
@@ -67,11 +69,11 @@ def insert_stated_numbers(page: str, root: Path) -> str:
     for n in read_stated_numbers(root / "docs/stated_numbers.csv"):
         where = f"`{n.table}`: {n.comparison}, {n.a}{f' against {n.b}' if n.b else ''}"
         rows.append(f"| {n.claim} | {n.statement} | {n.value} | {where}, `{n.column}` |")
-    return _insert(page, rows)
+    return _insert(page, rows, "stated numbers")
 
 
-def insert_halfcheetah(page: str, root: Path) -> str:
-    """The page with the tables of both HalfCheetah benchmarks rendered again."""
+def insert_results(page: str, root: Path) -> str:
+    """The page with its tables of HalfCheetah and of the notes' claims rendered again."""
     settings = config.read(root / "config.yaml")
     declared, seeds = settings["comparisons"], config.count_seeds(settings)
     runs = curves.aggregate_runs((root / "results/published").glob("*/seed_*"))
@@ -79,12 +81,17 @@ def insert_halfcheetah(page: str, root: Path) -> str:
         name: load_comparison(name, spec, runs, root, configured_seeds=seeds)
         for name, spec in declared.items()
     }
+    page = _insert(page, _tabulate_halfcheetah(comparisons), "HalfCheetah")
+    return _insert(page, _tabulate_claims(comparisons, settings, root), "the notes' claims")
+
+
+def _tabulate_halfcheetah(comparisons: dict[str, Comparison]) -> list[str]:
+    """Final returns and planned differences of both benchmarks."""
     shown = {"halfcheetah-2018": "2018", "halfcheetah-2020": "2020"}
     groups = tabulate_groups(comparisons[name] for name in shown)
     # Of all comparisons, because p-values are adjusted for all tests.
     pairs = tabulate_pairs(comparisons.values())
     pairs = pairs[pairs["comparison"].isin(shown) & (pairs["planned"] == PLANNED)]
-    labels = groups.set_index(["comparison", "group"])["label"]
     final_returns = pd.DataFrame(
         {
             "mean return over the last 100,000 steps": groups["label"],
@@ -100,7 +107,9 @@ def insert_halfcheetah(page: str, root: Path) -> str:
     )
     differences = pd.DataFrame(
         {
-            "this package minus": [labels[row.comparison, row.b] for row in pairs.itertuples()],
+            "this package minus": [
+                _get_label(comparisons, row.comparison, row.b) for row in pairs.itertuples()
+            ],
             "settings": pairs["comparison"].map(shown),
             "seeds": pairs["seeds_a"].astype(str) + " and " + pairs["seeds_b"].astype(str),
             "difference, 95 % interval": format_intervals(pairs, "difference"),
@@ -109,8 +118,35 @@ def insert_halfcheetah(page: str, root: Path) -> str:
             "minimum detectable effect": pairs["detectable_difference"],
         }
     )
-    text = f"{format_markdown(final_returns)}\n{format_markdown(differences)}"
-    return _insert(page, text.splitlines())
+    return f"{format_markdown(final_returns)}\n{format_markdown(differences)}".splitlines()
+
+
+def _tabulate_claims(
+    comparisons: dict[str, Comparison], settings: config.Settings, root: Path
+) -> list[str]:
+    """Each statement of the notes, what was measured, and the verdict."""
+    claims = judge_claims(read_claims(settings, root), comparisons.values())
+    ends = zip(claims["agrees_from"], claims["agrees_to"], strict=True)
+    table = pd.DataFrame(
+        {
+            "about": claims["source"].str.removeprefix("development notes of 2019, "),
+            "the notes say": claims["statement"],
+            "of": [
+                _get_label(comparisons, row.comparison, row.group) for row in claims.itertuples()
+            ],
+            "agrees if": [format_range(low, high) for low, high in ends],
+            "measured": format_intervals(claims, "measured"),
+            "verdict": claims["verdict"],
+            "note": claims["note"],
+        }
+    )
+    return format_markdown(table).splitlines()
+
+
+def _get_label(comparisons: dict[str, Comparison], name: str, group: str) -> str:
+    found = comparisons[name].find_group(group)
+    assert found is not None  # the tables hold groups of the comparisons only
+    return found.label
 
 
 def _list_final_returns(comparison: Comparison, name: str) -> str:
@@ -123,13 +159,17 @@ def _list_final_returns(comparison: Comparison, name: str) -> str:
     return ", ".join(map(format_number, sorted(final.values)))
 
 
-def _insert(page: str, rows: list[str]) -> str:
-    """The page with `rows` between the lines BEGIN and END; ValueError where it has none."""
-    before, begin, rest = page.partition(BEGIN)
+def _insert(page: str, rows: list[str], name: str) -> str:
+    """The page with `rows` between its lines BEGIN and END; ValueError where it has none.
+
+    BEGIN holds the `name` of what is inserted.
+    """
+    begin = BEGIN.format(name)
+    before, found, rest = page.partition(begin)
     _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page has no lines {BEGIN} and {END}")
-    return "\n".join([before + BEGIN, "", *rows, "", END + after])
+    if not (found and end):
+        raise ValueError(f"the page has no lines {begin} and {END}")
+    return "\n".join([before + begin, "", *rows, "", END + after])
 
 
 _API_INTRODUCTION = """\

@@ -52,9 +52,9 @@ def test_the_stated_numbers_of_the_artifact_page_are_current():
         render.insert_stated_numbers("# A page\n", ROOT)
 
 
-def test_the_tables_of_halfcheetah_are_those_of_the_published_runs():
+def test_the_tables_of_results_are_those_of_the_published_runs():
     page = (ROOT / "docs/results.md").read_text()
-    assert page == render.insert_halfcheetah(page, ROOT), "run `make docs`"
+    assert page == render.insert_results(page, ROOT), "run `make docs`"
 
 
 @pytest.mark.parametrize(("seeds", "best", "median"), [(1, 0, 0), (4, 1, 0), (5, 1, 4)])
