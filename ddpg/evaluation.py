@@ -21,6 +21,9 @@ from ddpg.runs.typed_json import from_json, read_dataclass
 if TYPE_CHECKING:
     from ddpg.runs.run_state import RunState
 
+# Here the gradient of tanh, 1 - tanh², is 2 % of that at 0.
+SATURATED = 0.99
+
 
 class Trained(NamedTuple):
     """A policy, the name of its environment, and the time limit of its episodes in steps."""
@@ -28,6 +31,18 @@ class Trained(NamedTuple):
     policy: Policy
     env: str
     max_ep_len: int
+
+
+class Evaluation(NamedTuple):
+    """Returns and lengths of episodes, (episodes,) as from `evaluate_policy`, and saturation.
+
+    `saturation` is the share of the actions' components, over all steps, for which the tanh of the
+    actor's last layer is beyond ±SATURATED. A saturated actor hardly learns.
+    """
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    saturation: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +88,20 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     return Trained(policy, name, settings.max_ep_len)
 
 
-def evaluate_trained(trained: Trained, episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Play `episodes` episodes; returns (returns, lengths) as `evaluate_policy` does."""
+def evaluate_trained(trained: Trained, episodes: int, seed: int) -> Evaluation:
+    """Play `episodes` episodes of the policy without noise."""
     envs = [environment.make(trained.env) for _ in range(episodes)]
+    policy = trained.policy
+    saturated = []
+
+    def act(obs: np.ndarray) -> np.ndarray:
+        action = policy(obs)
+        saturated.append(np.abs(action - policy.offset) > SATURATED * policy.scale)
+        return action
+
     rng = np.random.default_rng(seed)
-    return evaluate_policy(trained.policy, envs, trained.max_ep_len, rng)
+    returns, lengths = evaluate_policy(act, envs, trained.max_ep_len, rng)
+    return Evaluation(returns, lengths, float(np.concatenate(saturated).mean()))
 
 
 def film_episode(

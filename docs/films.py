@@ -3,11 +3,14 @@
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+import ddpg  # noqa: E402, F401  (pins NumPy's kernels, before NumPy is imported)
+
+# isort: split
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
 
 from ddpg.analysis import curves  # noqa: E402
 from ddpg.analysis.groups import DEFAULT_FINAL, SeedGroup, measure_final  # noqa: E402

@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import yaml
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+import ddpg  # noqa: E402, F401  (pins NumPy's kernels, before NumPy is imported)
+
+# isort: split
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import yaml  # noqa: E402
 
 from ddpg import api, config  # noqa: E402
 from ddpg.analysis import curves  # noqa: E402
@@ -34,6 +38,7 @@ from ddpg.analysis.judging import judge_claims  # noqa: E402
 from ddpg.analysis.statistics_report import format_intervals, format_range  # noqa: E402
 from ddpg.analysis.tables import format_markdown, format_number  # noqa: E402
 from ddpg.commands.check import read_stated_numbers  # noqa: E402
+from ddpg.evaluation import evaluate_trained, load_trained  # noqa: E402
 from ddpg.files import write_atomically  # noqa: E402
 
 BEGIN, END = "<!-- {}, rendered by docs/render.py -->", "<!-- end of what is rendered -->"
@@ -76,16 +81,17 @@ def insert_results(page: str, root: Path) -> str:
     """The page with its tables of HalfCheetah and of the notes' claims rendered again."""
     settings = config.read(root / "config.yaml")
     declared, seeds = settings["comparisons"], config.count_seeds(settings)
-    runs = curves.aggregate_runs((root / "results/published").glob("*/seed_*"))
+    published = root / "results/published"
+    runs = curves.aggregate_runs(published.glob("*/seed_*"))
     comparisons = {
         name: load_comparison(name, spec, runs, root, configured_seeds=seeds)
         for name, spec in declared.items()
     }
-    page = _insert(page, _tabulate_halfcheetah(comparisons), "HalfCheetah")
+    page = _insert(page, _tabulate_halfcheetah(comparisons, published), "HalfCheetah")
     return _insert(page, _tabulate_claims(comparisons, settings, root), "the notes' claims")
 
 
-def _tabulate_halfcheetah(comparisons: dict[str, Comparison]) -> list[str]:
+def _tabulate_halfcheetah(comparisons: dict[str, Comparison], published: Path) -> list[str]:
     """Final returns and planned differences of both benchmarks."""
     shown = {"halfcheetah-2018": "2018", "halfcheetah-2020": "2020"}
     groups = tabulate_groups(comparisons[name] for name in shown)
@@ -99,8 +105,8 @@ def _tabulate_halfcheetah(comparisons: dict[str, Comparison]) -> list[str]:
             "seeds": groups["seeds"],
             "mean": groups["mean"],
             "standard deviation": groups["sd"],
-            "each seed": [
-                _list_final_returns(comparisons[row.comparison], row.group)
+            "each seed (share of its actions saturated)": [
+                _list_final_returns(comparisons[row.comparison], row.group, published)
                 for row in groups.itertuples()
             ],
         }
@@ -149,14 +155,22 @@ def _get_label(comparisons: dict[str, Comparison], name: str, group: str) -> str
     return found.label
 
 
-def _list_final_returns(comparison: Comparison, name: str) -> str:
-    """The final returns of an experiment's seeds in ascending order; of another group, nothing."""
+def _list_final_returns(comparison: Comparison, name: str, published: Path) -> str:
+    """Final return of each seed of an experiment, ascending, and its policy's saturation.
+
+    Nothing of another group. The saturation is that of one episode.
+    """
     group = comparison.find_group(name)
     if not (isinstance(group, SeedGroup) and group.ours and group.seeds):
         return ""
     final = measure_final(group, comparison.final)
     assert final is not None  # it has seeds
-    return ", ".join(map(format_number, sorted(final.values)))
+    seeds = []
+    for value, seed in sorted(zip(final.values, np.unique(group.runs["seed"]), strict=True)):
+        policy = load_trained(published / name / f"seed_{seed}")
+        saturation = evaluate_trained(policy, episodes=1, seed=0).saturation
+        seeds.append(f"{format_number(value)} ({100 * saturation:.0f} %)")
+    return ", ".join(seeds)
 
 
 def _insert(page: str, rows: list[str], name: str) -> str:

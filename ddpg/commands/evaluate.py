@@ -15,12 +15,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Evaluate the policy and print the distribution of its returns."""
-    from ddpg.evaluation import evaluate_trained, load_trained
+    from ddpg.evaluation import SATURATED, evaluate_trained, load_trained
 
     trained = load_trained(options.policy, options.env)
-    returns, lengths = evaluate_trained(trained, options.episodes, options.seed)
+    returns, lengths, saturation = evaluate_trained(trained, options.episodes, options.seed)
     print(
         f"{options.policy} on {trained.env}, {options.episodes} episodes: mean return "
         f"{returns.mean():.1f}, standard deviation {returns.std():.1f}, from {returns.min():.1f} "
-        f"to {returns.max():.1f}; mean length {lengths.mean():.1f} steps"
+        f"to {returns.max():.1f}; mean length {lengths.mean():.1f} steps; "
+        f"{100 * saturation:.0f} % of the actions saturated (|tanh| above {SATURATED})"
     )

@@ -8,7 +8,7 @@ from helpers.read_experiment import read_experiment
 
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
-from ddpg.evaluation import Trained, film_episode, load_trained
+from ddpg.evaluation import Trained, evaluate_trained, film_episode, load_trained
 from ddpg.runs.policy_file import serialize_policy
 from ddpg.training import train
 
@@ -44,6 +44,14 @@ def test_policy_of_a_stopped_run_is_that_of_its_checkpoint(stopped, tmp_path, en
     trained = load_trained(tmp_path / "run", env)
     assert [weight.shape for weight in trained.policy.weights] == [(3, 4), (4, 5), (5, 1)]
     assert (trained.env, trained.max_ep_len) == ("Pendulum-v1", 15)
+
+
+@pytest.mark.parametrize(("torque", "saturation"), [(1.97, 0), (1.99, 1), (-1.99, 1)])
+def test_saturation_is_the_share_of_actions_near_a_bound(torque, saturation):
+    bias = np.float32([np.arctanh(torque / 2)])
+    policy = Policy([np.zeros((3, 1), np.float32)], [bias], np.float32([2]), np.float32([0]))
+    found = evaluate_trained(Trained(policy, "Pendulum-v1", 20), episodes=2, seed=0)
+    assert (found.saturation, found.lengths.tolist()) == (saturation, [20, 20])
 
 
 @pytest.mark.parametrize(
