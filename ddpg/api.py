@@ -124,7 +124,8 @@ def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarra
     """Returns of `episodes` episodes of a run's policy without noise, float64 (episodes,).
 
     They are the same on every processor if ddpg is imported before NumPy: it then pins the kernels
-    that NumPy chooses by the processor. Raises UserError if the run's environment is unknown or cannot be made.
+    that NumPy chooses by the processor. Raises UserError if the run's environment is unknown or
+    cannot be made.
     """
     if episodes < 1:
         raise UserError(f"episodes={episodes}: give 1 or more")
