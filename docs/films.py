@@ -15,6 +15,7 @@ import pandas as pd  # noqa: E402
 from ddpg.analysis import curves  # noqa: E402
 from ddpg.analysis.groups import DEFAULT_FINAL, SeedGroup, measure_final  # noqa: E402
 from ddpg.evaluation import film_episode, load_trained  # noqa: E402
+from ddpg.runs.directory import format_seed_directory  # noqa: E402
 
 PUBLISHED = ROOT / "results/published"
 WIDTH = 200
@@ -26,8 +27,8 @@ def main() -> None:
     best, median = choose_best_and_median(curves.aggregate_runs(benchmark.glob("seed_*")))
     for run, name, seconds in (
         (PUBLISHED / "pendulum-demo/seed_0", "pendulum", 7),
-        (benchmark / f"seed_{best}", "cheetah-best", 3),
-        (benchmark / f"seed_{median}", "cheetah-median", 3),
+        (benchmark / format_seed_directory(best), "cheetah-best", 3),
+        (benchmark / format_seed_directory(median), "cheetah-median", 3),
     ):
         film = ROOT / f"docs/images/{name}.gif"
         film_episode(load_trained(run), film, seed=0, width=WIDTH, seconds=seconds)

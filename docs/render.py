@@ -29,17 +29,17 @@ from ddpg.analysis.claims import read_claims  # noqa: E402
 from ddpg.analysis.comparison import (  # noqa: E402
     PLANNED,
     Comparison,
-    load_comparison,
     tabulate_groups,
     tabulate_pairs,
 )
 from ddpg.analysis.groups import SeedGroup, measure_final  # noqa: E402
 from ddpg.analysis.judging import judge_claims  # noqa: E402
-from ddpg.analysis.statistics_report import format_intervals, format_range  # noqa: E402
+from ddpg.analysis.statistics_report import format_intervals, make_readable_claims  # noqa: E402
 from ddpg.analysis.tables import format_markdown, format_number  # noqa: E402
-from ddpg.commands.check import read_stated_numbers  # noqa: E402
+from ddpg.commands.check import build_comparisons, read_stated_numbers  # noqa: E402
 from ddpg.evaluation import evaluate_trained, load_trained  # noqa: E402
 from ddpg.files import write_atomically  # noqa: E402
+from ddpg.runs.directory import format_seed_directory  # noqa: E402
 
 BEGIN, END = "<!-- {}, rendered by docs/render.py -->", "<!-- end of what is rendered -->"
 
@@ -80,13 +80,9 @@ def insert_stated_numbers(page: str, root: Path) -> str:
 def insert_results(page: str, root: Path) -> str:
     """The page with its tables of HalfCheetah and of the notes' claims rendered again."""
     settings = config.read(root / "config.yaml")
-    declared, seeds = settings["comparisons"], config.count_seeds(settings)
     published = root / "results/published"
     runs = curves.aggregate_runs(published.glob("*/seed_*"))
-    comparisons = {
-        name: load_comparison(name, spec, runs, root, configured_seeds=seeds)
-        for name, spec in declared.items()
-    }
+    comparisons = {c.name: c for c in build_comparisons(settings, runs, root)}
     page = _insert(page, _tabulate_halfcheetah(comparisons, published), "HalfCheetah")
     return _insert(page, _tabulate_claims(comparisons, settings, root), "the notes' claims")
 
@@ -132,20 +128,10 @@ def _tabulate_claims(
 ) -> list[str]:
     """Each statement of the notes, what was measured, and the verdict."""
     claims = judge_claims(read_claims(settings, root), comparisons.values())
-    ends = zip(claims["agrees_from"], claims["agrees_to"], strict=True)
-    table = pd.DataFrame(
-        {
-            "about": claims["source"].str.removeprefix("development notes of 2019, "),
-            "the notes say": claims["statement"],
-            "of": [
-                _get_label(comparisons, row.comparison, row.group) for row in claims.itertuples()
-            ],
-            "agrees if": [format_range(low, high) for low, high in ends],
-            "measured": format_intervals(claims, "measured"),
-            "verdict": claims["verdict"],
-            "note": claims["note"],
-        }
-    )
+    table = make_readable_claims(claims)
+    table["of"] = [
+        _get_label(comparisons, row.comparison, row.group) for row in claims.itertuples()
+    ]
     return format_markdown(table).splitlines()
 
 
@@ -167,7 +153,7 @@ def _list_final_returns(comparison: Comparison, name: str, published: Path) -> s
     assert final is not None  # it has seeds
     seeds = []
     for value, seed in sorted(zip(final.values, np.unique(group.runs["seed"]), strict=True)):
-        policy = load_trained(published / name / f"seed_{seed}")
+        policy = load_trained(published / name / format_seed_directory(seed))
         saturation = evaluate_trained(policy, episodes=1, seed=0).saturation
         seeds.append(f"{format_number(value)} ({100 * saturation:.0f} %)")
     return ", ".join(seeds)

@@ -74,7 +74,7 @@ def format_statistics(
             *_format_effects(effects),
             "## Claims\n",
             _HOW_TO_READ_CLAIMS,
-            format_markdown(_make_readable_claims(claims)),
+            format_markdown(make_readable_claims(claims)),
         ]
     )
 
@@ -160,7 +160,8 @@ def make_readable_effects(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _make_readable_claims(table: pd.DataFrame) -> pd.DataFrame:
+def make_readable_claims(table: pd.DataFrame) -> pd.DataFrame:
+    """The claims of `judging.judge_claims` as a table to read."""
     ends = zip(table["agrees_from"], table["agrees_to"], strict=True)
     return pd.DataFrame(
         {

@@ -173,13 +173,18 @@ def replay_experiment(name: str, directories: list[Path], epochs: int) -> Result
     return Result(OK if same else FAILED, f"{name} seed {seed}: {outcome}")
 
 
-def build_comparisons(settings: Settings, table: "pd.DataFrame") -> list["Comparison"]:
-    """The comparisons of the configuration, with the curves in `table` (`aggregate_runs`)."""
+def build_comparisons(
+    settings: Settings, table: "pd.DataFrame", root: Path | str = "."
+) -> list["Comparison"]:
+    """The comparisons of the configuration, with the curves in `table` (`aggregate_runs`).
+
+    Paths of references are relative to `root`.
+    """
     from ddpg.analysis.comparison import load_comparison
 
     configured_seeds = config.count_seeds(settings)
     return [
-        load_comparison(name, spec, table, configured_seeds=configured_seeds)
+        load_comparison(name, spec, table, root, configured_seeds)
         for name, spec in settings["comparisons"].items()
     ]
 
