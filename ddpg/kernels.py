@@ -10,6 +10,9 @@ imported, and overrides whatever the environment says:
   chooses by processor and cannot be capped;
 - oneDNN keeps its fastest kernels: those of AVX-512 and AVX2 give the same bytes for products of
   the form that `ddpg.core.products` uses. `ddpg.core.selfcheck` tests this when a run starts.
+
+On a GPU, XLA neither chooses kernels by timing them, which may choose others in the next process,
+nor sums in an order that varies. So a run that resumes in another process computes the same bytes.
 """
 
 import contextlib
@@ -25,6 +28,8 @@ XLA_FLAGS = (
     "--xla_cpu_max_isa=AVX2",
     "--xla_cpu_experimental_ynn_fusion_type=",  # none: no product goes to YNNPACK
     "--xla_cpu_multi_thread_eigen=false",  # products on the calling thread
+    "--xla_gpu_autotune_level=0",
+    "--xla_gpu_deterministic_ops=true",
 )
 VARIABLES = {
     "OPENBLAS_CORETYPE": "Haswell",

@@ -31,8 +31,8 @@ def determine_platform(training: Training) -> Platform:
     differ, restarts the command with oneDNN limited to AVX2; UserError if this process is not such
     a command.
     """
-    if gpus := provenance.find_gpus():
-        return Platform(f"GPU {', '.join(gpus)}", "the GPU's own")
+    if gpus := provenance.find_gpus():  # TensorFlow computes on the first
+        return Platform(f"GPU {gpus[0]}, float32", "the GPU's own, none chosen by timing")
     own = provenance.read_processor().type
     if not kernels.is_portable():
         log.warning("this processor lacks AVX2 or FMA: %s", CONSEQUENCE)

@@ -17,6 +17,8 @@ from ddpg import kernels
 kernels.require_pinned()
 kernels.check_xla_flags()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Otherwise one run takes all of a GPU's memory.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 # Keras is not used and costs 80 MB and 2 s. TensorFlow skips it if legacy Keras is requested but
 # not installed.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -65,7 +67,9 @@ with _silence_stderr(), defer_signals():
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.list_logical_devices()  # initialises the runtime, which also logs
+    if tf.config.list_logical_devices("GPU"):  # initialises the runtime, which also logs
+        # TensorFlow's default on GPUs, TF32, rounds the factors of products to 11 bits.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
 # Several runs in one process retrace the self-check's functions, of which TensorFlow warns.
 tf.get_logger().setLevel("ERROR")
 

@@ -18,7 +18,6 @@ from helpers.run_files import read_results
 from ddpg import training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
-from ddpg.portability import Platform
 from ddpg.runs import provenance
 from ddpg.runs.directory import RESULT_FILES, RunDirectory
 from ddpg.runs.record import Processor, RunRecord
@@ -136,9 +135,8 @@ def test_another_arithmetic_is_refused(tmp_path, monkeypatch):
 
 def test_another_platform_is_refused(tmp_path, monkeypatch):
     run = stopped(tmp_path / "run")
-    gpu = Platform("GPU H100", "its own")
-    monkeypatch.setattr(training, "determine_platform", lambda _: gpu)
-    refused(run, "platform: x86-64-v3 -> GPU H100")
+    monkeypatch.setattr(provenance, "find_gpus", lambda: ["H100", "T4"])
+    refused(run, "platform: x86-64-v3 -> GPU H100, float32")
 
 
 def test_a_run_is_resumed_on_another_processor(tmp_path, monkeypatch, expected):

@@ -58,6 +58,19 @@ def test_nothing_is_pinned_without_avx2(monkeypatch):
     assert environ == {"OPENBLAS_CORETYPE": "Nehalem"}
 
 
+def test_products_on_a_gpu_are_in_float32():
+    """The list of devices stands in for a GPU."""
+    code = (
+        "import ddpg, os, tensorflow as tf;"
+        "tf.config.list_logical_devices = lambda kind: [kind];"
+        "before = tf.config.experimental.tensor_float_32_execution_enabled();"
+        "import ddpg.core.tensorflow;"
+        "print(before, tf.config.experimental.tensor_float_32_execution_enabled());"
+        "print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    )
+    assert run_python(code).stdout.split() == ["True", "False", "true"]
+
+
 def test_numpy_imported_first_is_refused():
     code = "import numpy, ddpg.cli, sys; sys.exit(ddpg.cli.main(sys.argv[1:]))"
     arguments = ["train", "pendulum-demo", "--seed", "0", "--output", "never"]
