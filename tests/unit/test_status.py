@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from helpers.checkout import ROOT
@@ -134,13 +135,15 @@ def test_watch_follows_the_runs_until_ctrl_c(tmp_path):
     os.close(end)
 
     def wait_for(text):
-        shown = b""
-        while text not in shown:
+        """Wait until the terminal shows `text`, which may be wrapped, with styles in between."""
+        shown, deadline = b"", time.monotonic() + 60
+        while text not in re.sub(rb"\x1b\[[0-9;]*[A-Za-z]|\s", b"", shown):
+            assert time.monotonic() < deadline, shown.decode()
             shown += os.read(terminal, 10_000)
 
-    wait_for(b"1 failed")
+    wait_for(b":1failed")
     make_run(tmp_path / "pendulum-demo/seed_10", seed=10)
-    wait_for(b"2 failed")
+    wait_for(b":2failed")
     process.send_signal(signal.SIGINT)
     assert process.wait() == 0
     os.close(terminal)
