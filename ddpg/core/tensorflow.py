@@ -17,7 +17,7 @@ from ddpg import kernels
 kernels.require_pinned()
 kernels.check_xla_flags()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Otherwise one run takes all of a GPU's memory.
+# Otherwise one run, also one started by hand, takes all of a GPU's memory.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 # Keras is not used and costs 80 MB and 2 s. TensorFlow skips it if legacy Keras is requested but
 # not installed.

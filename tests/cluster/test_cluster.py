@@ -298,6 +298,7 @@ def test_seeds_share_a_gpu(checkouts):
     for seed in SEEDS:
         variables = json.loads((gpu.directory / RUNS / f"seed_{seed}/run.json").read_text())
         assert variables["CUDA_VISIBLE_DEVICES"] in ("0", "1")
+        assert variables["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
         assert "SLURM_JOB_ID" not in variables, "the host's other variables must stay outside"
 
 
