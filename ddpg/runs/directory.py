@@ -154,8 +154,13 @@ class RunDirectory:
     def find_mismatches(self, record: RunRecord) -> list[str]:
         """One line for each result file whose bytes are not those of the run's record.
 
-        If there is none, one if config.json is of another experiment than the record.
+        If there is none, one if config.json is not of the run that the record describes. UserError
+        if config.json is not of this package.
         """
+        return self.find_damaged_files(record) or self._find_other_run(record)
+
+    def find_damaged_files(self, record: RunRecord) -> list[str]:
+        """One line for each result file whose bytes are not those of the run's record."""
         problems = []
         for name in list_result_files(record):
             path = self.path / name
@@ -163,13 +168,16 @@ class RunDirectory:
                 problems.append(f"{path}: missing")
             elif hash_file(path) != record.files.get(name):
                 problems.append(f"{path}: not the bytes that the run wrote")
-        return problems or self._find_two_names(record)
+        return problems
 
-    def _find_two_names(self, record: RunRecord) -> list[str]:
+    def _find_other_run(self, record: RunRecord) -> list[str]:
         name = self.read_config().get("exp_name")
-        if name == record.experiment:
-            return []
-        return [f"{self.path}: {RECORD} is of {record.experiment}, but {CONFIG} of {name}"]
+        if name != record.experiment:
+            return [f"{self.path}: {RECORD} is of {record.experiment}, but {CONFIG} of {name}"]
+        experiment, seed = self.read_experiment()
+        if (experiment.digest(), seed) != (record.config_digest, record.seed):
+            return [f"{self.path}: {CONFIG} and {RECORD} are not of the same run"]
+        return []
 
     def is_claimed(self) -> bool:
         """Whether a process is training in the directory now."""

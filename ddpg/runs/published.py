@@ -7,7 +7,6 @@ from pathlib import Path
 from ddpg.errors import UserError
 from ddpg.files import hash_file, write_atomically
 from ddpg.runs.directory import (
-    CONFIG,
     RECORD,
     RESULT_FILES,
     RunDirectory,
@@ -37,8 +36,7 @@ def publish_run(run: Path, published: Path) -> Path:
     if record is None:
         raise UserError(f"{run}: no run.json; only a finished run can be published")
     if problems := RunDirectory(run).find_mismatches(record):
-        raise UserError("; ".join(problems))
-    _refuse_two_runs(run, record)
+        raise UserError(f"{'; '.join(problems)}; restore the files, or train it again")
     target = published / record.experiment / format_seed_directory(record.seed)
     if target.exists() and not _have_equal_files(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
@@ -52,19 +50,6 @@ def publish_run(run: Path, published: Path) -> Path:
         copy.rename(target)
     _write_manifest(published, listed)
     return target
-
-
-def _refuse_two_runs(run: Path, record: RunRecord) -> None:
-    """UserError unless run.json has the experiment, values and seed of config.json.
-
-    `read_experiment` refuses names with path separators: the name becomes a directory's.
-    """
-    experiment, seed = RunDirectory(run).read_experiment()
-    configured = (experiment.name, experiment.digest(), seed)
-    if configured != (record.experiment, record.config_digest, record.seed):
-        raise UserError(
-            f"{run}: {CONFIG} and {RECORD} are not of the same run; restore them, or train it again"
-        )
 
 
 def _refuse_other_values(run: Path, record: RunRecord, experiment: Path) -> None:
