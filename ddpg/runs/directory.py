@@ -157,10 +157,6 @@ class RunDirectory:
         If there is none, one if config.json is not of the run that the record describes. UserError
         if config.json is not of this package.
         """
-        return self.find_damaged_files(record) or self._find_other_run(record)
-
-    def find_damaged_files(self, record: RunRecord) -> list[str]:
-        """One line for each result file whose bytes are not those of the run's record."""
         problems = []
         for name in list_result_files(record):
             path = self.path / name
@@ -168,7 +164,7 @@ class RunDirectory:
                 problems.append(f"{path}: missing")
             elif hash_file(path) != record.files.get(name):
                 problems.append(f"{path}: not the bytes that the run wrote")
-        return problems
+        return problems or self._find_other_run(record)
 
     def _find_other_run(self, record: RunRecord) -> list[str]:
         name = self.read_config().get("exp_name")

@@ -31,7 +31,7 @@ def write_results(
         directory.write(name, content, sync=True)
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     record = dataclasses.replace(record, files=files)
-    if problems := directory.find_damaged_files(record):
+    if problems := directory.find_mismatches(record):
         raise OSError(errno.EIO, problems[0])
     run = encode_json(record.to_json())
     directory.refuse_if_moved()
