@@ -4,6 +4,7 @@ docs/api.md describes them, and their names and arguments stay as they are. Ever
 this package may change. Nothing here imports TensorFlow.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pandas as pd
 
 from ddpg import evaluation
 from ddpg.analysis import comparison, curves, figures
-from ddpg.analysis.groups import SeedGroup
+from ddpg.analysis.groups import DEFAULT_FINAL, FinalSteps, SeedGroup
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
 
@@ -72,20 +73,21 @@ def read_table(path: Path | str) -> pd.DataFrame:
     return curves.read_per_seed(path)
 
 
-def summarize(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def summarize(groups: Mapping[str, pd.DataFrame], final_steps: float = DEFAULT_FINAL.width) -> pd.DataFrame:
     """Final returns of each group of seeds, one row per group.
 
     `groups` maps the name of each group to its table from a `read_*` function.
-    The final return of a seed is the mean of its curve over its last 100,000 steps, or the last
-    third of a shorter run; evaluations are interpolated linearly.
+    The final return of a seed is the mean of its curve over the last `final_steps` environment
+    steps, and at most over the last third of them; evaluations are interpolated linearly.
     `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high`
-    their 95 % bootstrap intervals. Raises UserError for any other table.
+    their 95 % bootstrap intervals. Raises UserError for any other table, and for `final_steps` that
+    is not above 0.
     """
-    table = comparison.tabulate_groups([_make_comparison(groups)])
+    table = comparison.tabulate_groups([_make_comparison(groups, final_steps=final_steps)])
     return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])
 
 
-def compare(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def compare(groups: Mapping[str, pd.DataFrame], final_steps: float = DEFAULT_FINAL.width) -> pd.DataFrame:
     """Each pair of groups: a minus b, one row per pair.
 
     `difference` is of the final returns (see `summarize`) over the last steps that both cover, with
@@ -97,7 +99,7 @@ def compare(groups: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     if len(groups) < 2:
         raise UserError(f"{len(groups)} group(s): give two or more to compare")
-    table = comparison.tabulate_pairs([_make_comparison(groups)])
+    table = comparison.tabulate_pairs([_make_comparison(groups, final_steps=final_steps)])
     return table.drop(columns=["comparison", "planned"])
 
 
@@ -156,12 +158,17 @@ def _load_trained(source: Path | str) -> evaluation.Trained:
 
 
 def _make_comparison(
-    groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1
+    groups: Mapping[str, pd.DataFrame],
+    title: str = "",
+    smooth: int = 1,
+    final_steps: float = DEFAULT_FINAL.width,
 ) -> comparison.Comparison:
+    if not 0 < final_steps < math.inf:
+        raise UserError(f"final_steps={final_steps}: give a number of environment steps above 0")
     own = tuple(_make_group(str(name), table) for name, table in groups.items())
     spacing = max((float(np.diff(group.steps).max(initial=0)) for group in own), default=0)
     return comparison.Comparison(
-        "", title, own, smooth=round(smooth * spacing) if smooth > 1 else 0
+        "", title, own, FinalSteps(final_steps), round(smooth * spacing) if smooth > 1 else 0
     )
 
 

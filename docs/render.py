@@ -188,8 +188,8 @@ from ddpg import api
 
 published = Path("results/published")
 here = api.read_runs(published.glob("spinup-exercise-2-2/seed_*"))
-there = api.read_format_table("results/reference/spinup_pytorch_exercise_2_2_rerun.csv")
-print(api.compare({"here": here, "Spinning Up": there}).T)
+there = api.read_table("results/reference/spinup_pytorch_exercise_2_2_rerun.csv")
+print(api.compare({"here": here, "Spinning Up": there}, final_steps=10_000).T)
 ```"""
 
 
@@ -244,7 +244,7 @@ def render_configuration(root: Path) -> str:
         _format_table(_list_keys(schema, definitions)),
         "## An experiment",
         "The keys of `defaults:`, of each experiment under `experiments:`, and of `smoke:`. An "
-        "experiment's own key wins over `defaults:`, and after both it has every key.",
+        "experiment's own key wins over `defaults:`. Together they must give every key.",
         _format_table(_list_keys(definitions["hyperparameters"], definitions), shared=shared),
     ]
     for name, definition in definitions.items():

@@ -1,5 +1,8 @@
 """The public functions: what they return, what they refuse, and that they need no TensorFlow."""
 
+import math
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +45,16 @@ def test_compare_equals_the_pair_table(exercise):
     assert pair["welch_p_adjusted"] == pair["welch_p"], "one pair, nothing to adjust for"
     means = api.summarize(exercise).set_index("group")["mean"]
     assert means.iloc[0] - means.iloc[1] == pytest.approx(pair["difference"])
+
+
+def test_the_example_in_the_documents_runs_and_has_the_stated_difference(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (example,) = re.findall(r"```python\n(from .*?)```", (ROOT / "docs/api.md").read_text(), re.S)
+    exec(example, {})
+    shown = dict(re.findall(r"^(\w+) +(\S+)$", capsys.readouterr().out, re.M))
+    stated = re.search(r"difference to Spinning Up's PyTorch DDPG, run again \| (\S+) \|",
+                       (ROOT / "docs/artifact.md").read_text())  # fmt: skip
+    assert round(float(shown["difference"])) == int(stated[1])
 
 
 def test_every_pair_is_compared(pendulum, exercise):
@@ -98,6 +111,8 @@ def test_evaluate_is_deterministic():
         (lambda t: api.summarize({"a": t.drop(columns="seed")}), "'a': .* no column seed"),
         (lambda t: api.summarize({"a": pd.concat([t, t])}), "a seed appears twice"),
         (lambda t: api.summarize({"a": t.iloc[:-1]}), "seed 20 of 'a' has 49"),
+        (lambda t: api.summarize({"a": t}, final_steps=0), "final_steps=0: give a number of"),
+        (lambda t: api.compare({"a": t, "b": t}, final_steps=math.nan), "final_steps=nan: give"),
         (
             lambda t: api.summarize({"a": t.assign(env=["x"] + ["y"] * (len(t) - 1))}),
             r"more than one env \(x, y\)",
