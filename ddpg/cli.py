@@ -6,7 +6,7 @@ import errno
 import io
 import logging
 import sys
-from argparse import Namespace
+from argparse import Namespace, RawDescriptionHelpFormatter
 
 from ddpg import kernels
 from ddpg.commands import (
@@ -37,6 +37,17 @@ from ddpg.errors import Diverged, Interrupted, Mismatch, UserError, get_first_li
 from ddpg.files import DISK_ERRORS
 from ddpg.runs.provenance import check_image
 from ddpg.standard_streams import discard_unwritable_output, open_closed_streams
+
+_DESCRIPTION = "Train DDPG; check, evaluate, compare and publish what was trained."
+_EXIT_CODES = """\
+exit codes:
+  0    success
+  1    a check, a replay or the verdict failed, or a bug ended in a traceback
+  2    bad input: one line says what to change
+  3    training diverged: a loss or a weight became NaN or infinite; DIR/failure.txt has the details
+  75   training was interrupted and saved; the same command continues
+  130  another command was interrupted
+"""
 
 # In the order of --help. A command has the name of its module, with hyphens.
 COMMANDS = (
@@ -130,11 +141,17 @@ def _configure_output_encoding() -> None:
 
 def build_parser(prog: str = "python -m ddpg") -> Parser:
     """The parser of every command, each with `command` set to its `run`."""
-    top = Parser(prog=prog, description=__doc__)
+    top = Parser(
+        prog=prog,
+        description=_DESCRIPTION,
+        epilog=_EXIT_CODES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2].replace("_", "-")
-        command = commands.add_parser(name, help=module.HELP)
+        description = f"{module.HELP[0].upper()}{module.HELP[1:]}."
+        command = commands.add_parser(name, help=module.HELP, description=description)
         command.set_defaults(command=module.run)
         module.add_arguments(command)
     return top

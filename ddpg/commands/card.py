@@ -67,7 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("run", type=Path, metavar="RUN", help="a finished run's directory")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="as README.md (default: print the card)"
+        "--output", type=Path, metavar="FILE", help="write it to this file (default: print it)"
     )
 
 

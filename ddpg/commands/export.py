@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, default=Path("results/export"), metavar="DIR",
-        help="gets EXPERIMENT/seed_SEED/ for each run (default: results/export)",
+        help="write to DIR/EXPERIMENT/seed_SEED/ (default: results/export)",
     )  # fmt: skip
 
 

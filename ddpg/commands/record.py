@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--width", type=parse_positive_number, metavar="PIXELS", help="scale the frames"
     )
     parser.add_argument(
-        "--seconds", type=parse_positive_number, default=60, help="at most (default: 60)"
+        "--seconds", type=parse_positive_number, default=60, help="longest film (default: 60)"
     )
 
 

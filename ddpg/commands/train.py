@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_config(parser)
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="override keys, as epochs=2"
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="other values, such as epochs=2"
     )
     parser.add_argument(
         "--checkpoint-every",
