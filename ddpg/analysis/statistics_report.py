@@ -26,8 +26,9 @@ its coverage is about 84, 90 and 93 %.
 _HOW_TO_READ_PAIRS = """\
 Two groups are compared over the last steps that both cover. "Adjusted p" controls the false
 discovery rate over all tests of this table (Benjamini and Hochberg): of the tests with an adjusted
-p below 0.05, at most 5 % are expected to be false discoveries. "Planned" tests were declared
-before the data was looked at, all others are exploratory. "Detectable" is the minimum detectable
+p below 0.05, at most 5 % are expected to be false discoveries. "Planned" tests ask
+whether a benchmark is replicated, or were declared before their runs; all others are exploratory.
+"Detectable" is the minimum detectable
 effect: the true difference that Welch's two-sided test at the 5 % level detects with 80 % power at
 these numbers of seeds. "Seeds to settle" is the number per group at which the observed difference
 would be the minimum detectable effect. With fewer than three seeds in a group there is no test: the

@@ -27,8 +27,9 @@ def update(
 ) -> tuple[Params, AdamState]:
     """One step of gradient descent: (new parameters, new state), in the order of `params`.
 
-    The form of the paper's section 2, which TensorFlow 1 and so Spinning Up used: epsilon is added
-    to the root of the uncorrected second moment; the step size has the bias corrections.
+    The form at the end of the paper's section 2, used by TensorFlow 1 and so by Spinning Up's code
+    of 2018: epsilon is added to the root of the uncorrected second moment; the step size has the
+    bias corrections.
     """
     t = state.t + 1
     step_size = learning_rate * tf.sqrt(1 - _power(BETA_2, t)) / (1 - _power(BETA_1, t))

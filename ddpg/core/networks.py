@@ -26,7 +26,7 @@ def init_params(rng: np.random.Generator, sizes: Sequence[int]) -> list[np.ndarr
     """Initial parameters, float32, of a network whose layers have `sizes` units, inputs first.
 
     Weights are uniform in ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010) and biases zero,
-    as in TensorFlow's dense layers, which Spinning Up uses.
+    as in TensorFlow's dense layers, and so in Spinning Up's code of 2018.
     """
     params = []
     for inputs, outputs in itertools.pairwise(sizes):
