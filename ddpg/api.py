@@ -73,7 +73,9 @@ def read_table(path: Path | str) -> pd.DataFrame:
     return curves.read_per_seed(path)
 
 
-def summarize(groups: Mapping[str, pd.DataFrame], final_steps: float = DEFAULT_FINAL.width) -> pd.DataFrame:
+def summarize(
+    groups: Mapping[str, pd.DataFrame], final_steps: float = DEFAULT_FINAL.width
+) -> pd.DataFrame:
     """Final returns of each group of seeds, one row per group.
 
     `groups` maps the name of each group to its table from a `read_*` function.
@@ -87,7 +89,9 @@ def summarize(groups: Mapping[str, pd.DataFrame], final_steps: float = DEFAULT_F
     return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])
 
 
-def compare(groups: Mapping[str, pd.DataFrame], final_steps: float = DEFAULT_FINAL.width) -> pd.DataFrame:
+def compare(
+    groups: Mapping[str, pd.DataFrame], final_steps: float = DEFAULT_FINAL.width
+) -> pd.DataFrame:
     """Each pair of groups: a minus b, one row per pair.
 
     `difference` is of the final returns (see `summarize`) over the last steps that both cover, with
