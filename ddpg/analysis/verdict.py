@@ -102,7 +102,9 @@ class _Run:
 def judge_runs(fresh: Iterable[Path | str], published: Iterable[Path | str]) -> Verdict:
     """Compare fresh with published run directories, experiment by experiment.
 
-    Raises UserError for runs that `curves.aggregate_runs` refuses, or without run.json.
+    The bytes of policies and tables are compared by the checksums in run.json, so check first that
+    the files match them (`RunDirectory.find_mismatches`). Raises UserError for runs that
+    `curves.aggregate_runs` refuses, or without run.json.
     """
     sources = [_group_by_experiment(fresh), _group_by_experiment(published)]
     names = sorted(sources[0].keys() | sources[1].keys())

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ddpg.commands.arguments import add_runs
+from ddpg.errors import UserError
 
 HELP = "test whether fresh runs reproduce the published ones"
 
@@ -16,12 +17,20 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Write verdict.json and verdict.md into the output directory and print the result."""
+    """Write verdict.json and verdict.md into the output directory and print the result.
+
+    UserError if a run's files are not those that its run.json lists.
+    """
     from ddpg.analysis import tables
     from ddpg.analysis.verdict import format_verdict, judge_runs
     from ddpg.files import write_json
+    from ddpg.runs.directory import RunDirectory
     from ddpg.runs.typed_json import to_json
 
+    for path in [*options.fresh, *options.published]:
+        directory = RunDirectory(path)
+        if problems := directory.find_mismatches(directory.read_record()):
+            raise UserError(f"{problems[0]}; restore the file, or train the run again")
     result = judge_runs(options.fresh, options.published)
     write_json(options.output / "verdict.json", to_json(result))
     tables.write_document(options.output / "verdict", format_verdict(result))

@@ -1,12 +1,15 @@
 """Fresh runs against published ones: equal bytes, or an equivalence test across platforms."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.checkout import ROOT
 from helpers.make_record import make_record
 
+from ddpg import cli
 from ddpg.analysis import verdict
 from ddpg.errors import UserError
 from ddpg.files import write_json
@@ -212,6 +215,21 @@ def test_run_without_run_json_raises_user_error(tmp_path):
     (published[1] / "run.json").unlink()
     with pytest.raises(UserError, match="run.json: no such file"):
         verdict.judge_runs(published, published)
+
+
+@pytest.mark.parametrize("name", ["policy.npz", "test_episodes.csv", "state_digests.txt"])
+@pytest.mark.parametrize("change", [lambda path: path.write_text("x"), Path.unlink])
+def test_damaged_file_is_refused(tmp_path, capsys, name, change):
+    published = ROOT / "results/published/spinup-exercise-2-2/seed_0"
+    fresh = shutil.copytree(published, tmp_path / "seed_0")
+    arguments = ["--fresh", str(fresh), "--published", str(published)]
+    command = ["verdict", *arguments, "--output", str(tmp_path / "verdict")]
+    assert cli.main(command) == 0
+    change(fresh / name)
+    shutil.rmtree(tmp_path / "verdict")
+    assert cli.main(command) == 2
+    assert str(fresh / name) in capsys.readouterr().err
+    assert not (tmp_path / "verdict").exists()
 
 
 OUTCOMES = {name: verdict.Outcome(name, "none", 3, 3, "why") for name in verdict.RESULTS}
