@@ -85,12 +85,20 @@ def read_run(directory: Path | str) -> pd.DataFrame:
 
 
 def read_config(directory: Path | str) -> dict:
-    """The `config.json` of a run; UserError unless it has `exp_name`, `seed` and `env`."""
+    """The `config.json` of a run; UserError unless it has `exp_name`, `seed` and `env`.
+
+    The seed must be a whole number, the others text.
+    """
     run = RunDirectory(Path(directory))
     config = run.read_config()
     missing = [key for key in ("exp_name", "seed", "env") if key not in config]
     if missing:
         raise UserError(f"{run.config_path}: {missing[0]!r} is missing; repeat the run")
+    for key, kind, what in (
+        ("exp_name", str, "text"), ("seed", int, "a whole number"), ("env", str, "text"),
+    ):  # fmt: skip
+        if type(config[key]) is not kind:
+            raise UserError(f"{run.config_path}: {key} is {config[key]!r}, not {what}")
     return config
 
 
@@ -114,6 +122,12 @@ def aggregate_runs(run_directories: Iterable[Path | str]) -> pd.DataFrame:
         _check_same_configuration([directory for directory, _ in own])
     curves = pd.concat([curve for _, curve in read])
     curves = curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True)
+    for name, column in ((n, curves[n]) for n in ("epoch", "env_interacts")):
+        if len(fraction := curves[column != np.floor(column)]):
+            run = fraction.iloc[0]
+            raise UserError(
+                f"{run['experiment']} seed {run['seed']}: {name} {run[name]:g} is not whole"
+            )
     return curves.astype({"seed": int, "epoch": int, "env_interacts": int})
 
 
@@ -196,8 +210,8 @@ def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
     """Read runs of other programs in Spinning Up's format.
 
     The paths are those of `find_progress_files`. Seeds are numbered in the order of the paths: the
-    number says only which lines belong together. Raises UserError as `read_progress` does, for a
-    directory without any run, and for a run that is there twice.
+    number says only which lines belong together. Raises UserError as `find_progress_files` and
+    `read_progress` do.
     """
     files = find_progress_files(paths)
     curves = [(file, read_progress(file)) for file in files]
@@ -207,8 +221,9 @@ def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
 def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
     """The files of runs in Spinning Up's format: each path, or every progress.txt below it.
 
-    Those that are hidden or were set aside are left out. UserError for a directory without any, and
-    for a run that is there twice.
+    Those that are hidden or were set aside are left out. UserError for a directory without any, for
+    a run that is there twice, and for runs with other environments or hyperparameters, where they
+    have a config.json.
     """
     files: list[Path] = []
     for path in map(Path, paths):
@@ -221,6 +236,7 @@ def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
             raise UserError(f"{path}: no progress.txt in this directory or below it")
         files += found
     _check_distinct_files(files)
+    _check_same_settings(files)
     return files
 
 
@@ -261,6 +277,41 @@ def _check_distinct_files(files: list[Path]) -> None:
         first = seen.setdefault(curve.to_numpy(dtype=float).tobytes(), file)
         if first is not file:
             raise UserError(f"{first} and {file}: the same run twice; remove one")
+
+
+def _check_same_settings(files: list[Path]) -> None:
+    """UserError where the config.json beside two files have other values of a hyperparameter.
+
+    Spinning Up's also hold the addresses of objects, so only numbers, lists of numbers and names of
+    environments count, and not the number of epochs: a curve may end earlier than another.
+    """
+    with_config = [file for file in files if file.with_name(CONFIG).exists()]
+    read = [(file, _list_settings(read_json(file.with_name(CONFIG)))) for file in with_config]
+    for file, own in read[1:]:
+        first, others = read[0]
+        for key in sorted(own.keys() & others.keys()):
+            if own[key] != others[key]:
+                raise UserError(
+                    f"{first} and {file}: runs with different {key} ({others[key]} and {own[key]}) "
+                    "are not seeds of one group; give those of one group"
+                )
+
+
+def _list_settings(config: dict) -> dict[str, object]:
+    def is_number(value: object) -> bool:
+        return isinstance(value, int | float)
+
+    settings: dict[str, object] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            settings |= {f"{key}.{inner}": v for inner, v in _list_settings(value).items()}
+        elif (
+            is_number(value)
+            or (isinstance(value, list) and all(map(is_number, value)))
+            or key in ("env", "env_name", "update_every")
+        ):
+            settings[key] = value
+    return {k: v for k, v in settings.items() if k not in ("seed", "epochs")}
 
 
 def check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:

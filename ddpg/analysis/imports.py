@@ -21,7 +21,13 @@ TIANSHOU_SUMMARY = re.compile(r"(rew|reward)(:shaded)?")
 # The columns of its file of a single run.
 TIANSHOU_RUN = ["env_step", "rew", "time"]
 # Names of columns of a wide table that do not hold a seed, as plotting programs export them.
-SUMMARY = re.compile(r"(?i).*__(min|max)|mean|avg|std|sd|sem|stderr|min|max|median|time|wall.?time")
+SUMMARY = re.compile(r"(?i).*__(min|max)|mean|avg|std|sd|sem|stderr|min|max|median")
+TIME = re.compile(r"(?i)(wall.?)?time|date|timestamp")
+STEPS = re.compile(
+    r"(?i)(global|env|environment|total)?.?(step|timestep|epoch|iteration|frame|interact)s?|index"
+    r"|totalenvinteracts"
+)
+UNNAMED = re.compile(r"Unnamed: [0-9]+")  # as pandas names a column without a heading
 SB3_ARRAYS = ("timesteps", "results")
 # What a table may lack, by the figure or statistic that needs it.
 OPTIONAL = {
@@ -145,13 +151,29 @@ def _read_wide(paths: Sequence[Path]) -> SeedCurves:
         step, *names = table.columns
         if not names:
             raise UserError(f"{path}: one column only; give the step and a column per seed")
+        _check_step_heading(path, str(step))
         for name in names:
-            if SUMMARY.fullmatch(str(name)):
+            if any(kind.fullmatch(str(name)) for kind in (SUMMARY, TIME, STEPS, UNNAMED)):
                 raise UserError(f"{path}: the column {name!r} is not that of a seed; remove it")
             digits = re.fullmatch(r"(?:seed)?[ _-]?([0-9]{1,10})", str(name), re.IGNORECASE)
             number = int(digits[1]) if digits else None
             seeds.append((number, _read_column(path, table, step, name)))
     return seeds
+
+
+def _check_step_heading(path: Path, heading: str) -> None:
+    """UserError if the first column has another heading than one of steps may have."""
+    if UNNAMED.fullmatch(heading):
+        raise UserError(f"{path}: its first column has no heading; is it an index? Remove it")
+    if TIME.fullmatch(heading):
+        raise UserError(
+            f"{path}: its first column is {heading!r}; put the steps there, or remove it"
+        )
+    try:
+        float(heading)
+    except ValueError:
+        return
+    raise UserError(f"{path}: its first row holds numbers; add a row of headings, as step,0,1,2")
 
 
 def _read_column(path: Path, table: pd.DataFrame, step: str, name: str) -> pd.DataFrame:
@@ -184,6 +206,9 @@ def _read_evaluations(path: Path) -> pd.DataFrame:
         raise UserError(
             f"{path}: not an evaluations.npz of Stable-Baselines3: no array {', '.join(missing)}"
         )
+    for name in (*SB3_ARRAYS, "ep_lengths"):
+        if name in arrays and arrays[name].dtype.kind not in "iuf":
+            raise UserError(f"{path}: the array {name} holds something that is not a number")
     steps, returns = arrays["timesteps"], arrays["results"]
     if steps.ndim != 1 or returns.ndim != 2 or len(steps) != len(returns) or not returns.size:
         raise UserError(

@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ddpg.errors import UserError
+
 HELP = "convert logs of other implementations to a reference table"
 FORMATS = {
     "spinup": "Spinning Up's progress.txt files or directories containing them, one per seed",
@@ -27,5 +29,7 @@ def run(options: Namespace) -> None:
     """Write the table and, beside it, its source; print what is in it and what it lacks."""
     from ddpg.analysis.imports import import_curves, write_import
 
+    if not options.source.strip():
+        raise UserError("--source is empty; say who measured it, and where it is from")
     table = import_curves(options.format, options.files)
     print(write_import(table, options.output, options.source, options.format, options.files))

@@ -86,6 +86,33 @@ def test_invalid_config_json_raises_user_error(tmp_path, text, message):
         curves.read_run(directory)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("seed", None, "seed is None, not a whole number"),
+        ("seed", "a", "seed is 'a', not a whole number"),
+        ("seed", 1.5, "seed is 1.5, not a whole number"),
+        ("seed", True, "seed is True, not a whole number"),
+        ("exp_name", ["x", "y"], r"exp_name is \['x', 'y'\], not text"),
+        ("env", 3, "env is 3, not text"),
+    ],
+)
+def test_config_json_with_a_value_of_another_type_raises_user_error(tmp_path, key, value, message):
+    directory = make_run(tmp_path)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(UserError, match=f"config.json: {message}"):
+        curves.aggregate_runs([directory])
+
+
+def test_steps_that_are_not_whole_raise_user_error(tmp_path):
+    directory = make_run(tmp_path)
+    text = (directory / "progress.txt").read_text()
+    (directory / "progress.txt").write_text(text.replace("\t200\t", "\t200.5\t"))
+    with pytest.raises(UserError, match=r"demo seed 0: env_interacts 200.5 is not whole"):
+        curves.aggregate_runs([directory])
+
+
 def test_aggregated_runs_are_sorted_and_equal_after_csv_round_trip(tmp_path):
     runs = [make_run(tmp_path, seed) for seed in (10, 2)]
     table = curves.aggregate_runs(runs)

@@ -162,6 +162,11 @@ BAD = {
         ("step,a,mean\n1,2,2\n", "the column 'mean' is not that of a seed; remove it"),
         ("step,Wall time,a\n1,9,2\n", "the column 'Wall time' is not that of a seed"),
         ("step,r - x,r - x__MAX\n1,9,2\n", "the column 'r - x__MAX' is not that of a seed"),
+        (",step,a\n0,1,2\n1,2,3\n", "its first column has no heading; is it an index? Remove it"),
+        ("step,,a\n0,1,2\n", "the column 'Unnamed: 1' is not that of a seed; remove it"),
+        ("epoch,step,a\n1,1000,2\n", "the column 'step' is not that of a seed; remove it"),
+        ("Wall time,Step,Value\n1,1000,2\n", "its first column is 'Wall time'; put the steps"),
+        ("1000,2.5,3.5\n2000,3,4\n", "its first row holds numbers; add a row of headings"),
         ("step,a\n2,2\n1,3\n", "column a: its environment steps do not increase"),
         ("step,a\n1,2\n2,\n3,3\n", "column a: no finite test return at environment step 2"),
     ],
@@ -199,6 +204,13 @@ def test_missing_file_exits_2(tmp_path, capsys, kind):
             "the environment step inf is impossible",
         ),
         ({"timesteps": [2, 1], "results": [[1.0], [2.0]]}, "environment steps do not increase"),
+        ({"timesteps": [1], "results": [["x"]]}, "the array results holds something that is not a"),
+        ({"timesteps": [1], "results": [[1j]]}, "the array results holds something that is not a"),
+        ({"timesteps": ["1"], "results": [[1.0]]}, "the array timesteps holds something that is"),
+        (
+            {"timesteps": [1], "results": [[1.0]], "ep_lengths": [["9"]]},
+            "the array ep_lengths holds something that is not a number",
+        ),
     ],
 )
 def test_invalid_evaluations_npz_raises_user_error(tmp_path, arrays, message):
@@ -211,3 +223,43 @@ def test_invalid_evaluations_npz_raises_user_error(tmp_path, arrays, message):
 def test_unknown_format_exits_2(tmp_path, capsys):
     code, _, err = run(capsys, "csv", "x", "--source", "s", "--output", tmp_path / "o")
     assert code == 2 and "invalid choice: 'csv'" in err
+
+
+def test_empty_source_exits_2(tmp_path, capsys):
+    (tmp_path / "wide.csv").write_text(WIDE)
+    output = tmp_path / "out.csv"
+    code, _, err = run(capsys, "wide", tmp_path / "wide.csv", "--source", " ", "--output", output)
+    assert (code, err) == (
+        2,
+        "ddpg: --source is empty; say who measured it, and where it is from\n",
+    )
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"env": "Pendulum-v1"}, "runs with different env (Hopper-v5 and Pendulum-v1) are not"),
+        ({"gamma": 0.9}, "runs with different gamma (0.99 and 0.9) are not"),
+        ({"update_every": 50}, "runs with different update_every (episode and 50) are not"),
+        ({"ac_kwargs": {"hidden_sizes": [64]}}, "different ac_kwargs.hidden_sizes ([32] and [64])"),
+        ({"seed": 1, "epochs": 9, "env_fn": "<function at 0x2>", "logger": {"<0x2>": 1}}, None),
+    ],
+)
+def test_runs_with_other_settings_are_not_seeds_of_one_group(tmp_path, change, message):
+    settings = {
+        "env": "Hopper-v5", "gamma": 0.99, "update_every": "episode", "seed": 0, "epochs": 5,
+        "ac_kwargs": {"hidden_sizes": [32]}, "env_fn": "<function at 0x1>", "logger": {"<0x1>": 0},
+    }  # fmt: skip
+    for seed, own in enumerate([settings, settings | change]):
+        directory = tmp_path / f"run_{seed}"
+        directory.mkdir()
+        (directory / "config.json").write_text(json.dumps(own))
+        (directory / "progress.txt").write_text(PROGRESS.replace("-1\t", f"{seed}\t"))
+    if message is None:
+        assert set(imports.import_curves("spinup", [tmp_path])["seed"]) == {0, 1}
+        return
+    for read in (imports.import_curves, lambda kind, paths: curves.read_external(paths)):
+        with pytest.raises(UserError) as error:
+            read("spinup", [tmp_path])
+        assert message in str(error.value) and "\n" not in str(error.value)
