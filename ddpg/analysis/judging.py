@@ -71,7 +71,8 @@ def judge_claims(claims: Iterable[Claim], comparisons: Iterable[Comparison]) -> 
 
 def _judge_claim(claim: Claim, comparison: Comparison) -> dict[str, object]:
     group = comparison.find_group(claim.group)
-    measured = _measure_claim(claim, comparison, group) if group else None
+    other = comparison.find_group(claim.against) if claim.against else None
+    measured = _measure_claim(claim, comparison, group, other) if group else None
     verdict = judge_estimate(measured, claim.low, claim.high, claim.test)
     return {
         "comparison": claim.comparison,
@@ -87,26 +88,32 @@ def _judge_claim(claim: Claim, comparison: Comparison) -> dict[str, object]:
         "measured_low": measured.low if measured else math.nan,
         "measured_high": measured.high if measured else math.nan,
         "verdict": verdict,
-        "note": _explain(verdict, measured, claim, group),
+        "note": _explain(verdict, measured, claim, [group, other] if claim.against else [group]),
     }
 
 
-def _explain(verdict: str, measured: Estimate | None, claim: Claim, group: Group | None) -> str:
-    if measured is None or group is None:
+def _explain(
+    verdict: str, measured: Estimate | None, claim: Claim, groups: list[Group | None]
+) -> str:
+    present = [group for group in groups if group]
+    if measured is None or len(present) < len(groups):
         return "no data"
-    if math.isnan(measured.value) and group.seeds >= statistics.FEWEST_TESTED:
+    smallest = min(present, key=lambda group: group.seeds)
+    if math.isnan(measured.value) and smallest.seeds >= statistics.FEWEST_TESTED:
         return UNDEFINED
-    if group.seeds < statistics.FEWEST_RESAMPLED:
-        return f"{format_count(group.seeds, 'seed')} only"
+    if smallest.seeds < statistics.FEWEST_RESAMPLED:
+        of = "" if smallest is groups[0] else f" of {smallest.label}"
+        return f"{format_count(smallest.seeds, 'seed')}{of} only"
     if verdict == AGREES and (measured.low < claim.low or claim.high < measured.high):
         return "but its interval reaches beyond the range"
     return ""
 
 
-def _measure_claim(claim: Claim, comparison: Comparison, group: Group) -> Estimate | None:
+def _measure_claim(
+    claim: Claim, comparison: Comparison, group: Group, other: Group | None
+) -> Estimate | None:
     if claim.against is None:
         return MEASURES_OF_ONE[claim.quantity](comparison, group)
-    other = comparison.find_group(claim.against)
     if other is None:
         return None
     a = measure_final(group, comparison.final, other)

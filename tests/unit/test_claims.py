@@ -146,6 +146,19 @@ def test_claim_about_seeds_that_do_not_vary_is_undecided(quantity, seeds, note):
     assert row["note"] == note
 
 
+@pytest.mark.parametrize("few", [1, 3])
+def test_note_names_few_seeds_of_the_group_compared_with(few):
+    a, b = (
+        SeedGroup(name, f"label of {name}", "", make_seeds(seeds, test_return_mean=0.0), ours=True)
+        for name, seeds in (("a", 10), ("b", few))
+    )
+    for group in (a, b):
+        group.runs["test_return_mean"] += group.runs["seed"]
+    only = "1 seed" if few == 1 else "3 seeds"
+    assert measure_pair(a, b, "difference")["note"] == f"{only} of label of b only"
+    assert measure_pair(b, a, "difference")["note"] == f"{only} only"
+
+
 def test_last_loss_is_that_of_the_last_epoch_with_one():
     runs = make_seeds(6, test_return_mean=1.0, loss_q=2.0)
     runs["loss_q"] += runs["seed"]
