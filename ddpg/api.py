@@ -115,7 +115,8 @@ def draw(groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1) -
     """
     if smooth < 1 or smooth % 2 == 0:
         raise UserError(f"smooth={smooth}: give an odd number of epochs, as 11")
-    return figures.draw_comparison(_make_comparison(groups, title or ", ".join(groups), smooth))
+    title = title.strip() or ", ".join(map(str, groups))
+    return figures.draw_comparison(_make_comparison(groups, title, smooth))
 
 
 def load_policy(source: Path | str) -> Policy:
@@ -169,6 +170,8 @@ def _make_comparison(
 ) -> comparison.Comparison:
     if not 0 < final_steps < math.inf:
         raise UserError(f"final_steps={final_steps}: give a number of environment steps above 0")
+    if not groups:
+        raise UserError("no groups; give one or more")
     own = tuple(_make_group(str(name), table) for name, table in groups.items())
     spacing = max((float(np.diff(group.steps).max(initial=0)) for group in own), default=0)
     return comparison.Comparison(

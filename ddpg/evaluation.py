@@ -60,7 +60,13 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     `env` overrides the run's environment, and must be given for a file without config.json beside
     it. UserError for anything else.
     """
+    if not source.exists():
+        raise UserError(f"{source}: no such file or directory")
     run = RunDirectory(source if source.is_dir() else source.parent)
+    if source.is_dir() and not any(
+        path.exists() for path in (run.policy_path, run.config_path, run.checkpoint_path)
+    ):
+        raise UserError(f"{source}: not a run's directory, which is named seed_<n>")
     state = None
     if source.is_dir() and not run.policy_path.exists():
         state = _read_checkpoint(run)

@@ -105,7 +105,8 @@ class Reach:
     """Return threshold for sample efficiency.
 
     That is the number of environment steps until the learning curve, smoothed over `smooth` steps,
-    first reaches it. What comes after the end of `FinalSteps` does not count.
+    first reaches it. Steps after the end of `FinalSteps` do not count. As in the figures, and like
+    what others have smoothed, curves are smoothed before they are cut there.
     """
 
     test_return: float

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ddpg import config
 from ddpg.commands.arguments import add_config, parse_positive_number
 from ddpg.config import Settings
-from ddpg.errors import Mismatch, UserError
+from ddpg.errors import Mismatch, UserError, get_first_line
 from ddpg.runs.directory import RunDirectory, find_finished_runs
 from ddpg.runs.published import PUBLISHED
 
@@ -203,7 +203,12 @@ def check_figures(comparisons: list["Comparison"], images: Path) -> Result:
             for path in (kept, new):
                 if not path.is_file():
                     raise Mismatch(f"{path if path is kept else name}: missing; see `make docs`")
-            if not np.array_equal(np.asarray(Image.open(kept)), np.asarray(Image.open(new))):
+            try:
+                pixels = np.asarray(Image.open(kept))
+            except (OSError, SyntaxError, ValueError) as error:  # as Pillow says it of bad files
+                reason = get_first_line(error)
+                raise Mismatch(f"{kept}: not an image ({reason}); see `make docs`") from None
+            if not np.array_equal(pixels, np.asarray(Image.open(new))):
                 raise Mismatch(
                     f"{kept}: differs from {name} as drawn from the runs; see `make docs`"
                 )
@@ -226,7 +231,7 @@ def check_numbers(comparisons: list["Comparison"], numbers: list[StatedNumber]) 
         if number.b:
             rows &= table["b"] == number.b
         found = list(table.loc[rows, number.column]) if number.column in table else []
-        if len(found) != 1:
+        if len(found) != 1 or not isinstance(found[0], int | float):
             wrong.append(f"{_format_cell(number)}: not in our tables")
         elif (measured := round_like(float(found[0]), number.value)) != number.value:
             wrong.append(f"{_format_cell(number)}: stated {number.value}, computed {measured}")

@@ -63,7 +63,7 @@ def make_table(root: Path, width: int) -> "Table":
     for s in statuses:
         bar = [ProgressBar(total=s.epochs, completed=s.epoch, width=12)] if with_bar else []
         drawn.add_row(
-            s.experiment,
+            escape(s.experiment),
             str(s.seed),
             f"{s.epoch}/{s.epochs}",
             "-" if s.speed is None else f"{s.speed:,.0f}",
@@ -92,9 +92,11 @@ def print_statuses(root: Path, watch: bool = False, every: float = 2.0) -> None:
         return
     if not sys.stdout.isatty():
         raise UserError("--watch: standard output is not a terminal; leave --watch out")
-    while not root.is_dir():  # the first run may not have begun
-        time.sleep(every)
     try:
+        if not root.exists():
+            console.print(f"waiting for the first run in {root}", markup=False)
+        while not root.exists():
+            time.sleep(every)
         with Live(make_table(root, console.width), console=console, auto_refresh=False) as live:
             while True:
                 time.sleep(every)

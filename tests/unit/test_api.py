@@ -74,6 +74,7 @@ def test_external_runs_can_be_compared(exercise):
 
 
 def test_a_figure_shows_every_group(exercise):
+    assert api.draw(exercise, title=" ").axes[0].get_title() == ", ".join(exercise)
     figure = api.draw(exercise, title="A title", smooth=3)
     assert figure.get_suptitle() == "A title" or figure.axes[0].get_title() == "A title"
     drawn = [line.get_ydata() for line in figure.axes[0].lines]
@@ -118,6 +119,8 @@ def test_evaluate_is_deterministic():
             r"more than one env \(x, y\)",
         ),
         (lambda t: api.draw({"a": t}, smooth=2), "smooth=2: give an odd number"),
+        (lambda t: api.draw({}), "no groups; give one or more"),
+        (lambda t: api.summarize({}), "no groups; give one or more"),
         (lambda t: api.evaluate(SEED, episodes=0), "episodes=0: give 1 or more"),
         (lambda t: api.film(SEED, "film.avi"), "film.avi: --output must end in"),
     ],

@@ -134,10 +134,21 @@ def test_figure_with_one_different_pixel_fails(comparisons):
         check.check_figures(comparisons, path.parent)
 
 
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_damaged_figure_fails(comparisons, content):
+    image = Path("docs/images", FIGURE)
+    image.write_bytes(image.read_bytes()[:100] if content is None else content)
+    with pytest.raises(Mismatch, match=f"{FIGURE}: not an image"):
+        check.check_figures(comparisons, Path("docs/images"))
+
+
 def test_stated_number_missing_from_the_tables_fails(comparisons):
     number = check.StatedNumber("X", "what", "groups", "pendulum", "chess", "", "mean", "1")
     with pytest.raises(Mismatch, match="X, pendulum/chess mean: not in our tables"):
         check.check_numbers(comparisons, [number])
+    text = number._replace(a="pendulum-demo", column="label")
+    with pytest.raises(Mismatch, match="X, pendulum/pendulum-demo label: not in our tables"):
+        check.check_numbers(comparisons, [text])
 
 
 @pytest.mark.parametrize(

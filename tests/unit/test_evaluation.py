@@ -46,6 +46,15 @@ def test_policy_of_a_stopped_run_is_that_of_its_checkpoint(stopped, tmp_path, en
     assert (trained.env, trained.max_ep_len) == ("Pendulum-v1", 15)
 
 
+@pytest.mark.parametrize("env", [None, "Pendulum-v1"])
+@pytest.mark.parametrize("source", ["seed_9", "seed_9/policy.npz", "runs"])
+def test_path_without_a_policy_is_refused(tmp_path, env, source):
+    (tmp_path / "runs/seed_0").mkdir(parents=True)
+    what = "not a run's directory, which is named" if source == "runs" else "no such file"
+    with pytest.raises(UserError, match=f"^{tmp_path / source}: {what}"):
+        load_trained(tmp_path / source, env)
+
+
 @pytest.mark.parametrize(("torque", "saturation"), [(1.97, 0), (1.99, 1), (-1.99, 1)])
 def test_saturation_is_the_share_of_actions_near_a_bound(torque, saturation):
     bias = np.float32([np.arctanh(torque / 2)])

@@ -128,9 +128,9 @@ def test_directories_that_are_not_runs_are_skipped_and_named(tmp_path, capsys):
 
 
 def test_watch_follows_the_runs_until_ctrl_c(tmp_path):
-    make_run(tmp_path / "pendulum-demo/seed_0")
     terminal, end = pty.openpty()
-    command = [sys.executable, "-m", "ddpg", "status", str(tmp_path), "--watch"]
+    runs = tmp_path / "runs"
+    command = [sys.executable, "-m", "ddpg", "status", str(runs), "--watch"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=end, stderr=end)
     os.close(end)
 
@@ -141,12 +141,30 @@ def test_watch_follows_the_runs_until_ctrl_c(tmp_path):
             assert time.monotonic() < deadline, shown.decode()
             shown += os.read(terminal, 10_000)
 
+    wait_for(b"waitingforthefirstrunin")
+    make_run(tmp_path / "made/pendulum-demo/seed_0")
+    (tmp_path / "made").rename(runs)
     wait_for(b":1failed")
-    make_run(tmp_path / "pendulum-demo/seed_10", seed=10)
+    make_run(runs / "pendulum-demo/seed_10", seed=10)
     wait_for(b":2failed")
     process.send_signal(signal.SIGINT)
     assert process.wait() == 0
     os.close(terminal)
+
+
+def test_watching_a_file_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "run.json").write_text("{}")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(UserError, match=r"run\.json"):
+        print_statuses(tmp_path / "run.json", watch=True)
+
+
+def test_name_with_brackets_is_shown_as_it_is(tmp_path, capsys):
+    run = make_run(tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"exp_name": "ddpg[bug] [/x]"}))
+    assert main(["status", str(tmp_path)]) == 0
+    assert "ddpg[bug][/x]" in re.sub(r"\s", "", capsys.readouterr().out)
 
 
 def test_linked_runs_are_found_once(tmp_path):
