@@ -153,7 +153,13 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
     for name, reference in value.get("references", {}).items():
         if name in value["experiments"]:
             refuse("references", name, "an experiment here has the same name; rename this")
-        if len(reference.keys() & {"curve", "table", "runs"}) != 1:
+        sources = sorted(reference.keys() & {"curve", "table", "runs"})
+        path = ("comparisons", comparison, "references", name)
+        files = [settings.file_of((*path, source)) for source in sources]
+        if len(set(files)) > 1:
+            given = " and ".join(f"{s!r} in {f}" for s, f in zip(sources, files, strict=True))
+            raise UserError(f"{'.'.join(path)}: {given}; give one, or the other another name")
+        if len(sources) != 1:
             refuse("references", name, "give one of 'curve', 'table' and 'runs'")
     cells = list(itertools.chain.from_iterable(value.get("factorial", {}).get("cells", ())))
     for name in cells:

@@ -134,6 +134,18 @@ def test_learning_rates_fit_single_precision(settings, value):
         config.resolve_experiment(settings, "pendulum-demo", {"pi_lr": value})
 
 
+def test_sources_of_a_reference_in_two_files_are_named(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    reference = {"drl-tf2": {"table": "a.csv"}}
+    mine.write_text(yaml.safe_dump({"comparisons": {"pendulum": {"references": reference}}}))
+    with pytest.raises(UserError) as error:
+        config.read("config.yaml", mine)
+    assert str(error.value) == (
+        "comparisons.pendulum.references.drl-tf2: 'runs' in config.yaml and 'table' in "
+        f"{mine}; give one, or the other another name"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -103,6 +103,28 @@ def test_claim_about_an_unknown_comparison_is_refused(checkout):
 
 
 @pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (
+            "results/runs/hoppr/seed_1/run.json",
+            "config.yaml, mine.yaml: no experiment 'hoppr'; did you mean 'hopper'?",
+        ),
+        (
+            "results/figures/published/pendulums",
+            "config.yaml, mine.yaml: no comparison 'pendulums'; did you mean 'pendulum'?",
+        ),
+    ],
+)
+def test_mistyped_target_is_one_line(checkout, target, message):
+    (checkout.directory / "mine.yaml").write_text(
+        "experiments: {hopper: {env: Hopper-v5, seeds: [0], epochs: 1}}\n"
+    )
+    output = checkout.snakemake("-n", "--configfile", "mine.yaml", "--", target, expect=1)
+    assert [line for line in output.splitlines() if line.startswith(message)]
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ("--config smoke=1", "--config smoke=...: reaches Snakemake but not the training"),

@@ -98,3 +98,32 @@ def test_a_changed_default_retrains_only_the_experiments_that_use_it(done):
     (done.directory / "change.yaml").write_text("defaults: {batch_size: 99}\n")
     planned = {name for _, name, _ in done.plan_training("all", "--configfile", "change.yaml")}
     assert planned == {name for name in EXPERIMENTS if "batch_size" not in EXPERIMENTS[name]}
+
+
+def list_planned_rules(output: str) -> dict[str, int]:
+    """How many jobs of each rule a dry run plans."""
+    return {name: int(jobs) for name, jobs in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+
+
+def test_changed_analysis_makes_tables_and_figures_again_but_trains_nothing(done):
+    before = list_planned_rules(done.snakemake("--dry-run", "all"))
+    assert set(before) == {"all", "total"}
+    code = done.directory / "ddpg/analysis/statistics.py"
+    text = code.read_text()
+    code.write_text(f"{text}\nCHANGED = True\n")
+    planned = list_planned_rules(done.snakemake("--dry-run", "all"))
+    code.write_text(text)
+    made = {"aggregate", "compare", "provenance", "verdict", "figures_of_comparison", "page"}
+    assert set(planned) == {"all", "total"} | made
+    comparisons = config.read("config.yaml")["comparisons"]
+    assert planned["figures_of_comparison"] == len(comparisons)
+
+
+def test_more_seeds_make_the_published_2x2_again(done):
+    """Its table says how many of the configured seeds are published."""
+    table = "results/tables/published/effects.csv"
+    done.snakemake(table)
+    name = "halfcheetah-2020-networks-2018-schedule"
+    (done.directory / "change.yaml").write_text(f"experiments: {{{name}: {{seeds: [0, 1]}}}}\n")
+    planned = list_planned_rules(done.snakemake("-n", table, "--configfile", "change.yaml"))
+    assert planned == {"compare": 1, "total": 1}

@@ -10,6 +10,7 @@ rule aggregate:
     log:
         "results/logs/aggregate/{collection}/{comparison}.log",
     params:
+        code=ANALYSIS,
         manifest=lambda w, input: ["--manifest", *input.manifest] if input.manifest else [],
         runs=lambda w, input: get_directories(input.runs),
     shell:

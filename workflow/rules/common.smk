@@ -6,6 +6,7 @@
 
 import contextlib
 import functools
+import hashlib
 import os
 import re
 import shlex
@@ -21,7 +22,7 @@ sys.path.insert(0, str(PROJECT))
 
 import ddpg.config
 from ddpg.analysis.claims import read_claims
-from ddpg.errors import UserError
+from ddpg.errors import UserError, suggest_spelling
 from ddpg.files import name_source
 from ddpg.runs.directory import (
     PROGRESS,
@@ -89,7 +90,7 @@ def check_command_line():
 
 
 def read_config():
-    """Put into `config` what the commands of the rules will read from the same files.
+    """Put into `config` what the commands of the rules will read from the same files; returns it.
 
     Stops with one line if that is invalid, or if values were given that the commands would not see.
     """
@@ -115,13 +116,19 @@ def read_config():
         raise WorkflowError(str(error)) from None
     config.clear()
     config.update(settings | given)
+    return settings
 
 
 if not IS_MODULE:
     check_command_line()
-read_config()
+SETTINGS = read_config()
 
 CLAIMS = [config["claims"]] if "claims" in config else []
+
+# A digest of the code that makes tables and figures: if it changes, they are made again.
+ANALYSIS = hashlib.sha256(
+    b"".join(path.read_bytes() for path in sorted((PROJECT / "ddpg/analysis").glob("*.py")))
+).hexdigest()
 
 
 wildcard_constraints:
@@ -132,17 +139,23 @@ wildcard_constraints:
     target="all|demo|figures|smoke",
 
 
+def stop(message):
+    """Stop Snakemake with one line; it would print an exception of an input function's traceback."""
+    logger.error(message)
+    raise SystemExit(1)
+
+
 @functools.cache  # every job asks for it, and checking a thousand seeds takes a while
 def get_experiment(collection, name):
     """The experiment as the runs of a collection are trained: shrunk in `smoke`."""
     if collection == "smoke" and not config["smoke"]:
-        raise WorkflowError("the configuration has no `smoke:`, which shrinks the experiments")
+        stop("the configuration has no `smoke:`, which shrinks the experiments")
     try:
         return ddpg.config.resolve_experiment(
-            config, name, config["smoke"] if collection == "smoke" else {}
+            SETTINGS, name, config["smoke"] if collection == "smoke" else {}
         )
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        stop(str(error))
 
 
 @functools.cache
@@ -188,9 +201,19 @@ def get_directories(files):
 
 def get_comparison(comparison):
     """What the configuration says of a comparison."""
-    if comparison not in config["comparisons"]:
-        raise WorkflowError(f"the configuration has no comparison {comparison!r}")
-    return config["comparisons"][comparison]
+    known = config["comparisons"]
+    if comparison not in known:
+        hint = suggest_spelling(comparison, known)
+        stop(f"{SETTINGS.files}: no comparison {comparison!r}{hint}; there are: {', '.join(known)}")
+    return known[comparison]
+
+
+def describe_comparisons(*comparisons):
+    """What the tables and figures of comparisons depend on besides their input files."""
+    settings = {name: get_comparison(name) for name in comparisons}
+    experiments = {name for own in settings.values() for name in own["experiments"]}
+    seeds = {name: len(list_seeds("runs", name)) for name in sorted(experiments)}
+    return [ANALYSIS, settings, seeds]
 
 
 def list_comparison_runs(collection, comparison):

@@ -24,7 +24,7 @@ rule compare:
         "results/logs/compare/{collection}.log",
     params:
         config=lambda w, output: CONFIG_FILES,
-        declared=config["comparisons"],
+        declared=lambda w: describe_comparisons(*config["comparisons"]),
         directory=lambda w, output: str(Path(output.groups).parent),
     shell:
         "python -m ddpg compare --config {params.config:q} --curves {input.curves:q}"
@@ -45,6 +45,7 @@ rule provenance:
     log:
         "results/logs/provenance/{collection}.log",
     params:
+        code=ANALYSIS,
         runs=lambda w, input: get_directories(input),
         directory=lambda w, output: str(Path(output.csv).parent),
     shell:
@@ -68,6 +69,7 @@ rule verdict:
     log:
         "results/logs/verdict.log",
     params:
+        code=ANALYSIS,
         fresh=lambda w, input: get_directories(input.fresh),
         published=lambda w, input: get_directories(input.published),
     shell:

@@ -18,7 +18,7 @@ rule figures_of_comparison:
         "results/logs/figures/{collection}/{comparison}.log",
     params:
         config=lambda w, output: CONFIG_FILES,
-        declared=lambda w: get_comparison(w.comparison),
+        declared=lambda w: describe_comparisons(w.comparison),
     shell:
         "python -m ddpg plot --config {params.config:q} --only {wildcards.comparison:q}"
         " --curves {input.curves:q} --output results/figures/{wildcards.collection:q} > {log:q} 2>&1"

@@ -72,12 +72,10 @@ def refuse_stale_run(wildcards):
         force = (
             ", or add --forcerun=train, which keeps it in set_aside_1/ there and trains it again"
         )
-        # Snakemake would print an exception of an input function with a traceback.
-        logger.error(
+        stop(
             f"{run}: of a run with other values than the configuration's; move {run.parent} away"
             f"{'' if IS_MODULE else force}"
         )
-        raise SystemExit(1)
     return []
 
 
