@@ -1,12 +1,15 @@
 """`plan`: what training every experiment would cost.
 
 Published runs may have shared their machine, so their speed says little about an idle one. Speeds
-measured on an idle machine are kept in a separate file of rates.
+measured on an idle machine are kept in a separate file of rates. Either counts only for experiments
+with the same values of what decides the cost of a step.
 """
 
 import csv
 import dataclasses
+import hashlib
 import io
+import json
 import math
 import os
 import tempfile
@@ -18,7 +21,7 @@ from statistics import median
 
 from ddpg import config
 from ddpg.commands.arguments import add_config
-from ddpg.config import Settings
+from ddpg.config import Experiment, Settings
 from ddpg.errors import Interrupted, UserError
 from ddpg.files import write_atomically
 from ddpg.runs import provenance
@@ -30,14 +33,20 @@ HELP = "estimate the cost of training all experiments"
 RATES = "results/rates.csv"
 # The fewest steps with updates that a rate is measured over.
 MEASURED_STEPS = 10_000
+# Hyperparameters that do not change the cost of a step.
+_FREE = {"epochs", "discount", "polyak", "pi_lr", "q_lr", "act_noise"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Rate:
-    """How fast an experiment trains on one core of an idle processor, checkpoints included."""
+    """How fast an experiment trains on one core of an idle processor, checkpoints included.
+
+    `settings` is its `digest_cost`.
+    """
 
     steps_per_second: float
     processor: str
+    settings: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +61,12 @@ class Cost:
     core_hours: float | None  # of all runs
     memory: float | None  # bytes per run
     disk: float | None  # bytes per run
+
+
+def digest_cost(experiment: Experiment) -> str:
+    """The first 16 digits of the SHA-256 of the hyperparameters that decide the cost of a step."""
+    values = {k: v for k, v in experiment.hyperparameters().items() if k not in _FREE}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -136,7 +151,7 @@ def measure_rate(settings: Settings, name: str) -> Rate:
         )
     seconds = times[-1] - times[before - 1]
     rate = measured * experiment.steps_per_epoch / seconds
-    return Rate(round(rate, 1), provenance.read_processor().model)
+    return Rate(round(rate, 1), provenance.read_processor().model, digest_cost(experiment))
 
 
 def write_rates(path: Path, rates: Mapping[str, Rate]) -> None:
@@ -154,7 +169,9 @@ def read_rates(path: Path) -> dict[str, Rate]:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         rates = {
-            row["experiment"]: Rate(float(row["steps_per_second"]), row["processor"])
+            row["experiment"]: Rate(
+                float(row["steps_per_second"]), row["processor"], row["settings"]
+            )
             for row in rows
         }
     except (KeyError, TypeError, ValueError, csv.Error):
@@ -169,16 +186,24 @@ def estimate_costs(
 ) -> list[Cost]:
     """The cost of each experiment.
 
-    Hours by the rate of the experiment or, where there is none, by the median speed of its
-    published runs; memory and disk are medians over these.
+    Hours by the rate or, where there is none, by the median speed of the published runs; memory and
+    disk are medians over these. Rate and runs are those of an experiment with the same
+    `digest_cost`, if possible of the same name.
     """
     costs = []
     published_records = read_records(published)
+    digests = {
+        run: digest_cost(RunDirectory(run).read_experiment()[0]) for run in published_records
+    }
     for name in settings["experiments"]:
         experiment = config.resolve_experiment(settings, name)
-        own = [run for run, record in published_records.items() if record.experiment == name]
+        digest = digest_cost(experiment)
+        alike = [run for run in published_records if digests[run] == digest]
+        named = [run for run in alike if published_records[run].experiment == name]
+        own = named or alike
         records = [published_records[run] for run in own]
-        rate = rates.get(name)
+        measured = {key: rate for key, rate in rates.items() if rate.settings == digest}
+        rate = measured.get(name, next(iter(measured.values()), None))
         speed = rate.steps_per_second if rate else median(map(_measure_speed, own)) if own else None
         hours = experiment.total_steps / speed / 3600 if speed else None
         costs.append(
@@ -254,6 +279,7 @@ def print_plan(
         f"{total:,.1f} core hours, at the speed of one core of "
         + (", ".join(sorted(models)) or "an unknown processor")
         + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")
+        + ("; --measure FILE measures them" if unknown else "")
     )
 
 

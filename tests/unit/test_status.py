@@ -19,7 +19,7 @@ from ddpg.analysis.curves import find_progress_files
 from ddpg.cli import main
 from ddpg.commands import plan
 from ddpg.commands.status import print_statuses
-from ddpg.config import read
+from ddpg.config import read, resolve_experiment
 from ddpg.core.replay import ReplayBuffer
 from ddpg.errors import Diverged, Interrupted, UserError
 from ddpg.files import encode_json
@@ -208,6 +208,7 @@ def test_a_run_without_an_epoch_has_no_speed(tmp_path):
 
 
 def test_plan_uses_the_cost_of_published_runs(tmp_path):
+    experiment = resolve_experiment(read("config.yaml"), "pendulum-demo")
     runs = []
     files = RESULT_FILES
     for seed, speed in ((0, 1000), (10, 2000), (20, 500)):
@@ -225,6 +226,8 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
         for name in files:
             (directory / name).write_bytes(b"x" * len(record))
         (directory / "run.json").write_bytes(record)
+        settings = json.dumps(experiment.to_config(seed)).ljust(len(record))
+        (directory / "config.json").write_text(settings)
         padded = "\n".join(table).ljust(len(record) - 1) + "\n"
         (directory / "progress.txt").write_text(padded)
         runs.append(directory)
@@ -237,7 +240,8 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
 
 def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys):
     shutil.copy(ROOT / "config.yaml", tmp_path)
-    rates = {"pendulum-demo": plan.Rate(5000.0, "Fast Processor")}
+    settings = plan.digest_cost(resolve_experiment(read("config.yaml"), "pendulum-demo"))
+    rates = {"pendulum-demo": plan.Rate(5000.0, "Fast Processor", settings)}
     (tmp_path / "results").mkdir()
     plan.write_rates(tmp_path / plan.RATES, rates)
     assert plan.read_rates(tmp_path / plan.RATES) == rates
@@ -248,12 +252,36 @@ def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys):
     hours = 3 * 500_000 / 5000 / 3600
     assert re.search(rf"pendulum-demo +3 +{hours:.2f} .* an idle machine", shown)
     assert "at the speed of one core of Fast Processor" in shown
-    for damaged in ("", "experiment\npendulum-demo\n", "x", "\0", "steps_per_second,processor\n1,"):
+    without_settings = "experiment,steps_per_second,processor\npendulum-demo,5,Fast\n"
+    for damaged in ("", "experiment\npendulum-demo\n", "x", "\0", without_settings):
         (tmp_path / "rates.csv").write_text(damaged)
         assert main([*command, "--rates", str(tmp_path / "rates.csv")]) == 2
         assert "rates.csv: not a table of rates" in capsys.readouterr().err
     assert main([*command, "--rates", str(tmp_path / "none.csv")]) == 2
     assert "none.csv: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "known"),
+    [
+        ("pendulum-demo", {"hidden_sizes": [301]}, False),
+        ("pendulum-demo", {"batch_size": 1000}, False),
+        ("pendulum-demo", {"pi_lr": 0.5, "epochs": 60}, True),
+        ("a-copy", {"discount": 0.5}, True),
+    ],
+)
+def test_speed_and_memory_are_those_of_the_same_settings(name, change, known):
+    settings = read("config.yaml")
+    digest = plan.digest_cost(resolve_experiment(settings, "pendulum-demo"))
+    settings["experiments"] = {name: settings["experiments"]["pendulum-demo"] | change}
+    published = [ROOT / "results/published/pendulum-demo/seed_0"]
+    rates = {"pendulum-demo": plan.Rate(5000.0, "Fast Processor", digest)}
+    (cost,) = plan.estimate_costs(settings, published, rates)
+    assert (cost.rate, cost.measured) == ((rates["pendulum-demo"], 1) if known else (None, 0))
+    assert (cost.core_hours is not None) == (cost.memory is not None) == known
+    if known:
+        epochs = change.get("epochs", 50)
+        assert cost.core_hours == 3 * epochs * 10_000 / 5000 / 3600
 
 
 def test_a_rate_is_measured_by_training():
@@ -265,6 +293,7 @@ def test_a_rate_is_measured_by_training():
     settings["experiments"] = {"tiny": settings["experiments"]["pendulum-demo"] | tiny}
     rate = plan.measure_rate(settings, "tiny")
     assert 100 < rate.steps_per_second < 100_000
+    assert rate.settings == plan.digest_cost(resolve_experiment(settings, "tiny"))
 
 
 def test_measured_rates_are_written_after_each_experiment(tmp_path, monkeypatch, capfd):
@@ -275,14 +304,14 @@ def test_measured_rates_are_written_after_each_experiment(tmp_path, monkeypatch,
     def measure(settings, name):
         if name == second:
             raise Interrupted("/tmp/x/run: stopped and saved; the same command continues")
-        return plan.Rate(5000.0, "Fast Processor")
+        return plan.Rate(5000.0, "Fast Processor", "x")
 
     monkeypatch.setattr(plan, "measure_rate", measure)
     command = ["plan", "--config", str(tmp_path / "config.yaml"), "--measure"]
     assert main([*command, str(output)]) == 75
     said = f"stopped while {second} was measured: {output} has the speeds of {first}; the same"
     assert said in capfd.readouterr().err
-    assert plan.read_rates(output) == {first: plan.Rate(5000.0, "Fast Processor")}
+    assert plan.read_rates(output) == {first: plan.Rate(5000.0, "Fast Processor", "x")}
     monkeypatch.setattr(plan, "measure_rate", None)
     assert main([*command, str(tmp_path)]) == 2
     assert f"{tmp_path}: cannot be written; give another" in capfd.readouterr().err
