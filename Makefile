@@ -37,7 +37,7 @@ report: figures ## put the figures and tables in one page, results/report.html
 plan: $(VENV)/cpu ## estimate the cost of training everything
 	$(SNAKEMAKE) --quiet all -- plan
 
-check: $(VENV)/cpu ## check the published runs: files, a replay, figures, stated numbers (2 minutes)
+check: $(VENV)/cpu ## check the published runs: files, replays, figures, stated numbers (4 minutes)
 	$(VENV)/bin/python -m ddpg check
 
 docs: figures ## copy the figures in README.md and docs/results.md from the published runs, render the reference pages
