@@ -18,7 +18,10 @@ rule page:
     log:
         "results/logs/page/{target}.log",
     params:
-        declared=lambda w: [config.get("headline"), *describe_comparisons(*list_comparisons(w.target))],
+        declared=lambda w: [
+            config.get("headline"),
+            *describe_comparisons(*list_comparisons(w.target)),
+        ],
         options=lambda w, output: format_options(w.target),
         title=lambda w: TITLES[w.target],
     shell:
