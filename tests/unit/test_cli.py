@@ -141,13 +141,11 @@ def test_unwritable_directory_is_one_line(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ["evaluate", "nowhere"],
-            "nowhere: no environment is known, because there is no config.json",
-        ),
-        (["evaluate", "nowhere", "--env", "Pendulum-v1"], "nowhere: no such policy"),
+        (["evaluate", "nowhere"], "nowhere: no such file or directory"),
+        (["evaluate", "nowhere", "--env", "Pendulum-v1"], "nowhere: no such file or directory"),
+        (["evaluate", "README.md"], "README.md: no environment is known, because there is no conf"),
         (["evaluate", "README.md", "--env", "Pendulum-v1"], "not a policy of this package"),
-        (["record", "results", "--output", "film.avi"], "config.json"),
+        (["record", "results", "--output", "film.avi"], "results: not a run's directory, which is"),
         (["publish", "nowhere"], "no run.json; only a finished run"),
         (["status", "nowhere"], "nowhere: no such directory"),
         (["status", "--watch"], "--watch: standard output is not a terminal"),

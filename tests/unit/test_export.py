@@ -131,7 +131,7 @@ def test_csv_export_does_not_import_tensorflow(tmp_path):
     [
         ({"exp_name": "../../elsewhere"}, "not allowed"),
         ({"exp_name": "a/b"}, "not allowed"),
-        ({"seed": "0"}, "no exp_name or no seed"),
+        ({"seed": "0"}, "config.json: seed is '0', not a whole number"),
         ({"discount": 2}, "discount"),
     ],
 )
