@@ -8,7 +8,7 @@ import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -58,9 +58,10 @@ class Experiment:
         del values["name"], values["seeds"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
-    def digest(self) -> str:
-        """SHA-256 of the hyperparameters: equal digests and seeds mean equal runs."""
-        canonical = json.dumps(self.hyperparameters(), sort_keys=True)
+    def digest(self, without: Collection[str] = ()) -> str:
+        """SHA-256 of the hyperparameters but `without`: equal digests and seeds mean equal runs."""
+        values = {k: v for k, v in self.hyperparameters().items() if k not in without}
+        canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_config(self, seed: int) -> dict:

@@ -122,9 +122,10 @@ def aggregate_runs(run_directories: Iterable[Path | str]) -> pd.DataFrame:
         _check_same_configuration([directory for directory, _ in own])
     curves = pd.concat([curve for _, curve in read])
     curves = curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True)
-    for name, column in ((n, curves[n]) for n in ("epoch", "env_interacts")):
-        if len(fraction := curves[column != np.floor(column)]):
-            run = fraction.iloc[0]
+    for name in ("epoch", "env_interacts"):
+        fractions = curves[curves[name] != np.floor(curves[name])]
+        if len(fractions):
+            run = fractions.iloc[0]
             raise UserError(
                 f"{run['experiment']} seed {run['seed']}: {name} {run[name]:g} is not whole"
             )
@@ -286,32 +287,26 @@ def _check_same_settings(files: list[Path]) -> None:
     environments count, and not the number of epochs: a curve may end earlier than another.
     """
     with_config = [file for file in files if file.with_name(CONFIG).exists()]
-    read = [(file, _list_settings(read_json(file.with_name(CONFIG)))) for file in with_config]
-    for file, own in read[1:]:
-        first, others = read[0]
-        for key in sorted(own.keys() & others.keys()):
-            if own[key] != others[key]:
+    configs = [read_json(file.with_name(CONFIG)) for file in with_config]
+    for file, config in zip(with_config[1:], configs[1:], strict=True):
+        for key, values in find_differences(configs[0], config).items():
+            if _is_setting(key.rpartition(".")[2], values):
                 raise UserError(
-                    f"{first} and {file}: runs with different {key} ({others[key]} and {own[key]}) "
-                    "are not seeds of one group; give those of one group"
+                    f"{with_config[0]} and {file}: runs with different {key} ({values[0]} and "
+                    f"{values[1]}) are not seeds of one group; give those of one group"
                 )
 
 
-def _list_settings(config: dict) -> dict[str, object]:
+def _is_setting(key: str, values: tuple[object, object]) -> bool:
     def is_number(value: object) -> bool:
         return isinstance(value, int | float)
 
-    settings: dict[str, object] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            settings |= {f"{key}.{inner}": v for inner, v in _list_settings(value).items()}
-        elif (
-            is_number(value)
-            or (isinstance(value, list) and all(map(is_number, value)))
-            or key in ("env", "env_name", "update_every")
-        ):
-            settings[key] = value
-    return {k: v for k, v in settings.items() if k not in ("seed", "epochs")}
+    if key in ("seed", "epochs") or None in values:
+        return False
+    return key in ("env", "env_name", "update_every") or all(
+        is_number(value) or (isinstance(value, list) and all(map(is_number, value)))
+        for value in values
+    )
 
 
 def check_same_steps(runs: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:

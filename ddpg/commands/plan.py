@@ -7,9 +7,7 @@ with the same values of what decides the cost of a step.
 
 import csv
 import dataclasses
-import hashlib
 import io
-import json
 import math
 import os
 import tempfile
@@ -65,8 +63,7 @@ class Cost:
 
 def digest_cost(experiment: Experiment) -> str:
     """The first 16 digits of the SHA-256 of the hyperparameters that decide the cost of a step."""
-    values = {k: v for k, v in experiment.hyperparameters().items() if k not in _FREE}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    return experiment.digest(without=_FREE)[:16]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
