@@ -82,8 +82,8 @@ def summarize(
     The final return of a seed is the mean of its curve over the last `final_steps` environment
     steps, and at most over the last third of them; evaluations are interpolated linearly.
     `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds, `_low` and `_high`
-    their 95 % bootstrap intervals. Raises UserError for any other table, and for `final_steps` that
-    is not above 0.
+    their 95 % bootstrap intervals. Raises UserError for any other table, for a test return that is
+    not finite, and for `final_steps` that is not above 0.
     """
     table = comparison.tabulate_groups([_make_comparison(groups, final_steps=final_steps)])
     return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])
@@ -98,7 +98,8 @@ def compare(
     its 95 % interval and p of Welch's test, unadjusted and adjusted for the number of pairs.
     `detectable_difference` is the minimum detectable effect (80 % power) with these numbers of
     seeds; `seeds_to_settle` is the number of seeds per group at which the observed difference would
-    be the minimum detectable effect. All of these but the difference are NaN where a group has
+    be the minimum detectable effect, `_low` and `_high` that of the ends of the difference's
+    interval. All of these but the difference are NaN where a group has
     fewer than three seeds. Raises UserError as `summarize` does, and for fewer than two groups.
     """
     if len(groups) < 2:
@@ -193,6 +194,9 @@ def _make_group(name: str, table: pd.DataFrame) -> SeedGroup:
             )
     if table.duplicated(["seed", "env_interacts"]).any():
         raise UserError(f"{name!r}: a seed appears twice; read all runs in one call of read_runs")
+    for seed, own in table.groupby("seed"):
+        returns = own["test_return_mean"]
+        curves.check_curve(f"seed {seed} of {name!r}", own["env_interacts"], returns)
     curves.check_same_steps(
         (f"seed {seed} of {name!r}", own) for seed, own in table.groupby("seed")
     )

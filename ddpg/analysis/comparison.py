@@ -21,7 +21,9 @@ from ddpg.analysis.groups import (
     Group,
     PublishedGroup,
     SeedGroup,
+    describe_seed_count,
     explain_missing,
+    is_incomplete,
     measure_final,
 )
 from ddpg.analysis.statistics import NAN, Estimate, Moments
@@ -84,6 +86,8 @@ PAIR_COLUMNS = [
     "probability_of_improvement_high",
     "detectable_difference",
     "seeds_to_settle",
+    "seeds_to_settle_low",
+    "seeds_to_settle_high",
     "note",
 ]
 
@@ -117,14 +121,12 @@ class Reach:
 class Factorial:
     """What the two networks and the two schedules are called, and the experiments of the cells.
 
-    `cells` holds the names of the experiments 00, 01, 10 and 11, `configured_seeds` the number
-    of seeds that the configuration lists for each (0 where it is not known).
+    `cells` holds the names of the experiments 00, 01, 10 and 11.
     """
 
     networks: tuple[str, str]
     schedule: tuple[str, str]
     cells: tuple[str, str, str, str]
-    configured_seeds: tuple[int, int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,8 +192,10 @@ def load_comparison(
     `root`. An experiment without runs becomes a group of 0 seeds. Raises UserError for references
     that cannot be read. Labels are put on one line; groups with equal labels get their names added.
     """
+    configured = configured_seeds or {}
     groups: list[Group] = [
-        _load_experiment(key, label, runs) for key, label in spec["experiments"].items()
+        _load_experiment(key, label, runs, configured.get(key, 0))
+        for key, label in spec["experiments"].items()
     ]
     for key, reference in spec.get("references", {}).items():
         try:
@@ -212,7 +216,7 @@ def load_comparison(
             for a, b in listed
         ),
         experiment_figures=spec.get("experiment_figures", True),
-        factorial=_load_factorial(factorial, configured_seeds or {}) if factorial else None,
+        factorial=_load_factorial(factorial) if factorial else None,
     )
 
 
@@ -221,8 +225,9 @@ def tabulate_groups(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
     Returns are undiscounted sums of rewards per episode, `_low` and `_high` 95 % intervals over
     seeds, `sd` has divisor n - 1, steps are environment steps. `steps_to_return` is the median over
-    the seeds that reach `reach`, `seeds_reaching` their number, `steps_of_mean` the step at which
-    the mean curve reaches it, also defined for published curves.
+    seeds of the step at which they reach `reach`, NaN unless more than half of them do,
+    `seeds_reaching` the number that do, `steps_of_mean` the step at which the mean curve reaches
+    it, also defined for published curves.
     """
     rows = [
         _make_group_row(comparison, group)
@@ -241,7 +246,7 @@ def tabulate_pairs(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     counts once, and is planned if one of them plans it. `detectable_difference` is the minimum
     detectable effect of these numbers of seeds (80 % power at the 5 % level), `seeds_to_settle` the
     number of seeds per group at which the observed difference would be the minimum detectable
-    effect.
+    effect, `_low` and `_high` those of the ends of the difference's interval.
     """
     rows = [
         _make_pair_row(comparison, a, b, planned)
@@ -309,7 +314,11 @@ def _describe_limits(group: Group) -> str:
         smoothed = f", smoothed over {group.smoothed:,} steps" if group.smoothed else ""
         return f"{group.name}: {ONLY_MOMENTS}{few}{smoothed}"
     few = {0: NOT_TRAINED, 1: ONE_SEED, 2: NO_TEST}.get(group.seeds, NO_INTERVAL)
-    notes = [few if group.seeds < statistics.FEWEST_RESAMPLED else "", group.note]
+    notes = [
+        f"incomplete, {describe_seed_count(group)}" if group.seeds and is_incomplete(group) else "",
+        few if group.seeds < statistics.FEWEST_RESAMPLED else "",
+        group.note,
+    ]
     return "; ".join(f"{group.name}: {note}" for note in notes if note)
 
 
@@ -331,9 +340,10 @@ def _measure_efficiency(comparison: Comparison, group: Group) -> dict[str, float
                 for curve in group.get_returns(smooth=reach.smooth)[kept].T
             ]
         )
-        reached = of_seeds[~np.isnan(of_seeds)]
-        row["seeds_reaching"] = len(reached)
-        row["steps_to_return"] = np.median(reached) if len(reached) else NAN
+        row["seeds_reaching"] = int(np.count_nonzero(~np.isnan(of_seeds)))
+        # A seed that does not reach it would need more steps than it has made.
+        median = np.median(np.nan_to_num(of_seeds, nan=math.inf))
+        row["steps_to_return"] = median if math.isfinite(median) else NAN
     return row
 
 
@@ -353,9 +363,8 @@ def _make_pair_row(comparison: Comparison, a: Group, b: Group, planned: bool) ->
     test = statistics.test_difference(final_a.moments, final_b.moments)
     better = Estimate(NAN)
     if final_a.values is not None and final_b.values is not None:
-        better = statistics.bootstrap(
-            statistics.compute_improvement_probability, final_a.values, final_b.values
-        )
+        better = statistics.estimate_improvement_probability(final_a.values, final_b.values)
+    settle = statistics.estimate_seeds_to_detect(final_a.moments, final_b.moments)
     return row | {
         "evaluations_a": final_a.evaluations,
         "evaluations_b": final_b.evaluations,
@@ -373,9 +382,7 @@ def _make_pair_row(comparison: Comparison, a: Group, b: Group, planned: bool) ->
         "detectable_difference": statistics.compute_detectable_difference(
             final_a.moments, final_b.moments
         ),
-        "seeds_to_settle": statistics.count_seeds_to_detect(
-            test.estimate, final_a.moments, final_b.moments
-        ),
+        **_name_interval("seeds_to_settle", settle),
         "note": "; ".join(
             filter(
                 None,
@@ -404,10 +411,10 @@ def _note_shorter_group(a: Group, b: Group, latest: float) -> str:
     )
 
 
-def _load_experiment(name: str, label: str, runs: pd.DataFrame) -> SeedGroup:
+def _load_experiment(name: str, label: str, runs: pd.DataFrame, configured: int) -> SeedGroup:
     own = runs[runs["experiment"] == name]
     env = own["env"].iloc[0] if len(own) else ""
-    return SeedGroup(name, label, env, own, ours=True)
+    return SeedGroup(name, label, env, own, ours=True, configured=configured)
 
 
 def _load_reference(name: str, spec: dict[str, Any], root: Path) -> Group:
@@ -439,19 +446,13 @@ def _note_unequal_seeds(runs: pd.DataFrame) -> str:
     )
 
 
-def _load_factorial(spec: Mapping[str, Any], configured_seeds: Mapping[str, int]) -> Factorial:
+def _load_factorial(spec: Mapping[str, Any]) -> Factorial:
     """The 2x2 that `factorial` of a comparison declares."""
     (c00, c01), (c10, c11) = spec["cells"]
     return Factorial(
         networks=tuple(spec["networks"]),
         schedule=tuple(spec["schedule"]),
         cells=(c00, c01, c10, c11),
-        configured_seeds=(
-            configured_seeds.get(c00, 0),
-            configured_seeds.get(c01, 0),
-            configured_seeds.get(c10, 0),
-            configured_seeds.get(c11, 0),
-        ),
     )
 
 

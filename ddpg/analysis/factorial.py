@@ -18,7 +18,7 @@ import pandas as pd
 
 from ddpg.analysis import statistics
 from ddpg.analysis.comparison import Comparison, Factorial
-from ddpg.analysis.groups import NOT_TRAINED, SeedFinal, SeedGroup, measure_final
+from ddpg.analysis.groups import SeedFinal, SeedGroup, describe_seed_count, measure_final
 from ddpg.analysis.statistics import NAN
 
 # Weights of the cells 00, 01, 10, 11.
@@ -58,11 +58,10 @@ def measure_cells(comparison: Comparison, factorial: Factorial) -> list[SeedFina
 
 def list_missing(comparison: Comparison, factorial: Factorial) -> list[str]:
     """One phrase for each cell whose seeds are not all there yet."""
-    groups = _find_groups(comparison, factorial)
     return [
-        f"{group.name}: {f'{group.seeds} of {configured} seeds' if group.seeds else NOT_TRAINED}"
-        for group, configured in zip(groups, factorial.configured_seeds, strict=True)
-        if group.seeds < max(configured, 1)
+        f"{group.name}: {describe_seed_count(group)}"
+        for group in _find_groups(comparison, factorial)
+        if not group.is_complete
     ]
 
 
@@ -88,7 +87,7 @@ def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
     differences = {
         "networks": f"{factorial.networks[1]} minus {factorial.networks[0]}",
         "schedule": f"{factorial.schedule[1]} minus {factorial.schedule[0]}",
-        "interaction": f"the schedule's with {factorial.networks[1]} minus its with "
+        "interaction": f"effect of the schedule with {factorial.networks[1]} minus that with "
         f"{factorial.networks[0]}",
     }
     common = {

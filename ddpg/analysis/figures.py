@@ -89,14 +89,20 @@ PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:,g}".replace("-", "\N{MI
 
 _POINT: dict[str, Any] = {"linestyle": "none", "markersize": 4}
 SEED_STYLE = _POINT | {"marker": "o", "color": GREY, "alpha": 0.7, "markeredgewidth": 0}
-MEAN = _POINT | {"marker": "D", "color": COLOURS[0], "label": "mean, 95 % interval", "capsize": 2}
+MEAN = _POINT | {
+    "marker": "D",
+    "color": COLOURS[0],
+    "label": "mean, 95 % bootstrap interval",
+    "capsize": 2,
+}
 QUARTILES = _POINT | {
     "marker": "s",
     "color": COLOURS[1],
-    "label": "interquartile mean, 95 % interval",
+    "label": "interquartile mean, 95 % bootstrap interval",
     "capsize": 2,
 }
-PUBLISHED = _POINT | {"marker": "x", "color": COLOURS[3], "markersize": 6, "capsize": 2}
+# Without caps: a standard deviation, unlike the intervals beside it.
+PUBLISHED = _POINT | {"marker": "x", "color": COLOURS[3], "markersize": 6}
 
 WIDTH = 6.4
 # Width of a legend's symbols and margins in inches, and the number of legend lines for which the
@@ -350,7 +356,8 @@ def _draw_cells(axes: Axes, comparison: Comparison, two_by_two: Factorial) -> No
             places,
             mean,
             yerr=_measure_error_bars(mean, low, high),
-            label=f"networks {networks}: mean, 95 % interval",
+            label=f"networks {networks}, {_count_cells(cells[2 * row : 2 * row + 2])} seeds: "
+            "mean, 95 % t interval",
             capsize=3,
             markersize=5,
             **style,
@@ -366,11 +373,17 @@ def _draw_cells(axes: Axes, comparison: Comparison, two_by_two: Factorial) -> No
     axes.grid(False, axis="x")
     axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
     axes.set_xlabel("schedule of updates")
-    axes.set_ylabel("final test return\n(undiscounted sum of rewards)")
+    windows = {cell.window for cell in cells if cell is not None}
+    over = "".join(f"\nsteps {each.start:,.0f} to {each.end:,.0f}" for each in windows)
+    axes.set_ylabel(f"final test return{over}\n(undiscounted sum of rewards)")
     if not any(cells):
         trained = any(group.seeds for group in comparison.ours)
         text = NO_COMMON_STEPS if trained else NOT_TRAINED
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
+
+
+def _count_cells(cells: Iterable[Final | None]) -> str:
+    return " and ".join(str(cell.moments.n if cell else 0) for cell in cells)
 
 
 def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
@@ -390,7 +403,7 @@ def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(PLAIN_NUMBERS)
     axes.tick_params(axis="x", labelrotation=30)
-    axes.set_xlabel("effect on the final return,\n95 % interval")
+    axes.set_xlabel("effect on the final return,\n95 % interval (Welch)")
 
 
 COMPARISON_FIGURES = {
@@ -434,8 +447,8 @@ def _name_row(group: Group, final: Final | None) -> str:
 def _draw_final(axes: Axes, row: int, group: Group, result: Final) -> None:
     if result.values is None:
         known = result.moments
-        label = "published mean, one standard deviation between seeds"
-        axes.errorbar(known.mean, row, xerr=known.sd, label=label, **PUBLISHED)
+        label = "published mean; thin line: one standard deviation between seeds, no interval"
+        axes.errorbar(known.mean, row, xerr=known.sd, label=label, elinewidth=0.8, **PUBLISHED)
         return
     # Neighbouring values get different heights, so that fewer points overlap.
     heights = np.empty(group.seeds)

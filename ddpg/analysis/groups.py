@@ -6,7 +6,7 @@ the mean and the standard deviation over seeds, as a figure shows them.
 
 import dataclasses
 import math
-from typing import overload
+from typing import TypeGuard, overload
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,8 @@ class SeedGroup:
 
     `runs` holds every seed's curve (columns `seed` and `curves.COLUMNS.values()`), all at the same
     steps; of an experiment that has not run it has no rows. `ours`: whether it is an experiment of
-    this package. `note`: what a reader must know of the curves.
+    this package. `note`: what a reader must know of the curves. `configured`: the number of seeds
+    that the configuration lists (0 where it is not known).
     """
 
     name: str
@@ -46,6 +47,12 @@ class SeedGroup:
     runs: pd.DataFrame
     ours: bool = False
     note: str = ""
+    configured: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all seeds that the configuration lists are there."""
+        return self.seeds >= max(self.configured, 1)
 
     @property
     def seeds(self) -> int:
@@ -141,12 +148,24 @@ class PublishedGroup:
 Group = SeedGroup | PublishedGroup
 
 
-def describe_seeds(group: Group) -> str:
-    """Environment, where one is known, and number of seeds."""
+def describe_seed_count(group: Group) -> str:
+    """The number of seeds, of how many if not all are there: "10 seeds", "6 of 10 seeds"."""
     if not group.seeds:
         return NOT_TRAINED
-    number = format_count(group.seeds, "seed")
-    return f"{group.env} ({number})" if group.env else number
+    if is_incomplete(group):
+        return f"{group.seeds} of {group.configured} seeds"
+    return format_count(group.seeds, "seed")
+
+
+def is_incomplete(group: Group) -> TypeGuard[SeedGroup]:
+    """Whether the configuration lists seeds that are not there."""
+    return isinstance(group, SeedGroup) and not group.is_complete
+
+
+def describe_seeds(group: Group) -> str:
+    """Environment, where one is known, and number of seeds."""
+    number = describe_seed_count(group)
+    return f"{group.env} ({number})" if group.env and group.seeds else number
 
 
 def explain_missing(group: Group, end: float) -> str:

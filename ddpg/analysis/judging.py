@@ -2,7 +2,9 @@
 
 The data agrees where the measured value lies in the expected range (of the test `interval`: where
 its whole 95 % interval does), for statements are mostly about measured values themselves. It does
-not agree where the whole interval lies outside. Anything else is undecided.
+not agree where the whole interval lies outside. Anything else is undecided, and so is every claim
+about an experiment whose seeds are not all there: looking before the data are complete finds
+differences by chance more often than the confidence level says.
 """
 
 import math
@@ -15,7 +17,15 @@ import pandas as pd
 from ddpg.analysis import grids, statistics
 from ddpg.analysis.claims import Claim
 from ddpg.analysis.comparison import Comparison
-from ddpg.analysis.groups import Final, Group, PublishedGroup, SeedGroup, measure_final
+from ddpg.analysis.groups import (
+    Final,
+    Group,
+    PublishedGroup,
+    SeedGroup,
+    describe_seed_count,
+    is_incomplete,
+    measure_final,
+)
 from ddpg.analysis.statistics import Estimate
 from ddpg.analysis.tables import format_count
 
@@ -73,7 +83,10 @@ def _judge_claim(claim: Claim, comparison: Comparison) -> dict[str, object]:
     group = comparison.find_group(claim.group)
     other = comparison.find_group(claim.against) if claim.against else None
     measured = _measure_claim(claim, comparison, group, other) if group else None
+    groups = [group, other] if claim.against else [group]
     verdict = judge_estimate(measured, claim.low, claim.high, claim.test)
+    if any(each and is_incomplete(each) for each in groups):
+        verdict = UNDECIDED
     return {
         "comparison": claim.comparison,
         "group": claim.group,
@@ -88,7 +101,7 @@ def _judge_claim(claim: Claim, comparison: Comparison) -> dict[str, object]:
         "measured_low": measured.low if measured else math.nan,
         "measured_high": measured.high if measured else math.nan,
         "verdict": verdict,
-        "note": _explain(verdict, measured, claim, [group, other] if claim.against else [group]),
+        "note": _explain(verdict, measured, claim, groups),
     }
 
 
@@ -98,15 +111,24 @@ def _explain(
     present = [group for group in groups if group]
     if measured is None or len(present) < len(groups):
         return "no data"
+    if incomplete := [group for group in present if is_incomplete(group)]:
+        return "; ".join(
+            f"incomplete, {describe_seed_count(group)}" + _name_other(group, groups)
+            for group in incomplete
+        )
     smallest = min(present, key=lambda group: group.seeds)
     if math.isnan(measured.value) and smallest.seeds >= statistics.FEWEST_TESTED:
         return UNDEFINED
     if smallest.seeds < statistics.FEWEST_RESAMPLED:
-        of = "" if smallest is groups[0] else f" of {smallest.label}"
-        return f"{format_count(smallest.seeds, 'seed')}{of} only"
+        return f"{format_count(smallest.seeds, 'seed')}{_name_other(smallest, groups)} only"
     if verdict == AGREES and (measured.low < claim.low or claim.high < measured.high):
         return "but its interval reaches beyond the range"
     return ""
+
+
+def _name_other(group: Group, groups: list[Group | None]) -> str:
+    """Whose seeds these are, if not those of the group that the claim is about."""
+    return "" if group is groups[0] else f" of {group.label}"
 
 
 def _measure_claim(
@@ -170,18 +192,17 @@ def _measure_difference(a: Final, b: Final) -> Estimate:
 
 
 def _measure_effect_size(a: Final, b: Final) -> Estimate:
-    return Estimate(statistics.compute_effect_size(a.moments, b.moments))
+    return statistics.estimate_effect_size(a.moments, b.moments)
 
 
 def _measure_seeds_to_settle(a: Final, b: Final) -> Estimate:
-    difference = a.moments.mean - b.moments.mean
-    return Estimate(statistics.count_seeds_to_detect(difference, a.moments, b.moments))
+    return statistics.estimate_seeds_to_detect(a.moments, b.moments)
 
 
 def _measure_improvement(a: Final, b: Final) -> Estimate | None:
     if a.values is None or b.values is None:
         return None
-    return statistics.bootstrap(statistics.compute_improvement_probability, a.values, b.values)
+    return statistics.estimate_improvement_probability(a.values, b.values)
 
 
 MEASURES_OF_ONE: dict[str, Callable[[Comparison, Group], Estimate | None]] = {

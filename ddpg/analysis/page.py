@@ -63,7 +63,8 @@ th {{ color: #555; font-weight: normal; }}
 
 _LEAD = (
     "Returns are undiscounted sums of rewards of the policy without noise. The final return is "
-    "the mean of a seed's learning curve over its last steps. Intervals are over seeds, at 95 %."
+    "the mean of a seed's learning curve over its last steps. Brackets hold 95 % confidence "
+    "intervals over seeds."
 )
 _STYLES = {
     judging.AGREES: "good",
@@ -139,7 +140,7 @@ def _render_claims(found: pd.DataFrame) -> str:
     ranges = zip(found["agrees_from"], found["agrees_to"], strict=True)
     table = {
         "claim": found["statement"],
-        "of": found["group"],
+        "about": found["group"],
         "the data": found["verdict"],
         "measured": format_intervals(found, "measured"),
         "agrees if": [format_range(low, high) for low, high in ranges],
@@ -153,7 +154,9 @@ def _render_claims(found: pd.DataFrame) -> str:
             judging.UNDECIDED: "undecided",
         }.items()
     )
-    return _render_heading(heading) + _render_table(pd.DataFrame(table), "claims")
+    sources = "; ".join(found["source"].unique())
+    sentence = f"<p>Stated in: {html.escape(sources)}.</p>\n" if sources else ""
+    return _render_heading(heading) + sentence + _render_table(pd.DataFrame(table), "claims")
 
 
 def _render_verdict(verdict: Verdict) -> str:

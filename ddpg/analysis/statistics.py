@@ -124,8 +124,12 @@ def bootstrap(
 
 
 def compute_interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Mean without the lowest and the highest quarter, each rounded down to whole seeds."""
-    return stats.trim_mean(values, 0.25, axis=axis)
+    """Mean without the lowest and the highest quarter, each rounded down to whole seeds.
+
+    NaN for fewer than four seeds, of which none would be left out.
+    """
+    mean = stats.trim_mean(values, 0.25, axis=axis)
+    return mean if np.shape(values)[axis] >= 4 else mean * NAN
 
 
 def compute_improvement_probability(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -137,6 +141,16 @@ def compute_improvement_probability(a: np.ndarray, b: np.ndarray, axis: int = -1
     b = np.moveaxis(b, axis, -1)[..., None, :]
     tied = np.abs(a - b) <= ROUNDING * np.maximum(np.abs(a), np.abs(b))
     return (np.where(tied, 0, np.sign(a - b)).mean(axis=(-2, -1)) + 1) / 2
+
+
+def estimate_improvement_probability(a: np.ndarray, b: np.ndarray) -> Estimate:
+    """`compute_improvement_probability` of seeds (n,) and (m,) with its bootstrap interval.
+
+    Where all seeds of one group are above all of the other, every resample gives 0 or 1, so the
+    bootstrap cannot tell how uncertain that is, and there is no interval.
+    """
+    estimate = bootstrap(compute_improvement_probability, a, b)
+    return Estimate(estimate.value) if estimate.value in (0, 1) else estimate
 
 
 def find_step_reaching(
@@ -187,13 +201,21 @@ def adjust_p_values(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def compute_effect_size(a: Moments, b: Moments) -> float:
+def estimate_effect_size(a: Moments, b: Moments) -> Estimate:
     """Cohen's d: the difference of means divided by the root mean square of the two sds.
 
-    NaN where both are 0 and where a group has fewer than FEWEST_TESTED seeds.
+    The interval is that of Bonett 2008, "Confidence Intervals for Standardized Linear Contrasts of
+    Means", which does not assume equal variances. NaN where both sds are 0 and where a group has
+    fewer than FEWEST_TESTED seeds.
     """
-    spread = math.sqrt((a.sd**2 + b.sd**2) / 2)
-    return NAN if spread == 0 or min(a.n, b.n) < FEWEST_TESTED else (a.mean - b.mean) / spread
+    variance = (a.sd**2 + b.sd**2) / 2
+    if variance == 0 or min(a.n, b.n) < FEWEST_TESTED:
+        return Estimate(NAN)
+    d = (a.mean - b.mean) / math.sqrt(variance)
+    of_sds = sum(group.sd**4 / (group.n - 1) for group in (a, b)) / (8 * variance**2)
+    of_means = sum(group.sd**2 / (group.n - 1) for group in (a, b)) / variance
+    half = float(stats.norm.isf(ALPHA / 2)) * math.sqrt(d**2 * of_sds + of_means)
+    return Estimate(d, d - half, d + half)
 
 
 def compute_detectable_difference(a: Moments, b: Moments) -> float:
@@ -218,6 +240,21 @@ def count_seeds_to_detect(difference: float, a: Moments, b: Moments) -> float:
     has fewer than FEWEST_TESTED seeds, and where neither varies.
     """
     return _find_fewest_seeds(compute_detectable_difference, abs(difference), a, b)
+
+
+def estimate_seeds_to_detect(a: Moments, b: Moments) -> Estimate:
+    """`count_seeds_to_detect` of the observed difference, and of the ends of its interval.
+
+    The interval is wide: an interval of differences that contains 0 has no upper end here.
+    """
+    test = test_difference(a, b)
+    ends = (abs(test.low), abs(test.high))
+    smallest = 0.0 if test.low <= 0 <= test.high else min(ends)
+    value, low, high = (
+        count_seeds_to_detect(difference, a, b)
+        for difference in (test.estimate, max(ends), smallest)
+    )
+    return Estimate(value, low, high)
 
 
 def test_equivalence(a: Moments, b: Moments, margin: float) -> Equivalence:

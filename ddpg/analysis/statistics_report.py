@@ -12,28 +12,36 @@ from ddpg.analysis.tables import format_markdown, format_number
 _HOW_TO_READ = """\
 Returns are undiscounted sums of rewards per episode of the policy without noise. The final return
 of a seed is the mean of its learning curve over a window of environment steps, which the column
-"steps" states: the last 100,000, or what `final` of the comparison says, and at most the last
-third. Curves are interpolated linearly between evaluations and averaged over a range of environment
-steps, so curves with different evaluation intervals can be compared. All statistics are over seeds,
-never over episodes. Brackets hold 95 % intervals: of means and interquartile means by percentile
-bootstrap, of differences of means by Welch's method. Where only mean and standard deviation were
-published, the standard deviation is averaged over the window and rescaled to divisor n - 1; this
-can only overestimate that of the final returns, so the test is conservative. With fewer than five
-seeds no bootstrap interval is given: it would be far too narrow. With five, ten and twenty seeds
-its coverage is about 84, 90 and 93 %.
+"steps" states: the last 100,000, or those that `final` of the comparison names; of a short curve,
+its last third. Curves are interpolated linearly between evaluations and averaged over a range of
+environment steps, so curves with different evaluation intervals can be compared. All statistics are
+over seeds, never over episodes. Brackets hold 95 % intervals: of means and interquartile means by
+percentile bootstrap, of differences of means by Welch's method. Where only mean and standard
+deviation were published, the standard deviation is averaged over the window and rescaled to divisor
+n - 1; unless the curve was smoothed, this can only overestimate that of the final returns, so the
+test is conservative. With fewer than five seeds no bootstrap interval is given: it would be far too
+narrow. A bootstrap interval of nominally 95 % covers the mean of a normal distribution in about 84
+% of cases with five seeds, 90 % with ten and 93 % with twenty, of a skewed one in fewer. "Reached
+by" counts the seeds whose smoothed curve reaches the "return to reach". "At step (median)" is the
+median over all seeds of the first step at which it does, "mean curve at step" the first step at
+which the mean curve does. The smoothing averages evaluations before and after a step, so a curve
+can reach a return up to half its width early.
 """
 
 _HOW_TO_READ_PAIRS = """\
 Two groups are compared over the last steps that both cover. "Adjusted p" controls the false
 discovery rate over all tests of this table (Benjamini and Hochberg): of the tests with an adjusted
-p below 0.05, at most 5 % are expected to be false discoveries. "Planned" tests ask
-whether a benchmark is replicated, or were declared before their runs; all others are exploratory.
-"Detectable" is the minimum detectable
-effect: the true difference that Welch's two-sided test at the 5 % level detects with 80 % power at
-these numbers of seeds. "Seeds to settle" is the number per group at which the observed difference
-would be the minimum detectable effect. With fewer than three seeds in a group there is no test: the
-standard deviation of two is often far too small by chance. With three seeds the test finds a
-difference between equal means in up to 7.5 % of cases, with five in up to 5.6 %.
+p below 0.05, at most 5 % are expected to be false discoveries. "Planned" tests ask whether a
+benchmark is replicated, or were declared before their runs; all others are exploratory. "P(a better
+than b)" is the probability that a seed drawn from a has a higher final return than one drawn from
+b, with its 95 % bootstrap interval; where it is 0 or 1, the bootstrap gives none. "Detectable" is
+the minimum detectable effect: the true difference that Welch's two-sided test at the 5 % level
+detects with 80 % power at these numbers of seeds. "Seeds to settle" is the number per group at
+which the observed difference would be the minimum detectable effect, in brackets that of the ends
+of the difference's interval. No interval is adjusted for the number of tests. With fewer than three
+seeds in a group there is no test: the standard deviation of two is often far too small by chance.
+With three seeds the test finds a difference between equal means in up to 7.5 % of cases, with five
+in up to 5.6 %.
 """
 
 _HOW_TO_READ_EFFECTS = """\
@@ -47,9 +55,9 @@ the second.
 
 _HOW_TO_READ_CLAIMS = """\
 A claim agrees if the measured value (for the test "interval", its whole 95 % interval) lies in the
-range, and does not agree if the whole interval lies outside. Otherwise, and for a value outside the
-range without an interval, the result is undecided. The file named by `claims` in the configuration
-states the ranges, and the slack for values read off a figure.
+range, and does not agree if the whole interval lies outside. Otherwise, for a value outside the
+range without an interval, and while seeds are missing, the result is undecided. The file named by
+`claims` in the configuration states the ranges, and the slack for values read off a figure.
 """
 
 
@@ -129,7 +137,7 @@ def _make_readable_pairs(table: pd.DataFrame) -> pd.DataFrame:
             "adjusted p": table["welch_p_adjusted"],
             "P(a better than b)": format_intervals(table, "probability_of_improvement"),
             "detectable": table["detectable_difference"],
-            "seeds to settle": table["seeds_to_settle"],
+            "seeds to settle": format_intervals(table, "seeds_to_settle"),
             "note": table["note"],
         }
     )

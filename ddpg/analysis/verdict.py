@@ -8,12 +8,13 @@ configurations fail. Otherwise the final returns decide, by Welch's two one-side
     the larger of one standard deviation between the published seeds,
     and a tenth of what they gained from their first evaluation to their final return.
 
-A difference smaller than the standard deviation between seeds, or than a tenth of what training
-achieves, changes no conclusion. Equivalence within half a standard deviation could not be
-shown with ten seeds per group, nor with twenty: the interval of the difference is wider. The tenth
-is for experiments whose seeds differ so little that their standard deviation does not measure
-relevance. If equal seeds make the two groups dependent, their difference varies less than the test
-assumes.
+Final returns are means over the last 100,000 steps, or over the last third of a shorter run. A
+difference smaller than the standard deviation between seeds, or than a tenth of what training
+achieves, is small compared with what anyone concludes from a few seeds. Equivalence within half a
+standard deviation could not be shown with ten seeds per group, nor with twenty: the interval of the
+difference is wider. The tenth is for experiments whose seeds differ so little that their standard
+deviation does not measure relevance. If equal seeds make the two groups dependent, their difference
+varies less than the test assumes.
 
 Groups without any difference, whose seeds do not vary, are equal: they pass with any margin.
 

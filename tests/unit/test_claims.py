@@ -146,6 +146,23 @@ def test_claim_about_seeds_that_do_not_vary_is_undecided(quantity, seeds, note):
     assert row["note"] == note
 
 
+@pytest.mark.parametrize("other", [None, "spinup-pytorch"])
+def test_claims_about_an_incomplete_experiment_are_undecided(other):
+    runs = make_our_runs(experiment=OURS)
+    quantity = "difference" if other else "final_return"
+    base = Claim("", "", "exercise-2-2", OURS, quantity, -math.inf, math.inf, against=other)
+    for configured, verdict, note in (
+        (20, judging.AGREES, ""),
+        (30, judging.UNDECIDED, "incomplete, 20 of 30 seeds"),
+    ):
+        name = "exercise-2-2"
+        spec = SETTINGS["comparisons"][name]
+        comparison = load_comparison(name, spec, runs, ROOT, {OURS: configured})
+        row = judging.judge_claims([base], [comparison]).loc[0]
+        assert math.isfinite(row["measured"])
+        assert (row["verdict"], row["note"]) == (verdict, note)
+
+
 @pytest.mark.parametrize("few", [1, 3])
 def test_note_names_few_seeds_of_the_group_compared_with(few):
     a, b = (

@@ -196,6 +196,41 @@ def test_return_reached_after_the_end_does_not_count():
     assert measure(21000, smooth=12000) == [5, 21000, 21000]
 
 
+@pytest.mark.parametrize(("reaching", "median"), [(5, 20000.0), (3, 20000.0), (2, math.nan)])
+def test_steps_to_reach_a_return_are_a_median_over_all_seeds(reaching, median):
+    """Seeds that never reach it count as later than all that do."""
+    steps = 1000.0 * np.arange(1, 31)
+    runs = [
+        pd.DataFrame(
+            {
+                "seed": seed,
+                "env_interacts": steps,
+                "test_return_mean": np.where(steps >= 20000, 10.0, 0.0) if seed < reaching else 0.0,
+            }
+        )
+        for seed in range(5)
+    ]
+    group = SeedGroup("a", "a", "", pd.concat(runs), ours=True)
+    row = tabulate_groups([Comparison("c", "c", (group,), reach=Reach(5))]).iloc[0]
+    assert row["seeds_reaching"] == reaching
+    np.testing.assert_equal(row["steps_to_return"], median)
+
+
+def test_missing_seeds_are_named_wherever_the_group_is():
+    runs = make_our_runs()
+    complete = load_comparison("demo", SPEC, runs, ROOT, {"ours": 20})
+    comparison = load_comparison("demo", SPEC, runs, ROOT, {"ours": 30})
+    note = "ours: incomplete, 20 of 30 seeds"
+    assert note not in " ".join(tabulate_groups([complete])["note"])
+    table = tabulate_groups([comparison]).set_index("group")
+    assert table.loc["ours", "note"] == note
+    assert "incomplete" not in table.loc["rerun", "note"]
+    pairs = tabulate_pairs([comparison])
+    assert pairs.loc[pairs["a"] == "ours", "note"].str.contains(note).sum() == 3
+    assert format_legend(comparison.groups[0]).endswith("(20 of 30 seeds)")
+    assert format_legend(complete.groups[0]).endswith("(20 seeds)")
+
+
 def test_final_return_of_seed_group_and_published_group():
     ours, _, published, _, _ = load().groups
     found = measure_final(ours, LAST)

@@ -49,6 +49,7 @@ def test_equal_constants_do_not_differ():
 def test_interquartile_mean_drops_lowest_and_highest_quarter():
     values = np.array([100.0, 1, 2, 3, 4, 5, 6, -50])
     assert statistics.compute_interquartile_mean(values) == 3.5
+    assert np.isnan(statistics.compute_interquartile_mean(values[:3]))
 
 
 def test_bootstrap_is_deterministic_and_matches_the_normal_interval():
@@ -95,6 +96,16 @@ def test_probability_of_improvement_equals_mann_whitney_u():
     assert statistics.compute_improvement_probability(rounded, A) == 0.5
 
 
+def test_improvement_probability_of_separate_groups_has_no_interval():
+    low, high = np.arange(6.0), np.arange(10.0, 17.0)
+    for a, b, value in ((low, high, 0), (high, low, 1)):
+        found = statistics.estimate_improvement_probability(a, b)
+        assert found.value == value
+        assert np.isnan([found.low, found.high]).all()
+    overlapping = statistics.estimate_improvement_probability(low, low + 1)
+    assert overlapping.low < overlapping.value < overlapping.high
+
+
 def test_steps_to_return_is_the_first_step_at_the_threshold():
     steps, returns = np.array([10, 20, 30, 40]), np.array([0.0, 5.0, 4.0, 6.0])
     assert statistics.find_step_reaching(steps, returns, 5.0) == 20
@@ -126,7 +137,7 @@ def test_tests_with_one_or_two_seeds_are_nan(few):
     assert np.isnan([test.low, test.high, test.t, test.df, test.p]).all()
     assert math.isnan(statistics.compute_detectable_difference(few, standard(10)))
     assert math.isnan(statistics.count_seeds_to_detect(7.0, few, standard(10)))
-    assert math.isnan(statistics.compute_effect_size(few, standard(10)))
+    assert math.isnan(statistics.estimate_effect_size(few, standard(10)).value)
     assert math.isnan(statistics.test_equivalence(few, standard(10), 100.0).p)
     assert math.isnan(statistics.count_seeds_for_equivalence(1.0, few, standard(10)))
 
@@ -149,14 +160,25 @@ def test_few_seeds_of_equal_means_rarely_differ(seeds, at_most):
 
 
 def test_effect_size_is_cohens_d():
-    assert statistics.compute_effect_size(Moments(8, 3, 5), Moments(4, 5, 5)) == pytest.approx(
-        4 / math.sqrt(17)
-    )
+    found = statistics.estimate_effect_size(Moments(8, 3, 5), Moments(4, 5, 5))
+    assert found.value == pytest.approx(4 / math.sqrt(17))
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.8])
+def test_intervals_of_effect_sizes_have_95_percent_coverage(effect):
+    rng = np.random.default_rng(0)
+    sds, spread = (1.0, 1.5), math.sqrt((1 + 1.5**2) / 2)
+    covered = 0
+    for _ in range(2000):
+        a, b = rng.normal(effect * spread, sds[0], 10), rng.normal(0, sds[1], 10)
+        found = statistics.estimate_effect_size(*map(statistics.compute_moments, (a, b)))
+        covered += found.low <= effect <= found.high
+    assert 0.93 < covered / 2000 < 0.98
 
 
 def test_effect_size_of_seeds_that_do_not_vary_is_nan():
-    assert math.isnan(statistics.compute_effect_size(Moments(8, 0, 5), Moments(4, 0, 5)))
-    assert statistics.compute_effect_size(Moments(8, 0, 5), Moments(4, 2, 5)) > 0
+    assert math.isnan(statistics.estimate_effect_size(Moments(8, 0, 5), Moments(4, 0, 5)).value)
+    assert statistics.estimate_effect_size(Moments(8, 0, 5), Moments(4, 2, 5)).value > 0
 
 
 @pytest.mark.parametrize(("difference", "seeds"), [(0.2, 394), (0.5, 64), (0.8, 26)])
@@ -164,6 +186,18 @@ def test_seeds_to_detect_match_cohen_1992(difference, seeds):
     # Cohen (1992), "A power primer": the t test's group sizes for power 0.8 at 0.05 (393 by his
     # rounding for the small effect).
     assert statistics.count_seeds_to_detect(difference, standard(10), standard(10)) == seeds
+
+
+def test_seeds_to_detect_the_observed_difference_have_an_interval():
+    a, b = Moments(1.0, 1.0, 10), Moments(0.5, 1.0, 10)
+    found, test = statistics.estimate_seeds_to_detect(a, b), statistics.test_difference(a, b)
+    assert test.low < 0 < test.high
+    assert found.value == statistics.count_seeds_to_detect(0.5, a, b) == 64
+    assert (found.low, found.high) == (statistics.count_seeds_to_detect(test.high, a, b), math.inf)
+    far = Moments(5.0, 1.0, 10)
+    found, test = statistics.estimate_seeds_to_detect(b, far), statistics.test_difference(b, far)
+    assert found.low <= found.value <= found.high
+    assert found.high == statistics.count_seeds_to_detect(test.high, b, far) < math.inf
 
 
 def test_seeds_to_detect_zero_difference_is_infinite():
