@@ -27,7 +27,7 @@ demo: $(VENV)/cpu ## train the Pendulum demo's three seeds and draw them (minute
 all: $(VENV)/cpu ## train everything from scratch and compare it with what is published (days)
 	$(SNAKEMAKE) all
 
-figures: $(VENV)/cpu ## draw every figure and table from the published runs (a minute)
+figures: $(VENV)/cpu ## draw every figure and table from the published runs (about 2 minutes)
 	$(SNAKEMAKE) figures
 
 report: figures ## put the figures and tables in one page, results/report.html

@@ -11,7 +11,7 @@ HELP = "gather the curves of many runs in one table"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_runs(parser, "--runs", "run directories (default: none, an empty table)", nargs="*")
-    parser.add_argument("--output", type=Path, required=True, metavar="CSV")
+    parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="table to write")
     parser.add_argument(
         "--manifest", type=Path, metavar="FILE", help="refuse runs that this manifest does not list"
     )

@@ -88,17 +88,26 @@ def add_comparisons(parser: ArgumentParser) -> None:
     """Add --config, --curves and --only, which `load_comparisons` reads."""
     add_config(parser)
     parser.add_argument(
-        "--curves", nargs="*", type=Path, required=True, metavar="CSV", help="from `aggregate`"
+        "--curves",
+        nargs="*",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="tables of learning curves, which `aggregate` writes",
     )
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help="these comparisons (default: all)"
+        "--only", nargs="+", metavar="NAME", help="only these comparisons (default: all)"
     )
 
 
 def add_outcome(parser: ArgumentParser) -> None:
     """Add --figures and --verdict."""
-    parser.add_argument("--figures", type=Path, required=True, metavar="DIR", help="from `plot`")
-    parser.add_argument("--verdict", type=Path, metavar="JSON", help="from `verdict`")
+    parser.add_argument(
+        "--figures", type=Path, required=True, metavar="DIR", help="directory that `plot` wrote"
+    )
+    parser.add_argument(
+        "--verdict", type=Path, metavar="JSON", help="verdict.json, which `verdict` wrote"
+    )
 
 
 def add_config(parser: ArgumentParser) -> None:

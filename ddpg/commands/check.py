@@ -68,7 +68,8 @@ NUMBER_COLUMNS = list(StatedNumber._fields)
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--published", type=Path, default=PUBLISHED, metavar="DIR", help=f"default: {PUBLISHED}"
+        "--published", type=Path, default=PUBLISHED, metavar="DIR",
+        help=f"where the published runs are (default: {PUBLISHED})",
     )  # fmt: skip
     add_config(parser)
     parser.add_argument(

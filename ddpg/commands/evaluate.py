@@ -10,7 +10,9 @@ HELP = "evaluate a trained policy: mean return over episodes, without noise"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_policy(parser)
-    parser.add_argument("--episodes", type=parse_positive_number, default=100, help="default: 100")
+    parser.add_argument(
+        "--episodes", type=parse_positive_number, default=100, help="how many (default: 100)"
+    )
 
 
 def run(options: Namespace) -> None:

@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--source", required=True, metavar="TEXT", help="who measured it, and where it is from"
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="CSV")
+    parser.add_argument("--output", required=True, type=Path, metavar="CSV", help="table to write")
 
 
 def run(options: Namespace) -> None:

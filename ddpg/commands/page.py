@@ -12,8 +12,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_comparisons(parser)
     add_outcome(parser)
-    parser.add_argument("--title", default="DDPG, trained and compared", metavar="TEXT")
-    parser.add_argument("--output", type=Path, required=True, metavar="HTML")
+    parser.add_argument(
+        "--title", default="DDPG, trained and compared", metavar="TEXT", help="its title"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="HTML", help="page to write")
 
 
 def run(options: Namespace) -> None:

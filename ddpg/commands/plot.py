@@ -11,7 +11,9 @@ HELP = "draw the figures of the comparisons"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_comparisons(parser)
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="directory to write to"
+    )
 
 
 def run(options: Namespace) -> None:

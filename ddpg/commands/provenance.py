@@ -11,7 +11,9 @@ HELP = "tabulate code, versions and machine of runs"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_runs(parser, "--runs", "finished run directories", nargs="*")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="directory to write to"
+    )
 
 
 def run(options: Namespace) -> None:

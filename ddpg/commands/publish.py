@@ -13,7 +13,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_runs(parser, "runs", "finished run directories")
     parser.add_argument(
-        "--to", type=Path, default=PUBLISHED, metavar="DIR", help=f"default: {PUBLISHED}"
+        "--to", type=Path, default=PUBLISHED, metavar="DIR",
+        help=f"copy them below this directory (default: {PUBLISHED})",
     )  # fmt: skip
 
 

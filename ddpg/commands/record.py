@@ -13,10 +13,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_policy(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".gif or .mp4")
     parser.add_argument(
-        "--width", type=parse_positive_number, metavar="PIXELS", help="scale the frames"
+        "--width",
+        type=parse_positive_number,
+        metavar="PIXELS",
+        help="scale the frames to this width",
     )
     parser.add_argument(
-        "--seconds", type=parse_positive_number, default=60, help="longest film (default: 60)"
+        "--seconds",
+        type=parse_positive_number,
+        default=60,
+        help="stop the film after this many seconds (default: 60)",
     )
 
 

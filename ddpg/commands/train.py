@@ -18,18 +18,26 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--seed", required=True, type=parse_whole_number, help="one of the experiment's seeds"
     )
     parser.add_argument(
-        "--output", required=True, type=_parse_directory, metavar="DIR", help="run directory"
+        "--output",
+        required=True,
+        type=_parse_directory,
+        metavar="DIR",
+        help="directory of the run; an interrupted run there is resumed",
     )
     add_config(parser)
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="other values, such as epochs=2"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="other values for keys of the experiment, such as epochs=2 pi_lr=0.0005",
     )
     parser.add_argument(
         "--checkpoint-every",
         type=parse_positive_number,
         default=1,
         metavar="EPOCHS",
-        help="default: 1",
+        help="epochs between checkpoints (default: 1)",
     )
     parser.add_argument(
         "--restart",

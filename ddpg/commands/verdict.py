@@ -13,7 +13,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_runs(parser, "--fresh", "fresh run directories")
     add_runs(parser, "--published", "published run directories", nargs="*")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="directory to write to"
+    )
 
 
 def run(options: Namespace) -> None:

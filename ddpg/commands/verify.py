@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=parse_positive_number,
         default=0,
         metavar="N",
-        help="train the first N epochs again",
+        help="train the first N epochs again and compare them with the run's",
     )
 
 
