@@ -111,10 +111,12 @@ rule smoke:
 rule plan:
     input:
         runs=list_all_run_files("published"),
+        rates=DATA / "results/rates.csv",
     log:
         "results/logs/plan.txt",
     params:
         config=CONFIG_FILES,
         runs=lambda w, input: get_directories(input.runs),
     shell:
-        "python -m ddpg plan --config {params.config:q} --published {params.runs:q} 2>&1 | tee {log:q}"
+        "python -m ddpg plan --config {params.config:q} --published {params.runs:q}"
+        " --rates {input.rates:q} 2>&1 | tee {log:q}"

@@ -137,6 +137,7 @@ def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarra
     """
     if episodes < 1:
         raise UserError(f"episodes={episodes}: give 1 or more")
+    _check_seed(seed)
     return evaluation.evaluate_trained(_load_trained(source), episodes, seed).returns
 
 
@@ -153,7 +154,17 @@ def film(
     Frames are scaled to `width` pixels, if given; the film is at most `seconds` long.
     Raises UserError for another suffix, and if there is no renderer.
     """
+    _check_seed(seed)
+    if width is not None and width < 1:
+        raise UserError(f"width={width}: give 1 or more pixels")
+    if not seconds > 0:
+        raise UserError(f"seconds={seconds}: give a number above 0")
     return evaluation.film_episode(_load_trained(source), Path(output), seed, width, seconds)
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise UserError(f"seed={seed}: give 0 or more")
 
 
 _REACH_COLUMNS = ["reach", "seeds_reaching", "steps_to_return", "steps_of_mean"]
@@ -174,6 +185,8 @@ def _make_comparison(
     if not groups:
         raise UserError("no groups; give one or more")
     own = tuple(_make_group(str(name), table) for name, table in groups.items())
+    if len({group.name for group in own}) < len(own):
+        raise UserError(f"two groups of one name among {', '.join(map(repr, groups))}; rename one")
     spacing = max((float(np.diff(group.steps).max(initial=0)) for group in own), default=0)
     return comparison.Comparison(
         "", title, own, FinalSteps(final_steps), round(smooth * spacing) if smooth > 1 else 0
@@ -194,6 +207,7 @@ def _make_group(name: str, table: pd.DataFrame) -> SeedGroup:
             )
     if table.duplicated(["seed", "env_interacts"]).any():
         raise UserError(f"{name!r}: a seed appears twice; read all runs in one call of read_runs")
+    curves.check_numbers(f"{name!r}", table, [*curves.COLUMNS.values(), "seed"])
     for seed, own in table.groupby("seed"):
         returns = own["test_return_mean"]
         curves.check_curve(f"seed {seed} of {name!r}", own["env_interacts"], returns)

@@ -47,7 +47,9 @@ exit codes:
   3    training diverged: a loss or a weight became NaN or infinite; DIR/failure.txt has the details
   75   training was interrupted and saved; the same command continues
   130  another command was interrupted
+  141  the output of `verify` or `check` was not read to its end, so not everything was checked
 """
+SIGPIPE_EXIT_CODE = 141  # 128 + 13, as of a Unix tool that SIGPIPE ends
 
 # In the order of --help. A command has the name of its module, with hyphens.
 COMMANDS = (
@@ -81,8 +83,11 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("ddpg").setLevel(logging.INFO)
     _configure_output_encoding()
+    if_not_read = 0
     try:
         options = _parse(arguments)
+        if options.command in (verify.run, check.run):
+            if_not_read = SIGPIPE_EXIT_CODE
         kernels.list_user_xla_flags()  # raises on flags that `import ddpg` could not read
         check_image()
         options.command(options)
@@ -93,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except BrokenPipeError:  # the reader of stdout, such as `head`, has exited
-        return 0
+        return if_not_read
     except MemoryError as error:
         return _fail(
             f"not enough memory ({get_first_line(error)}); free some, or lower batch_size, "

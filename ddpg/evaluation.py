@@ -128,28 +128,31 @@ def film_episode(
     try:
         env = environment.make(trained.env, render_mode="rgb_array")
         follow_body(env)
-        obs, _ = env.reset(seed=seed)
-        first = _draw_frame(env, trained.env)
     except EnvironmentFailed as failed:  # the renderer may fail where the environment is made
         raise _explain_renderer(trained.env, failed) from None
+    obs, _ = env.reset(seed=seed)
+    try:
+        first = _draw_frame(env, trained.env)
     except UserError:
         raise
     except Exception as error:  # MuJoCo and OpenGL raise whatever their loaders raise
         raise _explain_renderer(trained.env, error) from None
-    size = _compute_size(first, width) if width else None
+    size = _compute_size(first, width) if width else (first.shape[1], first.shape[0])
+
+    def scale(frame: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(frame).resize(size)) if width else frame
+
     actions = ActionSpace(env.action_space)
     rate = env.metadata.get("render_fps", 30)
     longest = get_time_limit(env, trained.max_ep_len)
-    frames, total, over = [first], 0.0, False
+    frames, total, over = [scale(first)], 0.0, False
     while not over and len(frames) < seconds * rate:
         action = actions.clip(trained.policy(obs.astype(np.float32)))
         obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
         total += float(reward)
-        frames.append(_draw_frame(env, trained.env))  # the first frame is of the reset
+        frames.append(scale(_draw_frame(env, trained.env)))  # the first frame is of the reset
         over = terminated or truncated or len(frames) > longest
     env.close()
-    if size:
-        frames = [np.asarray(Image.fromarray(f).resize(size)) for f in frames]
     encoding = {
         ".gif": {"duration": 1000 / rate, "loop": 0},
         ".mp4": {"fps": rate, "codec": "libx264", "macro_block_size": 2},  # H.264 takes even sizes

@@ -23,9 +23,9 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE}
 def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
     """Write `content` under a temporary name and rename it to `path`.
 
-    With `sync`, the content is on the disk before the rename. If the disk is full, `path` keeps its
-    old content and the OSError is raised with its filename set. A symbolic link is kept and its
-    target written. A device or pipe, which a rename would replace, is written directly.
+    With `sync`, the content is on the disk before the rename. If that fails, as on a full disk,
+    `path` keeps its old content, and the OSError's filename is `path`. A symbolic link is kept and
+    its target written. A device or pipe, which a rename would replace, is written directly.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(content)
@@ -43,7 +43,7 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError):
             error.filename = str(path)
         raise
     if sync:
@@ -84,9 +84,9 @@ def name_source(table: Path) -> Path:
     return table.with_name(f"{table.name}.source.json")
 
 
-def encode_json(value: dict) -> bytes:
-    """`value` as indented JSON."""
-    return (json.dumps(value, indent=2) + "\n").encode()
+def encode_json(value: dict | list) -> bytes:
+    """`value` as indented JSON; ValueError for a number that is not finite."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -98,7 +98,7 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: dict | list) -> None:
     """Write indented JSON as `write_text` does; ValueError for a number that is not finite."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_text(path, encode_json(value).decode())
 
 
 def read_text(path: Path | str) -> str:
@@ -136,11 +136,10 @@ def load_arrays(path: Path) -> dict[str, "np.ndarray"]:
 
 def read_json(path: Path) -> dict:
     """Read a JSON object; UserError if the file is missing or holds something else."""
+    text = read_text(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; is {path.parent} a finished run?") from None
-    except (OSError, ValueError, RecursionError) as error:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON file of this package ({error})") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: not a JSON file of this package (a list or value, no object)")

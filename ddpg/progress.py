@@ -14,28 +14,26 @@ from ddpg.stopping import discard_closed_terminals
 
 log = logging.getLogger(__name__)
 
-# Called after each epoch with the number of steps taken and the new row of progress.txt.
-Report = Callable[[int, dict[str, float]], None]
+# Called after each epoch with the number of steps taken, how many of them this process has taken
+# (others were before it resumed the run), and the new row of progress.txt.
+Report = Callable[[int, int, dict[str, float]], None]
 
 
 @contextlib.contextmanager
 def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
-    """Yields `report(steps, row)`, to be called after each epoch with its row of progress.txt."""
-    started, steps_before = time.perf_counter(), None
+    """Yields `report(steps, new, row)`, to be called after each epoch."""
+    started = time.perf_counter()
     title = f"{experiment.name} seed {seed}"
 
-    def describe(steps: int, row: dict[str, float]) -> tuple[str, str, str]:
-        nonlocal steps_before
-        if steps_before is None:  # a resumed run may begin within an epoch
-            steps_before = max(0, steps - experiment.steps_per_epoch)
-        speed = (steps - steps_before) / (time.perf_counter() - started)
+    def describe(steps: int, new: int, row: dict[str, float]) -> tuple[str, str, str]:
+        speed = new / (time.perf_counter() - started)
         left = (experiment.total_steps - steps) / speed
         return f"{row['AverageTestEpRet']:.1f}", f"{speed:,.0f}", format_duration(left)
 
     if not sys.stderr.isatty():
 
-        def report(steps: int, row: dict[str, float]) -> None:
-            test_return, speed, left = describe(steps, row)
+        def report(steps: int, new: int, row: dict[str, float]) -> None:
+            test_return, speed, left = describe(steps, new, row)
             log.info(
                 "%s: epoch %d/%d, test return %s, %s steps/s, %s left",
                 title, row["Epoch"], experiment.epochs, test_return, speed, left,
@@ -57,9 +55,9 @@ def show_progress(experiment: Experiment, seed: int) -> Iterator[Report]:
     with bar:
         task = bar.add_task(title, total=experiment.epochs, speed="-", ret="-", left="-")
 
-        def report(steps: int, row: dict[str, float]) -> None:
+        def report(steps: int, new: int, row: dict[str, float]) -> None:
             discard_closed_terminals()  # under nohup, training continues after the terminal closes
-            test_return, speed, left = describe(steps, row)
+            test_return, speed, left = describe(steps, new, row)
             bar.update(task, completed=row["Epoch"], speed=speed, ret=test_return, left=left)
 
         yield report

@@ -49,7 +49,7 @@ def train(
     checkpoint_every: int = 1,
     restart: bool = False,
     restart_edited: bool = False,
-    report: Report = lambda steps, row: None,
+    report: Report = lambda steps, new, row: None,
 ) -> RunRecord:
     """Train one seed of an experiment in `directory`, or resume it from its last checkpoint.
 
@@ -94,7 +94,7 @@ def make_training(experiment: Experiment, seed: int) -> Training:
 
 
 class Clock:
-    """The seconds that a run has taken, restarts included."""
+    """The seconds that a run has taken, without what was lost after its last checkpoint."""
 
     def __init__(self, seconds: float = 0.0):
         self.seconds, self._last = seconds, time.perf_counter()
@@ -203,7 +203,7 @@ class _Run:
                 if row["Epoch"] % checkpoint_every == 0:
                     self._save()
                 release_memory()
-                report(training.steps, row)
+                report(training.steps, training.steps - self.sessions[-1].from_step, row)
             self.clock.tick()
             if training.steps < experiment.total_steps:
                 self._save()

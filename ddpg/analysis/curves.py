@@ -144,7 +144,7 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
         table = read_csv(path)
         if list(table.columns) != RUN_COLUMNS:
             raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
-        _check_numbers(path, table, ["seed", *COLUMNS.values()])
+        check_numbers(path, table, ["seed", *COLUMNS.values()])
         if table["seed"].isna().any():
             raise UserError(f"{path}: a row without a seed")
         tables.append(table)
@@ -171,7 +171,7 @@ def read_published(path: Path | str, environment: str, implementation: str) -> p
     table = read_csv(path)
     if list(table.columns) != PUBLISHED_COLUMNS:
         raise UserError(f"{path}: its columns must be {', '.join(PUBLISHED_COLUMNS)}")
-    _check_numbers(path, table, PUBLISHED_COLUMNS[2:])
+    check_numbers(path, table, PUBLISHED_COLUMNS[2:])
     rows = (table["environment"] == environment) & (table["implementation"] == implementation)
     if not rows.any():
         known = table[["environment", "implementation"]].drop_duplicates().agg(" ".join, axis=1)
@@ -198,7 +198,7 @@ def read_per_seed(path: Path | str) -> pd.DataFrame:
     missing = [name for name in PER_SEED_COLUMNS if name not in table.columns]
     if missing:
         raise UserError(f"{path}: not a table of curves per seed: no column {', '.join(missing)}")
-    _check_numbers(path, table, ["seed", *COLUMNS.values()])
+    check_numbers(path, table, ["seed", *COLUMNS.values()])
     if table.empty or table["seed"].isna().any():
         raise UserError(f"{path}: no rows, or a row without a seed")
     curves = [(f"{path}, seed {seed}", curve) for seed, curve in table.groupby("seed")]
@@ -378,8 +378,8 @@ def read_csv(path: Path | str) -> pd.DataFrame:
         raise UserError(f"{path}: not a CSV table: {error}") from None
 
 
-def _check_numbers(path: Path | str, table: pd.DataFrame, columns: Iterable[str]) -> None:
+def check_numbers(name: Path | str, table: pd.DataFrame, columns: Iterable[str]) -> None:
     """UserError where a cell of one of the columns, if they are there, is not a number."""
     for column in table.columns.intersection(list(columns)) if len(table) else ():
         if not pd.api.types.is_numeric_dtype(table[column]) or table[column].dtype == bool:
-            raise UserError(f"{path}: a cell of the column {column} is not a number")
+            raise UserError(f"{name}: a cell of the column {column!r} is not a number")

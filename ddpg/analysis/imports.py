@@ -178,10 +178,8 @@ def _check_step_heading(path: Path, heading: str) -> None:
 
 def _read_column(path: Path, table: pd.DataFrame, step: str, name: str) -> pd.DataFrame:
     """The curve of one column; a seed that ended early has empty cells after its end."""
+    curves.check_numbers(path, table, (step, name))
     curve = table[[step, name]].set_axis(["env_interacts", "test_return_mean"], axis="columns")
-    for column, heading in (("env_interacts", step), ("test_return_mean", name)):
-        if not pd.api.types.is_numeric_dtype(curve[column]):
-            raise UserError(f"{path}: the column {heading!r} holds something that is not a number")
     last = curve["test_return_mean"].last_valid_index()
     if last is None:
         raise UserError(f"{path}: the column {name!r} is empty; remove it")

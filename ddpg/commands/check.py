@@ -132,9 +132,13 @@ def _list_checks(
         comparisons.extend(build_comparisons(settings, table))
         return Result(OK, f"{len(table)} epochs read, {len(comparisons)} comparisons made")
 
+    def check_with_curves(check: Callable[[], Result]) -> Result:
+        return check() if comparisons else Result(NOT_POSSIBLE, "the curves could not be read")
+
     yield "curves", check_curves
-    yield "figures", lambda: check_figures(comparisons, options.documents / "images")
-    yield "claims", lambda: check_numbers(comparisons, numbers)
+    images = options.documents / "images"
+    yield "figures", lambda: check_with_curves(lambda: check_figures(comparisons, images))
+    yield "claims", lambda: check_with_curves(lambda: check_numbers(comparisons, numbers))
 
 
 def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ddpg.commands.arguments import add_runs
 from ddpg.errors import UserError
-from ddpg.runs.directory import RunDirectory, format_seed_directory
+from ddpg.runs.directory import RunDirectory, check_distinct, format_seed_directory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,15 +40,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Export each run; UserError, before anything is written, for one that cannot be read."""
-    from ddpg.analysis.curves import aggregate_runs, read_config, read_run
+    from ddpg.analysis.curves import read_config, read_run
 
-    aggregate_runs(options.runs)  # refuses duplicate and inconsistent runs
     read = []
     for directory in options.runs:
         settings = read_config(directory)
         experiment, seed = RunDirectory(directory).read_experiment()
         target = options.output / experiment.name / format_seed_directory(seed)
         read.append((directory, read_run(directory), settings, target))
+    check_distinct((directory, s["exp_name"], s["seed"]) for directory, _, s, _ in read)
     for directory, curve, settings, target in read:
         target.mkdir(parents=True, exist_ok=True)
         if options.format == CSV:

@@ -144,7 +144,7 @@ def measure_rate(settings: Settings, name: str) -> Rate:
             short,
             experiment.seeds[0],
             Path(directory, "run"),
-            report=lambda steps, row: times.append(row["Time"]),
+            report=lambda steps, new, row: times.append(row["Time"]),
         )
     seconds = times[-1] - times[before - 1]
     rate = measured * experiment.steps_per_epoch / seconds

@@ -48,6 +48,9 @@ def verify_runs(directories: list[Path], replay: int = 0) -> None:
     for directory in directories:
         try:
             wrong += _verify_run(directory, replay)
+        except Mismatch as error:  # its replay diverged
+            print(f"  replay     {error}")
+            wrong.append(f"{directory}: {error}")
         except UserError as error:
             print(f"{directory}: cannot be checked\n  {error}")
             unchecked.append(str(error))
@@ -125,7 +128,7 @@ def replay_epochs(
 
     epochs = min(epochs, experiment.epochs)
     shown: contextlib.AbstractContextManager[progress.Report]
-    shown = contextlib.nullcontext(lambda steps, row: None)
+    shown = contextlib.nullcontext(lambda steps, new, row: None)
     if show_progress:
         shown = progress.show_progress(dataclasses.replace(experiment, epochs=epochs), seed)
     with (
@@ -135,7 +138,7 @@ def replay_epochs(
     ):
         logger, clock = Logger(Path(temporary), experiment.name, seed), Clock()
         for result in train_epochs(training, epochs):
-            report(training.steps, logger.add_epoch(result, clock.tick()))
+            report(training.steps, training.steps, logger.add_epoch(result, clock.tick()))
         names = _find_differing_tables(
             directory, Path(temporary), epochs, experiment.num_test_episodes
         )

@@ -111,6 +111,7 @@ class RunDirectory:
 
     def read_record(self) -> RunRecord:
         """The record of a finished run; UserError if there is none or it is damaged."""
+        self._refuse_missing(self.record_path)
         return RunRecord.read(self.record_path)
 
     def read_finished(self) -> RunRecord | None:
@@ -119,7 +120,12 @@ class RunDirectory:
 
     def read_config(self) -> dict:
         """The content of config.json; UserError if it is missing or not an object."""
+        self._refuse_missing(self.config_path)
         return read_json(self.config_path)
+
+    def _refuse_missing(self, path: Path) -> None:
+        if not path.exists():
+            raise UserError(f"{path}: no such file; is {self.path} a finished run?")
 
     def read_experiment(self) -> tuple[Experiment, int]:
         """The run's experiment and seed; UserError if config.json is not of this package."""
@@ -211,9 +217,10 @@ class RunDirectory:
             raise UserError(f"{self.path}: {problem}") from None
         self._locks[:] = [lock]
         self.refuse_if_moved()
-        for path in self.path.glob(".*.tmp"):  # what a killed process was writing
-            if parse_temporary_name(path.name) in _WRITTEN:
-                path.unlink()
+        for directory in (self.path, self.copy.path):
+            for path in directory.glob(".*.tmp"):  # what a killed process was writing
+                if parse_temporary_name(path.name) in _WRITTEN:
+                    path.unlink()
         return lock
 
     def refuse_if_moved(self) -> None:

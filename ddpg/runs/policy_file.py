@@ -48,6 +48,9 @@ def load_policy(path: Path) -> Policy:
     """Read a policy that `serialize_policy` wrote; UserError if it is missing or something else."""
     try:
         arrays = load_arrays(path)
+        for name, array in arrays.items():
+            if array.dtype != np.float32:
+                raise ValueError(f"the array {name} is of {array.dtype}, not of float32")
         layers = sum(name.startswith("weight_") for name in arrays)
         return Policy(
             weights=[arrays[f"weight_{i}"] for i in range(layers)],

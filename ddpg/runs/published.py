@@ -1,5 +1,6 @@
 """Published runs: finished, checked, listed with their checksums in MANIFEST.sha256."""
 
+import errno
 import logging
 import shutil
 from pathlib import Path
@@ -45,10 +46,16 @@ def publish_run(run: Path, published: Path) -> Path:
     if not target.exists():
         copy = target.with_name(f".{target.name}.tmp")
         copy.mkdir(parents=True, exist_ok=True)
-        for name in list_published_files(record):
-            shutil.copyfile(run / name, copy / name)
+        try:
+            for name in list_published_files(record):
+                write_atomically(copy / name, (run / name).read_bytes())
+            if problems := RunDirectory(copy).find_mismatches(record):
+                raise OSError(errno.EIO, problems[0], str(copy))
+        except OSError:
+            shutil.rmtree(copy, ignore_errors=True)
+            raise
         copy.rename(target)
-    _write_manifest(published, listed)
+    write_manifest(published, listed)
     return target
 
 
@@ -72,38 +79,47 @@ def list_published_files(record: RunRecord) -> list[str]:
 
 def find_published_runs(published: Path) -> list[Path]:
     """The published runs, by experiment and seed; directories that are not runs are logged."""
-    runs: list[Path] = []
-    for experiment in sorted(published.glob("*")):
-        found, skipped = find_finished_runs(experiment)
-        runs += found.values()
-        for line in skipped:
-            log.warning("%s", line)
+    runs, skipped = _find_runs(published)
+    for line in skipped:
+        log.warning("%s", line)
     return runs
 
 
-def write_manifest(published: Path) -> None:
+def _find_runs(published: Path) -> tuple[list[Path], list[str]]:
+    """The published runs, and a line about each directory that is not one."""
+    found = [find_finished_runs(experiment) for experiment in sorted(published.glob("*"))]
+    return (
+        [run for runs, _ in found for run in runs.values()],
+        [line for _, skipped in found for line in skipped],
+    )
+
+
+def write_manifest(published: Path, listed: dict[str, str] | None = None) -> None:
     """List every file of every published run with its SHA-256, as `sha256sum --check` reads it.
 
-    Directories that are not runs are named in the log. UserError, with nothing written, if a file
-    of a published run is not the one that the manifest lists already: damage must not get a new
-    checksum.
+    `listed` holds the SHA-256 that are known (default: those in the manifest, if the files have
+    them). Directories that are not runs are named in the log. UserError, with nothing written, if a
+    file is not the one that the manifest lists or, if it is new, that its run wrote: damage must
+    not get a checksum.
     """
-    _write_manifest(published, _read_undamaged(published))
-
-
-def _write_manifest(published: Path, listed: dict[str, str]) -> None:
-    """Write the manifest with the SHA-256 in `listed`, computing only those of new files."""
+    if listed is None:
+        listed = _read_undamaged(published)
     runs = find_published_runs(published)
-    paths = sorted(path for run in runs for name in _FILES if (path := run / name).exists())
-    names = [str(path.relative_to(published)) for path in paths]
+    names = sorted((name for run in runs for name in _name_files(published, run)), key=Path)
     lines = [f"{listed.get(name) or hash_file(published / name)}  {name}\n" for name in names]
     write_atomically(published / MANIFEST, "".join(lines).encode())
 
 
-def _read_undamaged(published: Path) -> dict[str, str]:
-    """What the manifest lists of runs that are still there; UserError if a file differs.
+def _name_files(published: Path, run: Path) -> list[str]:
+    """The names of a published run's files in the manifest."""
+    record = RunDirectory(run).read_record()
+    return [str((run / name).relative_to(published)) for name in list_published_files(record)]
 
-    Empty if there is no manifest yet.
+
+def _read_undamaged(published: Path) -> dict[str, str]:
+    """What the manifest lists of runs that are still there; empty if there is no manifest yet.
+
+    UserError if a file differs, or if one that is not listed is not what its run wrote.
     """
     manifest = published / MANIFEST
     listed = read_manifest(manifest) if manifest.exists() else {}
@@ -115,6 +131,11 @@ def _read_undamaged(published: Path) -> dict[str, str]:
                 f"{path}: not the bytes that {manifest} lists; restore it with git, or, to publish "
                 f"another run, remove {path.parent} first"
             )
+    for run in _find_runs(published)[0]:
+        if kept.keys() >= set(_name_files(published, run)):
+            continue
+        if problems := RunDirectory(run).find_mismatches(RunDirectory(run).read_record()):
+            raise UserError(f"{problems[0]}; restore it, or remove {run} and publish it again")
     return kept
 
 

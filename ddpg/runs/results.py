@@ -50,12 +50,14 @@ def copy_results(directory: RunDirectory, files: dict[str, bytes]) -> None:
 
 
 def keep_copy(directory: RunDirectory) -> None:
-    """Copy the files of a finished, undamaged run that has no copy, as published runs have none."""
+    """Copy the files of a finished, undamaged run without a good copy, as published runs are."""
     try:
         record = directory.read_finished()
-        if record is None or directory.find_mismatches(record) or directory.copy.read_finished():
+        if record is None or directory.find_mismatches(record):
             return
     except UserError:  # a damaged record; `train` says so
+        return
+    if _read_copy(directory) == record:
         return
     names = (*list_result_files(record), RECORD)
     copy_results(directory, {name: (directory.path / name).read_bytes() for name in names})

@@ -49,6 +49,8 @@ def from_json(kind: Any, value: Any, key: str = "") -> Any:
         return _parse_time(value, key)
     if kind is float:
         return _parse_number(value, key)
+    if kind is int:
+        return _parse_whole_number(value, key)
     return value if kind is Any else _check_type(kind, _NAMES[kind], value, key)
 
 
@@ -91,6 +93,14 @@ def _parse_number(value: Any, key: str) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"{key} is {_shorten(value)}, not a finite number")
+    return number
+
+
+def _parse_whole_number(value: Any, key: str) -> int:
+    """An integer of 64 bits: JSON allows any, and floats and arrays cannot hold a larger one."""
+    number = _check_type(int, _NAMES[int], value, key)
+    if abs(number) >= 2**63:
+        raise ValueError(f"{key} is {_shorten(value)}, beyond 64 bits")
     return number
 
 

@@ -45,7 +45,7 @@ def test_a_run_is_resumed_on_another_processor_with_the_same_bytes(tmp_path):
     settings = read_experiment("pendulum-demo", **SHORT)
     train(settings, 0, tmp_path / "whole")
 
-    def stop(steps, row):
+    def stop(steps, new, row):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

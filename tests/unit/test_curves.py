@@ -194,7 +194,7 @@ def test_names_that_look_like_numbers_are_read_as_text(tmp_path, name):
 
 def test_number_written_as_na_raises_user_error(tmp_path):
     (tmp_path / "x.csv").write_text("seed,env_interacts,test_return_mean\n0,10,NA\n")
-    with pytest.raises(UserError, match="a cell of the column test_return_mean is not a number"):
+    with pytest.raises(UserError, match="a cell of the column 'test_return_mean' is not a number"):
         curves.read_per_seed(tmp_path / "x.csv")
 
 

@@ -17,7 +17,7 @@ class Stopped(Exception):
     pass
 
 
-def stop(steps, row):
+def stop(steps, new, row):
     raise Stopped  # like a kill: only the checkpoint of the epoch is there
 
 
@@ -78,7 +78,11 @@ def test_layers_that_do_not_fit_together_are_refused(tmp_path, change, message):
         "weights": [np.zeros((3, 4)), np.zeros((4, 1))], "biases": [np.zeros(4), np.zeros(1)],
         "scale": np.ones(1), "offset": np.zeros(1),
     }  # fmt: skip
-    (tmp_path / "policy.npz").write_bytes(serialize_policy(Policy(**layers | change)))
+    layers = {
+        name: [np.float32(part) for part in value] if isinstance(value, list) else np.float32(value)
+        for name, value in (layers | change).items()
+    }
+    (tmp_path / "policy.npz").write_bytes(serialize_policy(Policy(**layers)))
     with pytest.raises(UserError, match=f"policy.npz: not a policy: {message}"):
         load_trained(tmp_path / "policy.npz", "Pendulum-v1")
 
@@ -126,3 +130,12 @@ def test_an_environment_that_cannot_be_filmed_is_one_line(
         film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, width, 60)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", ["float64", "U8", "complex64"])
+def test_policy_of_another_type_is_refused(tmp_path, dtype):
+    weights = np.zeros((3, 1), dtype)
+    policy = Policy([weights], [np.float32([0])], np.float32([2]), np.float32([0]))
+    (tmp_path / "policy.npz").write_bytes(serialize_policy(policy))
+    with pytest.raises(UserError, match="weight_0 is of .*, not of float32"):
+        load_trained(tmp_path / "policy.npz", "Pendulum-v1")

@@ -40,7 +40,7 @@ class Stopped(Exception):
     pass
 
 
-def stop(steps, row):
+def stop(steps, new, row):
     raise Stopped  # like a kill: nothing is saved
 
 
@@ -251,7 +251,7 @@ def test_run_with_only_damaged_checkpoints_starts_over(tmp_path, expected, caplo
 
 
 def stopped_after_two_epochs(directory):
-    def stop_late(steps, row):
+    def stop_late(steps, new, row):
         if row["Epoch"] == 2:
             raise Stopped
 
@@ -399,7 +399,7 @@ def test_a_run_whose_directory_was_moved_writes_nothing(tmp_path, expected, epoc
     run, moved = tmp_path / "run", tmp_path / "moved"
     left = {}
 
-    def move(steps, row):
+    def move(steps, new, row):
         if row["Epoch"] == epoch:
             run.rename(moved)
             if replaced:

@@ -154,7 +154,7 @@ BAD = {
     ],
     "wide": [
         ("step\n1\n", "one column only; give the step and a column per seed"),
-        ("step,a\n1,x\n", "the column 'a' holds something that is not a number"),
+        ("step,a\n1,x\n", "a cell of the column 'a' is not a number"),
         ("step,a,b\n1,2,\n", "the column 'b' is empty; remove it"),
         ("step,a\n1,2\ninf,3\n", "column a: the environment step inf is impossible"),
         ("step,a\n1,2\n1e20,3\n", "column a: the environment step 1e+20 is impossible"),

@@ -15,7 +15,8 @@ from helpers.read_experiment import read_experiment
 from ddpg.analysis import tables
 from ddpg.commands.plan import estimate_costs
 from ddpg.errors import UserError
-from ddpg.files import encode_json
+from ddpg.files import encode_json, write_atomically
+from ddpg.runs import published as published_runs
 from ddpg.runs.directory import RESULT_FILES, RunDirectory
 from ddpg.runs.published import check_manifest, publish_run, write_manifest
 from ddpg.runs.results import write_results
@@ -138,17 +139,19 @@ def test_a_name_that_leaves_the_directory_is_not_published(run, tmp_path):
 
 
 def test_interrupted_copy_is_repeated(run, tmp_path, monkeypatch):
-    copyfile, copied = shutil.copyfile, []
+    copied = []
 
-    def full_disk(source, target):
+    def full_disk(path, content):
         if len(copied) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        copied.append(copyfile(source, target))
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        copied.append(path)
+        write_atomically(path, content)
 
-    monkeypatch.setattr(shutil, "copyfile", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(published_runs, "write_atomically", full_disk)
+    with pytest.raises(OSError, match="No space.*published"):
         publish_run(run, tmp_path / "published")
-    assert not list((tmp_path / "published").glob("*/seed_*"))
+    assert len(copied) == 2
+    assert not list((tmp_path / "published/pendulum-demo").iterdir())
     monkeypatch.undo()
     target = publish_run(run, tmp_path / "published")
     assert sorted(path.name for path in target.iterdir()) == sorted([*RESULT_FILES, "run.json"])
@@ -172,6 +175,24 @@ def test_damage_to_a_published_run_gets_no_new_checksum(run, tmp_path, name, dam
             again()
         assert (published / "MANIFEST.sha256").read_bytes() == manifest
     assert not (target.parent / "seed_10").exists()
+
+
+def test_a_damaged_run_that_was_copied_there_by_hand_gets_no_checksum(run, tmp_path):
+    published = tmp_path / "published"
+    publish_run(run, published)
+    manifest = (published / "MANIFEST.sha256").read_bytes()
+    other = make_run(tmp_path / "runs", seed=10)
+    copied = published / "pendulum-demo/seed_10"
+    shutil.copytree(other, copied, ignore=shutil.ignore_patterns(".*"))
+    damaged = copied / "progress.txt"
+    damaged.write_text("another\n")
+    with pytest.raises(UserError, match="seed_10/progress.txt: not the bytes that the run wrote"):
+        publish_run(make_run(tmp_path / "runs", seed=20), published)
+    assert (published / "MANIFEST.sha256").read_bytes() == manifest
+    assert not (published / "pendulum-demo/seed_20").exists()
+    shutil.copyfile(other / "progress.txt", damaged)
+    write_manifest(published)
+    assert b"seed_10/progress.txt" in (published / "MANIFEST.sha256").read_bytes()
 
 
 def test_a_removed_run_leaves_the_manifest_and_can_be_replaced(run, tmp_path):
