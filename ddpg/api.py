@@ -53,7 +53,7 @@ def read_runs(directories: Iterable[Path | str]) -> pd.DataFrame:
     Raises UserError as `read_run` does, for a duplicate seed, and for runs of one
     experiment that differ in configuration or length.
     """
-    return curves.aggregate_runs(directories)
+    return curves.aggregate_runs(_list_paths(directories))
 
 
 def read_spinning_up(paths: Iterable[Path | str]) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def read_spinning_up(paths: Iterable[Path | str]) -> pd.DataFrame:
     Each path is one file, or a directory below which every progress.txt is one seed. The columns
     are those of `read_run` but for experiment and env. Raises UserError as `read_run` does.
     """
-    return curves.read_external(paths)
+    return curves.read_external(_list_paths(paths))
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
@@ -135,8 +135,8 @@ def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarra
     that NumPy chooses by the processor. Raises UserError if the run's environment is unknown or
     cannot be made.
     """
-    if episodes < 1:
-        raise UserError(f"episodes={episodes}: give 1 or more")
+    if not isinstance(episodes, int | np.integer) or episodes < 1:
+        raise UserError(f"episodes={episodes}: give a whole number, 1 or more")
     _check_seed(seed)
     return evaluation.evaluate_trained(_load_trained(source), episodes, seed).returns
 
@@ -163,8 +163,18 @@ def film(
 
 
 def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise UserError(f"seed={seed}: give 0 or more")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise UserError(f"seed={seed}: give a whole number, 0 or more")
+
+
+def _list_paths(paths: Iterable[Path | str]) -> list[Path | str]:
+    """The paths as a list; UserError for a single one and for none."""
+    if isinstance(paths, str | Path):
+        raise UserError(f"{paths}: one path; give a list of them, such as [{str(paths)!r}]")
+    found = list(paths)
+    if not found:
+        raise UserError("no paths; give one or more")
+    return found
 
 
 _REACH_COLUMNS = ["reach", "seeds_reaching", "steps_to_return", "steps_of_mean"]
@@ -182,6 +192,8 @@ def _make_comparison(
 ) -> comparison.Comparison:
     if not 0 < final_steps < math.inf:
         raise UserError(f"final_steps={final_steps}: give a number of environment steps above 0")
+    if not isinstance(groups, Mapping):
+        raise UserError("groups must be a mapping of names to tables, such as {'name': table}")
     if not groups:
         raise UserError("no groups; give one or more")
     own = tuple(_make_group(str(name), table) for name, table in groups.items())

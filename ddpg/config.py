@@ -8,7 +8,7 @@ import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -169,6 +169,9 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
             refuse("factorial", "cells", f"no experiment {name!r} here{hint}")
         if cells.count(name) > 1:
             refuse("factorial", "cells", f"{name!r} appears twice; give four different experiments")
+    if cells:
+        for part, problem in _find_factorial_problems(settings, value["factorial"]):
+            refuse("factorial", part, problem)
     groups = [*value["experiments"], *value.get("references", {})]
     for kind, pairs in value.get("pairs", {}).items():
         for name in itertools.chain.from_iterable(pairs):
@@ -176,6 +179,28 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
                 refuse("pairs", kind, f"no group {name!r} here{suggest_spelling(name, groups)}")
         if same := [a for a, b in pairs if a == b]:
             refuse("pairs", kind, f"{same[0]!r} cannot be compared with itself")
+
+
+def _find_factorial_problems(settings: Settings, factorial: dict) -> Iterator[tuple[str, str]]:
+    """What contradicts that rows have equal networks and columns equal schedules, by key."""
+    for part in ("networks", "schedule"):
+        if factorial[part][0] == factorial[part][1]:
+            yield part, f"both are called {factorial[part][0]!r}; give different names"
+    table = [[resolve_experiment(settings, name) for name in row] for row in factorial["cells"]]
+    if len({cell.env for row in table for cell in row}) > 1:
+        yield "cells", "the experiments have different environments"
+    for keys, lines, what in (
+        (("hidden_sizes",), table, "row"),
+        (("update_every", "update_after"), list(zip(*table, strict=True)), "column"),
+    ):
+        values = [[tuple(getattr(cell, key) for key in keys) for cell in line] for line in lines]
+        names = " and ".join(keys)
+        for line, (first, second) in zip(lines, values, strict=True):
+            if first != second:
+                both = f"{line[0].name!r} and {line[1].name!r}"
+                yield "cells", f"{both} are in one {what}, but their {names} differ"
+        if values[0] == values[1]:
+            yield "cells", f"{names} are equal in both {what}s; exchange experiments"
 
 
 def read_with_schema(path: Path | str, schema: Path, kind: str) -> dict:
@@ -395,6 +420,8 @@ def _explain(error: ValidationError) -> str:
         message = "has no value; write one or remove the key"
     elif kind == "type" and wanted in ("number", "integer"):
         message = _explain_number(value) or message
+    elif kind == "type" and wanted == "array":
+        message = f"{value!r} is not a list; write [{value}]"
     elif kind == "type" and wanted == "string" and isinstance(value, int | float):
         message = f"{value!r} is not text in YAML; put it in quotes"
     elif kind == "oneOf":

@@ -38,6 +38,9 @@ def make(name: str, **options: Any) -> gym.Env:
         raise UserError(f"no environment {name!r} ({reason}){hint}") from None
     except (Exception, SystemExit) as error:
         raise _make_failure(name, "cannot be made", error) from error
+    if env.spec and env.spec.id != name.rpartition(":")[2]:
+        chosen = f"{name[: name.rfind(':') + 1]}{env.spec.id}"
+        raise UserError(f"environment {name!r}: no version, so it could change; write {chosen}")
     _check_observations(name, _get_space(name, env, "observation"))
     _check_actions(name, _get_space(name, env, "action"))
     return OneLineErrors(env, name)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Here the gradient of tanh, 1 - tanh², is 2 % of that at 0.
 SATURATED = 0.99
+# The widest film in pixels: a mistyped number would take all memory.
+WIDEST = 4096
 
 
 class Trained(NamedTuple):
@@ -176,8 +178,10 @@ def _draw_frame(env: gym.Env, name: str) -> np.ndarray:
 def _compute_size(frame: np.ndarray, width: int) -> tuple[int, int]:
     """(width, height) of a frame scaled to `width` pixels; the height is even, as H.264 needs it.
 
-    UserError if nothing is left of the height.
+    UserError if nothing is left of the height, and beyond WIDEST.
     """
+    if width > WIDEST:
+        raise UserError(f"--width {width}: give at most {WIDEST:,} pixels")
     height = round(width * frame.shape[0] / frame.shape[1]) // 2 * 2
     if height == 0:
         raise UserError(

@@ -180,7 +180,8 @@ and arguments stay as they are within a major version; what is not here may chan
 [published_runs.ipynb](published_runs.ipynb) uses them on the published runs.
 
 This page is rendered from the docstrings of [ddpg/api.py](../ddpg/api.py) by `make docs`. (B, n) is
-the shape of an array; B is any number of rows.
+the shape of an array; B is any number of rows. Run Python in the project's directory, or put that directory
+into `PYTHONPATH`.
 
 ```python
 from pathlib import Path

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ddpg.analysis import statistics
-from ddpg.analysis.comparison import Comparison, Factorial
+from ddpg.analysis.comparison import NO_COMMON_STEPS, Comparison, Factorial
 from ddpg.analysis.groups import SeedFinal, SeedGroup, describe_seed_count, measure_final
 from ddpg.analysis.statistics import NAN
 
@@ -83,7 +83,11 @@ def tabulate_effects(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
 def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
     cells = measure_cells(comparison, factorial)
+    groups = _find_groups(comparison, factorial)
     missing = list_missing(comparison, factorial)
+    note = f"incomplete: {'; '.join(missing)}" if missing else ""
+    if all(group.seeds for group in groups) and None in cells:
+        note = "; ".join(filter(None, [note, NO_COMMON_STEPS]))
     differences = {
         "networks": f"{factorial.networks[1]} minus {factorial.networks[0]}",
         "schedule": f"{factorial.schedule[1]} minus {factorial.schedule[0]}",
@@ -92,8 +96,8 @@ def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
     }
     common = {
         "comparison": comparison.name,
-        "seeds": ", ".join(str(cell.moments.n if cell else 0) for cell in cells),
-        "note": f"incomplete: {'; '.join(missing)}" if missing else "",
+        "seeds": ", ".join(str(group.seeds) for group in groups),
+        "note": note,
     }
     rows = [
         {**common, "effect": effect, "of": differences[effect], **_estimate(weights, cells)}

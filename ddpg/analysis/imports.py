@@ -21,7 +21,10 @@ TIANSHOU_SUMMARY = re.compile(r"(rew|reward)(:shaded)?")
 # The columns of its file of a single run.
 TIANSHOU_RUN = ["env_step", "rew", "time"]
 # Names of columns of a wide table that do not hold a seed, as plotting programs export them.
-SUMMARY = re.compile(r"(?i).*__(min|max)|mean|avg|std|sd|sem|stderr|min|max|median")
+SUMMARY = re.compile(
+    r"(?i).*__(min|max)|mean|avg|min|max|median"
+    r"|(.*[^a-z])?(std|sd|sem|stderr|ci|lower|upper|iqm|iqr|n_seeds|num_seeds)([^a-z].*)?"
+)
 TIME = re.compile(r"(?i)(wall.?)?time|date|timestamp")
 STEPS = re.compile(
     r"(?i)(global|env|environment|total)?.?(step|timestep|epoch|iteration|frame|interact)s?|index"

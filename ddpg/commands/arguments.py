@@ -54,7 +54,7 @@ class _StoreOnce(argparse.Action):
 def parse_whole_number(text: str) -> int:
     """A number of at least 0, written in digits only: int() would also accept 1_0."""
     if not re.fullmatch("[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 10**18 - 1")
     return int(text)
 
 

@@ -48,6 +48,9 @@ def bisect_runs(a: Path, b: Path) -> str:
     sentence = f"{a} and {b}: the states differ {describe_divergence(a, b)}"
     epoch, _ = found
     try:
+        settings = (RunDirectory(path).read_config() for path in (a, b))
+        if changed := provenance.describe_differences(*settings):
+            sentence += f"; so do the settings: {', '.join(changed)}"
         runs = [_load_retrainable(path) for path in (a, b)]
         return f"{sentence}; {_find_first_update([a, b], runs, epoch)}"
     except UserError as error:  # what was found is worth more than what is missing for the rest

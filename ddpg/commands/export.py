@@ -64,8 +64,12 @@ def write_csv(curve: "pd.DataFrame", target: Path) -> Path:
     buffer = io.StringIO()
     curve = curve.astype({"epoch": int, "env_interacts": int})
     curve.to_csv(buffer, index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
-    write_atomically(target / "curve.csv", buffer.getvalue().encode())
-    return target / "curve.csv"
+    path, content = target / "curve.csv", buffer.getvalue().encode()
+    # An earlier export of the same run ended at an earlier epoch, or is the same.
+    if path.exists() and not content.startswith(path.read_bytes()):
+        raise UserError(f"{path}: of another run of this seed; remove it, or give --output")
+    write_atomically(path, content)
+    return path
 
 
 def write_events(directory: Path, curve: "pd.DataFrame", settings: dict, target: Path) -> Path:

@@ -88,7 +88,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Print the plan of every experiment of the configuration."""
+    from ddpg.analysis.claims import read_claims
+
     settings, root = config.read(*options.config), Path(options.config[0]).parent
+    read_claims(settings, Path() if Path(settings.get("claims", "")).exists() else root)
     published = options.published
     if published is None:
         published = find_published_runs(root / PUBLISHED)

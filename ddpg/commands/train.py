@@ -7,6 +7,7 @@ from ddpg import config
 from ddpg.commands.arguments import add_config, parse_positive_number, parse_whole_number
 from ddpg.config import Experiment
 from ddpg.errors import UserError
+from ddpg.runs.directory import format_seed_directory, is_named_for
 
 HELP = "train one seed of an experiment, or resume it"
 
@@ -63,6 +64,11 @@ def run(options: Namespace) -> None:
         raise UserError(
             f"{', '.join(map(str, options.config))}: {experiment.name} was edited since Snakemake "
             "started; start Snakemake again"
+        )
+    if not is_named_for(options.output, options.seed):
+        raise UserError(
+            f"{options.output}: a directory of this name is for another seed than {options.seed}; "
+            f"give --output {options.output.with_name(format_seed_directory(options.seed))}"
         )
     from ddpg.progress import show_progress
     from ddpg.training import train  # TensorFlow takes seconds to import

@@ -29,6 +29,10 @@ def run(options: Namespace) -> None:
     from ddpg.runs.directory import RunDirectory
     from ddpg.runs.typed_json import to_json
 
+    if same := {path.resolve() for path in options.fresh} & {
+        path.resolve() for path in options.published
+    }:
+        raise UserError(f"{min(same)}: given as fresh and as published; give two different runs")
     for path in [*options.fresh, *options.published]:
         directory = RunDirectory(path)
         if problems := directory.find_mismatches(directory.read_record()):

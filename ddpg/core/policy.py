@@ -31,9 +31,12 @@ class Policy:
         return cls(list(params[::2]), list(params[1::2]), scale, offset)
 
     def __call__(self, obs: np.ndarray) -> np.ndarray:
-        """Actions (act_dim,) for an observation (obs_dim,), or (B, act_dim) for (B, obs_dim)."""
+        """Actions (act_dim,) for an observation (obs_dim,), or (B, act_dim) for (B, obs_dim).
+
+        Computed in float32, as in training, also if the observation is in float64.
+        """
         *hidden, (last_weight, last_bias) = zip(self.weights, self.biases, strict=True)
-        x = obs
+        x = np.asarray(obs, dtype=np.float32)
         for weight, bias in hidden:
             x = np.maximum(x @ weight + bias, 0)
         return self.scale * np.tanh(x @ last_weight + last_bias) + self.offset

@@ -124,6 +124,8 @@ class RunDirectory:
         return read_json(self.config_path)
 
     def _refuse_missing(self, path: Path) -> None:
+        if self.path.is_file():
+            raise UserError(f"{self.path}: is a file; give the run's directory, {self.path.parent}")
         if not path.exists():
             raise UserError(f"{path}: no such file; is {self.path} a finished run?")
 

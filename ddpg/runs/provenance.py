@@ -236,7 +236,10 @@ def read_revision() -> Revision | None:
             raise OSError(f"{root / '.git'} is not a repository")
         if not ask("ls-files", f"{PACKAGE.name}/__init__.py"):
             return None
-        return Revision(ask("rev-parse", "HEAD"), dirty=bool(ask("status", "--porcelain")))
+        # A new file outside the package, such as a configuration of the user's, changes no code.
+        changed = ask("status", "--porcelain", "--untracked-files=no")
+        changed += ask("status", "--porcelain", "--", PACKAGE.name)
+        return Revision(ask("rev-parse", "HEAD"), dirty=bool(changed))
     except FileNotFoundError:
         reason = "git is not installed"
     except subprocess.CalledProcessError as error:

@@ -1,6 +1,7 @@
 """`bisect` finds the first epoch, part of the state and update in which two runs differ."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -50,11 +51,13 @@ def test_other_learning_rate_diverges_after_the_first_update(runs, capfd):
     assert code == 0
     assert "first after epoch 2, in agent" in said
     assert "first differ after update 1 of epoch 2" in said
+    assert "; so do the settings: " in said
 
 
 def test_other_seed_diverges_in_every_part_of_the_state(runs, capfd):
     _, said = bisect(capfd, runs["a"], runs["other seed"])
     assert "first after epoch 1, in agent, random streams, replay, environment" in said
+    assert re.search(r"; so do the settings: seed: \d+ -> \d+;", said)
 
 
 def test_a_run_without_digests_is_refused_in_one_line(runs, tmp_path, capfd):

@@ -238,3 +238,9 @@ def test_missing_module_of_a_registered_environment_gets_no_suggestion():
         del gym.registry["Lacking-v0"]
     assert "cannot be made: ModuleNotFoundError: No module named 'no_such_" in str(failed.value)
     assert "did you mean" not in str(failed.value)
+
+
+@pytest.mark.parametrize("name", ["Pendulum", "gymnasium:Pendulum"])
+def test_name_without_a_version_is_refused(name):
+    with pytest.raises(UserError, match=f"no version, so it could change; write {name}-v1"):
+        environment.make(name)

@@ -163,3 +163,34 @@ def test_bad_input_is_refused(tmp_path, monkeypatch, capfd, arguments, message):
     err = capfd.readouterr().err
     assert (err.count("\n"), message in err) == (1, True), err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_unfinished_runs_of_different_length_are_exported(tmp_path):
+    runs = []
+    for seed, epochs in ((0, 10), (10, 12)):
+        run = tmp_path / f"seed_{seed}"
+        run.mkdir()
+        shutil.copyfile(SEED.with_name(run.name) / "config.json", run / "config.json")
+        lines = (SEED.with_name(run.name) / "progress.txt").read_text().splitlines(keepends=True)
+        (run / "progress.txt").write_text("".join(lines[: 1 + epochs]))
+        runs.append(run)
+    assert export("csv", tmp_path / "out", *runs) == 0
+    for run, epochs in zip(runs, (10, 12), strict=True):
+        table = pd.read_csv(tmp_path / "out/pendulum-demo" / run.name / "curve.csv")
+        assert len(table) == epochs
+    # Later, when a run has gone further, its table is extended.
+    assert export("csv", tmp_path / "out", SEED) == 0
+    assert len(pd.read_csv(tmp_path / "out/pendulum-demo/seed_0/curve.csv")) == 50
+
+
+def test_another_runs_table_is_not_overwritten(tmp_path, capsys):
+    run = shutil.copytree(SEED, tmp_path / "seed_0")
+    text = (run / "progress.txt").read_text()
+    (run / "progress.txt").write_text(text.replace("-235.631047", "-235.6", 1))
+    assert export("csv", tmp_path, SEED) == 0
+    path = tmp_path / "pendulum-demo/seed_0/curve.csv"
+    before = path.read_bytes()
+    capsys.readouterr()
+    assert export("csv", tmp_path, run) == 2
+    assert f"{path}: of another run of this seed; remove it" in capsys.readouterr().err
+    assert path.read_bytes() == before

@@ -202,6 +202,8 @@ def test_factorial_figure_of_partial_data_lists_missing_seeds(tmp_path, monkeypa
             f"{CELLS[0]!r} appears twice; give four different",
         ),
         ([[CELLS[0], CELLS[1]]], "is too short"),
+        ([[CELLS[0], CELLS[2]], [CELLS[1], CELLS[3]]], "are in one row, but their hidden_sizes"),
+        ([[CELLS[0], CELLS[1]], [CELLS[3], CELLS[2]]], "are in one column, but their update_every"),
     ],
 )
 def test_invalid_factorial_cells_raise_user_error(cells, message):

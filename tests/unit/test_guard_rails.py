@@ -300,6 +300,14 @@ def test_a_run_whose_results_snakemake_deleted_is_resumed(tmp_path, expected, ca
     assert results(run) == expected
 
 
+def test_progress_counts_only_the_steps_of_this_process(tmp_path):
+    run = stopped(tmp_path / "run")
+    reported = []
+    train(experiment(), 0, run, report=lambda steps, new, row: reported.append((steps, new)))
+    assert reported[0][0] > 20
+    assert [steps - new for steps, new in reported] == [20] * len(reported)
+
+
 def finished_and_deleted(run, **overrides):
     """A finished run whose results Snakemake has deleted, because a value was edited."""
     train(experiment(**overrides), 0, run)

@@ -52,6 +52,11 @@ def revision(directory: Path, dirty: bool = False) -> Revision:
 def test_a_clone_records_its_revision_and_whether_it_is_dirty(tmp_path, recorded):
     root = repository(tmp_path / "clone")
     assert recorded(root) == revision(root)
+    (root / "mine.yaml").write_text("experiments: {}")
+    assert recorded(root) == revision(root)
+    (root / "ddpg/new.py").write_text("new")
+    assert recorded(root) == revision(root, dirty=True)
+    (root / "ddpg/new.py").unlink()
     (root / "ddpg/__init__.py").write_text("changed")
     assert recorded(root) == revision(root, dirty=True)
 

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from helpers.checkout import ROOT
 
 from ddpg.errors import UserError
 from ddpg.runs import directory
 from ddpg.runs.directory import RESULT_FILES, RunDirectory, find_finished_runs
+from ddpg.runs.results import keep_copy, restore_results
 
 
 def start_a_run(directory):
@@ -219,3 +222,18 @@ def test_only_consistent_directories_are_finished_runs(tmp_path):
     assert [line.split(": skipped: ")[0] for line in skipped] == sorted(map(str, stray.values()))
     assert f"{demo}/seed_7: skipped: its run.json is of demo seed 0" in skipped
     assert find_finished_runs(tmp_path / "nowhere") == ({}, [])
+
+
+@pytest.mark.parametrize("damaged", ["policy.npz", "run.json"])
+def test_a_good_run_with_a_damaged_copy_is_copied_again(tmp_path, damaged):
+    """Snakemake deletes the run's files next, and then only the copy is left."""
+    published = ROOT / "results/published/pendulum-demo/seed_0"
+    run = RunDirectory(shutil.copytree(published, tmp_path / "seed_0"))
+    keep_copy(run)
+    (run.copy.path / damaged).write_bytes(b"x")
+    keep_copy(run)
+    before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    for path in before:
+        (run.path / path).unlink()
+    restore_results(run)
+    assert {path: (run.path / path).read_bytes() for path in before} == before

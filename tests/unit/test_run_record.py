@@ -128,6 +128,7 @@ def test_a_value_of_another_type_is_named(tmp_path, path):
         ({"finished": "yesterday"}, "finished is 'yesterday', not a time as 2026-01-31T12:00:00"),
         ({"steps": 1.5}, "steps is 1.5, not a whole number"),
         ({"seed": None}, "seed is nothing (null), not a whole number"),
+        ({"steps": 10**400}, f"steps is 1{'0' * 36}..., beyond 64 bits"),
         ({"files": {"policy.npz": 7}}, "files.policy.npz is 7, not text"),
         ({"machine": []}, "machine is a list, not an object"),
         ({"sessions": {}}, "sessions is an object, not a list"),

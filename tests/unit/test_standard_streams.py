@@ -28,6 +28,10 @@ def test_output_that_nobody_reads_is_no_error(command, redirections):
     assert run(command, redirections) == (0, "")
 
 
+def test_a_check_whose_output_nobody_reads_has_not_succeeded():
+    assert run(f"verify {PUBLISHED}", "| true") == (141, "")
+
+
 @pytest.mark.parametrize("command", ["status results/published", "plan", "completion bash"])
 def test_full_standard_output_is_one_line(command):
     code, err = run(command, ">/dev/full")

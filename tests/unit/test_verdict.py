@@ -264,3 +264,10 @@ def test_invalid_verdict_json_raises_user_error(tmp_path, content, message):
     with pytest.raises(UserError, match="verdict.json: not a verdict.json .*: ") as error:
         verdict.Verdict.read(tmp_path / "verdict.json")
     assert message in str(error.value)
+
+
+def test_the_same_directory_as_fresh_and_as_published_is_refused(tmp_path, capsys):
+    run = str(ROOT / "results/published/spinup-exercise-2-2/seed_0")
+    command = ["verdict", "--fresh", run, "--published", run, "--output", str(tmp_path / "verdict")]
+    assert cli.main(command) == 2
+    assert "given as fresh and as published; give two different runs" in capsys.readouterr().err

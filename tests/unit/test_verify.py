@@ -9,6 +9,7 @@ from helpers.edit_run import edit_result_file
 from helpers.read_experiment import read_experiment
 
 from ddpg.cli import main
+from ddpg.core.training import NonFinite
 from ddpg.runs import provenance
 from ddpg.training import train
 
@@ -226,3 +227,17 @@ def test_tensorflow_is_not_imported(run):
     """Without --replay, a thousand runs are verified in seconds."""
     program = "from ddpg.cli import main; assert main(['verify', sys.argv[1]]) == 0"
     check_tensorflow_is_not_imported(program, run)
+
+
+def test_a_replay_that_diverges_is_one_failed_run_among_others(run, tmp_path, capfd, monkeypatch):
+    def diverge(training, epochs):
+        raise NonFinite("a loss is no longer finite")
+
+    monkeypatch.setattr("ddpg.core.training.train_epochs", diverge)
+    other = shutil.copytree(run, tmp_path / "other")
+    (other / "run.json").unlink()
+    code, out, err = verify(capfd, run, other, "--replay", 1)
+    assert code == 1
+    assert f"{other}: cannot be checked" in out
+    assert "diverged when it was trained again: a loss is no longer finite after step 0" in err
+    assert len(err.splitlines()) == 1

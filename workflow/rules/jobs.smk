@@ -64,9 +64,13 @@ def refuse_stale_run(wildcards):
         return []
     expected = compute_digest(w.collection, w.experiment)
     try:
-        found = read_json(run).get("config_digest", expected)
+        record = read_json(run)
     except UserError:  # damaged: `aggregate` refuses it
         return []
+    name = record.get("experiment", w.experiment), str(record.get("seed", w.seed))
+    if name != (w.experiment, w.seed):
+        stop(f"{run}: is of {name[0]} seed {name[1]}; move {run.parent} away, or back to its place")
+    found = record.get("config_digest", expected)
     recorded = workflow.persistence.params(IOFile(str(run)))
     if found != expected and (not recorded or repr(expected) in recorded):
         force = (
