@@ -80,6 +80,24 @@ def test_runs_of_other_values_are_refused(checkout):
     assert RunRecord.read(runs / "seed_0/run.json").steps == 900
 
 
+@pytest.mark.parametrize(
+    ("experiment", "seed", "settings"),
+    [
+        ("renamed", 0, "  renamed: {env: Pendulum-v1, seeds: [0], epochs: 50}\n"),
+        ("pendulum-demo", 7, "  pendulum-demo: {seeds: [7]}\n"),
+    ],
+)
+def test_runs_in_a_renamed_directory_are_refused(checkout, experiment, seed, settings):
+    """Their curves would be left out of the figures, as those of another experiment or seed."""
+    run = checkout.directory / f"results/runs/{experiment}/seed_{seed}"
+    shutil.copytree(checkout.directory / "results/published/pendulum-demo/seed_0", run)
+    (checkout.directory / "mine.yaml").write_text(f"experiments:\n{settings}")
+    target = f"results/runs/{experiment}/seed_{seed}/run.json"
+    output = checkout.snakemake(target, "--configfile", "mine.yaml", expect=1)
+    assert f"seed_{seed}/run.json: is of pendulum-demo seed 0; move " in output
+    assert "Traceback" not in output
+
+
 def test_copied_runs_of_the_same_values_are_kept(checkout):
     """Also if the user asks to train again, for which Snakemake deletes their files."""
     runs = checkout.directory / "results/runs/pendulum-demo"
