@@ -180,8 +180,8 @@ and arguments stay as they are within a major version; what is not here may chan
 [published_runs.ipynb](published_runs.ipynb) uses them on the published runs.
 
 This page is rendered from the docstrings of [ddpg/api.py](../ddpg/api.py) by `make docs`. (B, n) is
-the shape of an array; B is any number of rows. Run Python in the project's directory, or put that directory
-into `PYTHONPATH`.
+the shape of an array; B is any number of rows. Run Python in the project's directory, or put that
+directory into `PYTHONPATH`.
 
 ```python
 from pathlib import Path
@@ -240,7 +240,10 @@ def render_configuration(root: Path) -> str:
         "[config.yaml](../config.yaml) is the example. A key that is not here is refused, and so "
         "is a value that is not among those given. What a file leaves out comes from the files "
         "before it: `--configfile mine.yaml` (Snakemake) and `--config config.yaml mine.yaml` "
-        "(`python -m ddpg`) merge yours over config.yaml, key by key.",
+        "(`python -m ddpg`) merge yours over config.yaml, key by key. So yours can add and change, "
+        "but not remove. To leave out experiments or comparisons of config.yaml, write a whole "
+        "configuration and add `--replace-workflow-config` (Snakemake) or give it alone "
+        "(`--config mine.yaml`).",
         "## The file",
         _format_table(_list_keys(schema, definitions)),
         "## An experiment",

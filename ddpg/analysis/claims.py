@@ -16,15 +16,7 @@ from ddpg.errors import UserError
 
 SCHEMA = config.SCHEMA.with_name("claims.schema.yaml")
 
-# What a claim can be about. Those of two groups need `against`, the others must not have it.
-OF_ONE_GROUP = (
-    "final_return",
-    "final_return_minus_sd",
-    "final_return_plus_sd",
-    "last_q_loss",
-    "last_policy_loss",
-    "seconds_per_5000_steps",
-)
+# The quantities of two groups: such a claim needs `against`, any other must not have it.
 OF_TWO_GROUPS = ("difference", "effect_size", "seeds_to_settle", "probability_of_improvement")
 
 

@@ -60,9 +60,10 @@ def parse_whole_number(text: str) -> int:
 
 def parse_positive_number(text: str) -> int:
     """A whole number of at least 1."""
-    if not re.fullmatch("[0-9]{1,18}", text) or int(text) < 1:
+    number = parse_whole_number(text)
+    if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
+    return number
 
 
 def add_runs(parser: ArgumentParser, name: str, what: str, nargs: str = "+") -> None:

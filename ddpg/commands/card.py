@@ -86,8 +86,7 @@ def run(options: Namespace) -> None:
 def format_card(directory: Path) -> str:
     """The card of the run in `directory`: metadata in YAML, then Markdown."""
     from ddpg.analysis import curves
-    from ddpg.analysis.grids import choose_final_window, compute_weights
-    from ddpg.analysis.groups import DEFAULT_FINAL
+    from ddpg.analysis.groups import DEFAULT_FINAL, SeedGroup, measure_final
     from ddpg.runs.policy_file import load_policy
 
     run = RunDirectory(directory)
@@ -98,15 +97,13 @@ def format_card(directory: Path) -> str:
     policy = load_policy(run.policy_path)
     settings = record.identity.config
     env, last = curve["env"].iloc[0], curve.iloc[-1]
-    steps = curve["env_interacts"].to_numpy()
-    window = choose_final_window(DEFAULT_FINAL.width, steps)
-    assert window is not None  # of a single curve there always is one
-    final = compute_weights(steps, window) @ curve["test_return_mean"].to_numpy()
+    final = measure_final(SeedGroup("", "", env, curve), DEFAULT_FINAL)
+    assert final is not None  # of a single curve there always is one
     mean, sd = last["test_return_mean"], last["test_return_std"]
     body = _CARD.format(
         env=env, experiment=record.experiment, seed=record.seed, steps=record.steps,
         episodes=settings.get("num_test_episodes", "?"), mean=mean, sd=sd,
-        last=window.end - window.start, final=final,
+        last=final.window.end - final.window.start, final=final.moments.mean,
         obs_dim=len(policy.weights[0]), act_dim=len(policy.scale),
         hidden=", ".join(str(len(bias)) for bias in policy.biases[:-1]),
         configuration=_format_table({f"`{key}`": f"`{value}`" for key, value in settings.items()}),

@@ -143,17 +143,13 @@ def _list_checks(
 
 def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
     """Each listed file exists with its checksum, and each file of a run is listed."""
-    from ddpg.files import hash_file
-    from ddpg.runs.published import MANIFEST, check_manifest, read_manifest
+    from ddpg.runs.published import MANIFEST, check_manifest, read_manifest, refuse_damaged
 
     manifest = published / MANIFEST
     every_run = [run for directories in runs.values() for run in directories]
-    check_manifest(manifest, every_run)
     listed = read_manifest(manifest)
-    for name, digest in listed.items():
-        path = published / name
-        if not path.is_file() or hash_file(path) != digest:
-            raise Mismatch(f"{path}: not the bytes that {manifest} lists; restore it with git")
+    refuse_damaged(manifest, listed)
+    check_manifest(manifest, every_run)
     return Result(OK, f"{len(listed)} files of {len(every_run)} runs have the listed SHA-256")
 
 

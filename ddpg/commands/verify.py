@@ -11,7 +11,6 @@ from ddpg.commands.retraining import begin_retraining
 from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import Mismatch, UserError
-from ddpg.progress import format_duration
 from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.record import LAST_REVISIONS, RunRecord
@@ -77,6 +76,7 @@ def _verify_run(directory: Path, replay: int) -> list[str]:
 
 def _describe(directory: Path, record: RunRecord, problems: list[str]) -> str:
     """A block of lines: whether the files match the record, and what produced them."""
+    from ddpg.progress import format_duration  # rich takes long to import
 
     machine = record.machine
     stops = len(record.sessions) - 1

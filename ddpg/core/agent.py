@@ -35,7 +35,10 @@ class TrainState(NamedTuple):
 
 
 class UpdateMetrics(NamedTuple):
-    """Metrics of updates, each computed before the gradient step that it belongs to."""
+    """Metrics of updates, each computed before the gradient step that it belongs to.
+
+    Of one update (`update_once`) they are tensors of shapes (B,), () and ().
+    """
 
     q: np.ndarray  # (updates, B): Q(s, a) of the batch, before the critic's step
     loss_q: np.ndarray  # (updates,): the critic's loss, before its step

@@ -3,6 +3,7 @@
 import errno
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from ddpg.errors import UserError
@@ -124,13 +125,7 @@ def _read_undamaged(published: Path) -> dict[str, str]:
     manifest = published / MANIFEST
     listed = read_manifest(manifest) if manifest.exists() else {}
     kept = {name: digest for name, digest in listed.items() if (published / name).parent.exists()}
-    for name, digest in kept.items():
-        path = published / name
-        if not path.is_file() or hash_file(path) != digest:
-            raise UserError(
-                f"{path}: not the bytes that {manifest} lists; restore it with git, or, to publish "
-                f"another run, remove {path.parent} first"
-            )
+    refuse_damaged(manifest, kept)
     for run in _find_runs(published)[0]:
         if kept.keys() >= set(_name_files(published, run)):
             continue
@@ -148,9 +143,20 @@ def read_manifest(manifest: Path) -> dict[str, str]:
         raise UserError(f"{manifest}: missing, or no list of checksums") from None
 
 
+def refuse_damaged(manifest: Path, listed: Mapping[str, str]) -> None:
+    """UserError unless each listed file of the manifest exists with its SHA-256."""
+    for name, digest in listed.items():
+        path = manifest.parent / name
+        if not path.is_file() or hash_file(path) != digest:
+            raise UserError(
+                f"{path}: not the bytes that {manifest} lists; restore it with git, or, to publish "
+                f"another run, remove {path.parent} first"
+            )
+
+
 def check_manifest(manifest: Path, runs: list[Path]) -> None:
     """UserError unless each file of each run is listed in the manifest with the bytes it has."""
-    listed = read_manifest(manifest)
+    listed, own = read_manifest(manifest), {}
     for path in (run / name for run in runs for name in _list_files(run)):
         try:
             name = str(path.resolve().relative_to(manifest.parent.resolve()))
@@ -158,8 +164,8 @@ def check_manifest(manifest: Path, runs: list[Path]) -> None:
             raise UserError(f"{path}: not below {manifest.parent}") from None
         if name not in listed:
             raise UserError(f"{manifest}: does not list {name}; publish it with `ddpg publish`")
-        if not path.exists() or hash_file(path) != listed[name]:
-            raise UserError(f"{path}: not the bytes that {manifest} lists; restore it with git")
+        own[name] = listed[name]
+    refuse_damaged(manifest, own)
 
 
 def _have_equal_files(run: Path, target: Path) -> bool:

@@ -97,6 +97,10 @@ def read_config():
     try:
         if IS_MODULE:
             CONFIG_FILES[:] = write_module_config()
+        elif targets := [path for path in CONFIG_FILES if Path(path).parts[0] == "results"]:
+            raise UserError(
+                f"{targets[0]}: a result, given as a configuration file; write -- before the targets"
+            )
         settings = ddpg.config.read(*CONFIG_FILES)
         read_claims(settings)  # refuses them now, not when everything is trained
         given = {} if IS_MODULE else dict(workflow.config_settings.config)
