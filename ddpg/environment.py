@@ -1,8 +1,10 @@
 """Make environments, check that DDPG can learn on them, and report their errors in one line."""
 
+import inspect
 import os
 import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -10,6 +12,7 @@ import numpy as np
 
 from ddpg.core.action_space import ActionSpace
 from ddpg.errors import EnvironmentFailed, UserError, get_first_line, suggest_spelling
+from ddpg.files import hash_file
 
 # HalfCheetah's model file in Gymnasium uses an attribute that MuJoCo 4 deprecates. Users of this
 # package cannot change that file, and MuJoCo would also leave a MUJOCO_LOG.TXT behind.
@@ -44,6 +47,22 @@ def make(name: str, **options: Any) -> gym.Env:
     _check_observations(name, _get_space(name, env, "observation"))
     _check_actions(name, _get_space(name, env, "action"))
     return OneLineErrors(env, name)
+
+
+def digest_code(env: gym.Env) -> str | None:
+    """SHA-256 of the file with the code of an environment; None for one of Gymnasium's own.
+
+    The versions of the packages say which code Gymnasium's environments have. None, too, for code
+    that is in no file, as in a notebook.
+    """
+    kind = type(env.unwrapped)
+    if kind.__module__.partition(".")[0] == gym.__name__:
+        return None
+    try:
+        path = inspect.getsourcefile(kind)
+    except TypeError:
+        return None
+    return hash_file(Path(path)) if path and Path(path).is_file() else None
 
 
 # As a float64 of NumPy: with a number of Python's, NumPy compares float16 in float16, in which this

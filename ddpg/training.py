@@ -120,7 +120,8 @@ class _Run:
     ):
         self.experiment, self.seed, self.directory = experiment, seed, directory
         self.training, self.kernels = training, platform.kernels
-        self.identity = provenance.make_identity(experiment, seed, platform.name)
+        code = environment.digest_code(training.env)
+        self.identity = provenance.make_identity(experiment, seed, platform.name, code)
         self.logger = Logger(directory.path, experiment.name, seed)
         self.checkpoints = Checkpoints(directory.checkpoint_path)
         self.sessions: tuple[Session, ...] = ()

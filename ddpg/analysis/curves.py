@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
 from ddpg.runs.typed_json import read_dataclass
 from ddpg.runs.walk import walk_visible
+
+log = logging.getLogger(__name__)
 
 # Spinning Up's column names and ours. A column that its file lacks is NaN in our table.
 COLUMNS = {
@@ -120,6 +123,7 @@ def aggregate_runs(run_directories: Iterable[Path | str]) -> pd.DataFrame:
     for own in runs.values():
         check_same_steps(own)
         _check_same_configuration([directory for directory, _ in own])
+        _warn_of_other_code([directory for directory, _ in own])
     curves = pd.concat([curve for _, curve in read])
     curves = curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True)
     for name in ("epoch", "env_interacts"):
@@ -333,6 +337,19 @@ def _check_same_configuration(directories: list[Path]) -> None:
                 f"{first} and {other}: runs of one experiment with different "
                 f"{', '.join(differing)}; repeat the older ones"
             )
+
+
+def _warn_of_other_code(directories: list[Path]) -> None:
+    """A warning if the user's code of the environment changed between finished runs."""
+    first: dict[str | None, Path] = {}
+    for directory in directories:
+        if record := RunDirectory(directory).read_finished():
+            first.setdefault(record.identity.environment_code, directory)
+    if len(first) > 1:
+        log.warning(
+            "%s: the code of their environment differs, so they are not seeds of one experiment",
+            " and ".join(map(str, first.values())),
+        )
 
 
 def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:

@@ -120,7 +120,7 @@ def replay_epochs(
             f"{f'revision {revision}' if revision else 'a newer version of this package'} replays "
             "it"
         ), True
-    from ddpg import progress
+    from ddpg import environment, progress
     from ddpg.core.training import train_epochs  # TensorFlow takes seconds to import
     from ddpg.runs.logger import Logger
     from ddpg.runs.state_digests import describe_divergence
@@ -143,9 +143,10 @@ def replay_epochs(
             directory, Path(temporary), epochs, experiment.num_test_episodes
         )
         where = describe_divergence(directory, Path(temporary), epochs)
+        code = environment.digest_code(training.env)
     if not names:
         return f"the first {epochs} epoch(s) are the same, byte for byte", True
-    here = provenance.make_identity(experiment, seed, platform)
+    here = provenance.make_identity(experiment, seed, platform, code)
     found = f"{names} differ{f', {where}' if where else ''}"
     changed = provenance.describe_differences(to_json(record.identity), to_json(here))
     if record.identity.platform != platform:

@@ -45,8 +45,13 @@ GIT_VARIABLES = (
 ).split()
 
 
-def make_identity(experiment: Experiment, seed: int, platform: str) -> Identity:
-    """The identity of a run: what two runs must share to have the same bytes."""
+def make_identity(
+    experiment: Experiment, seed: int, platform: str, environment_code: str | None = None
+) -> Identity:
+    """The identity of a run: what two runs must share to have the same bytes.
+
+    `environment_code` is `environment.digest_code` of its environment.
+    """
     return Identity(
         experiment=experiment.name,
         seed=seed,
@@ -55,6 +60,7 @@ def make_identity(experiment: Experiment, seed: int, platform: str) -> Identity:
         arithmetic_version=ARITHMETIC_VERSION,
         platform=platform,
         variables=read_kernel_variables(),
+        environment_code=environment_code,
     )
 
 

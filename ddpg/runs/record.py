@@ -34,6 +34,7 @@ class Identity:
     arithmetic_version: int = 1
     platform: str = ""  # where bytes are equal; see ddpg.portability
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
+    environment_code: str | None = None  # SHA-256 of the user's own file; see `environment`
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""The code of a user's own environment belongs to what must be equal for equal bytes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from helpers.checkout import ROOT
+
+MODULE = """\
+import gymnasium as gym
+from gymnasium.envs.classic_control import PendulumEnv
+
+class Mine(PendulumEnv):
+    def step(self, action):
+        obs, reward, *rest = super().step(action)
+        return obs, reward * SCALE, *rest
+
+gym.register(id="Mine-v0", entry_point=Mine, max_episode_steps=15)
+"""
+SMALL = (
+    "env=mine:Mine-v0 epochs=2 steps_per_epoch=20 max_ep_len=15 hidden_sizes=[4] start_steps=30 "
+    "update_after=1000 replay_size=40 num_test_episodes=1 seeds=[0,10]"
+)
+
+
+@pytest.fixture
+def ddpg(tmp_path):
+    """Runs a command with the user's module on the path; returns (exit code, what it printed)."""
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "ddpg", *map(str, arguments)],
+            cwd=ROOT, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def write_module(directory, scale):
+    (directory / "mine.py").write_text(MODULE.replace("SCALE", str(scale)))
+
+
+def test_other_code_is_named_by_replays_and_when_seeds_are_put_together(tmp_path, ddpg):
+    runs = {seed: tmp_path / f"seed_{seed}" for seed in (0, 10)}
+    for seed, scale in ((0, 1.0), (10, 0.1)):
+        write_module(tmp_path, scale)
+        command = ("train", "pendulum-demo", "--seed", seed, "--output", runs[seed], "--set")
+        assert ddpg(*command, *SMALL.split())[0] == 0
+    found = [
+        json.loads((run / "run.json").read_text())["identity"]["environment_code"]
+        for run in runs.values()
+    ]
+    assert len(set(found)) == 2 and None not in found
+
+    assert ddpg("verify", runs[10], "--replay", 1)[0] == 0
+    code, said = ddpg("verify", runs[0], "--replay", 1)
+    assert code == 1
+    assert f"environment_code: {found[0]} -> {found[1]}" in said
+
+    code, said = ddpg("aggregate", "--runs", *runs.values(), "--output", tmp_path / "curves.csv")
+    assert code == 0
+    assert "the code of their environment differs" in said
+
+
+def test_environments_of_gymnasium_are_known_by_its_version():
+    record = json.loads((ROOT / "results/published/pendulum-demo/seed_0/run.json").read_text())
+    assert "environment_code" not in record["identity"]
+    # An earlier run of such an environment is resumed and replayed as before: both are null.
+    from ddpg import environment
+
+    assert environment.digest_code(environment.make("Pendulum-v1")) is None
+    assert environment.digest_code(environment.make("HalfCheetah-v5")) is None
