@@ -199,8 +199,10 @@ def test_unknown_headline_raises_user_error():
 
 
 def test_summary_reads_the_output_of_verdict(made, capsys):
-    runs = [str(run) for run in ROOT.glob("results/published/pendulum-demo/seed_*")]
-    assert main(["verdict", "--fresh", *runs, "--published", *runs, "--output", "."]) == 0
+    runs = sorted(ROOT.glob("results/published/pendulum-demo/seed_*"))
+    fresh = [str(shutil.copytree(run, made / "fresh" / run.name)) for run in runs]
+    published = list(map(str, runs))
+    assert main(["verdict", "--fresh", *fresh, "--published", *published, "--output", "."]) == 0
     found = Verdict.read(made / "verdict.json")
     assert found.experiments["pendulum-demo"].reason.startswith("weights and results of 3 seeds")
     assert found.result == verdict.PASS
