@@ -23,6 +23,15 @@ def test_figures_in_a_fresh_clone_train_nothing(checkout, options):
     assert not re.search(r"^rule train", output, re.MULTILINE)
 
 
+def test_published_runs_of_other_values_are_named(checkout):
+    message = "results/published/pendulum-demo: its runs have other values than the configuration"
+    assert message not in checkout.snakemake("-n", "figures")
+    (checkout.directory / "mine.yaml").write_text("experiments: {pendulum-demo: {pi_lr: 0.5}}\n")
+    output = checkout.snakemake("-n", "figures", "--configfile", "mine.yaml")
+    (line,) = [line for line in output.splitlines() if message in line]
+    assert line.endswith("(pi_lr: 0.001 -> 0.5); they are shown as they were trained")
+
+
 def test_directory_that_is_not_a_run_is_skipped_and_named(checkout):
     runs = checkout.directory / "results/published/pendulum-demo"
     names = ["seed_ 5", "seed_", "seed_0_backup", "seed_05", "seed_1_0", "seed_7"]

@@ -15,4 +15,4 @@ rule aggregate:
         runs=lambda w, input: get_directories(input.runs),
     shell:
         "python -m ddpg aggregate --runs {params.runs:q} {params.manifest:q} --output {output:q}"
-        " > {log:q} 2>&1"
+        " 2>&1 | tee {log:q}"  # a warning must not be missed

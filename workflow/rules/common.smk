@@ -28,9 +28,11 @@ from ddpg.runs.directory import (
     PROGRESS,
     RECORD,
     RESULT_FILES,
+    RunDirectory,
     find_finished_runs,
     format_seed_directory,
 )
+from ddpg.runs.provenance import describe_differences
 from ddpg.runs.published import MANIFEST
 from ddpg.runs.walk import walk_visible
 
@@ -177,10 +179,22 @@ def list_seeds(collection, name):
 
 @functools.cache
 def find_published_runs(name):
-    """The published runs of an experiment by seed; warns of directories that are not runs."""
+    """The published runs of an experiment by seed.
+
+    Warns of directories that are not runs, and of runs with other values than the configuration's.
+    """
     runs, skipped = find_finished_runs(PUBLISHED / name)
     for line in skipped:
         logger.warning(line)
+    for seed, run in list(runs.items())[:1]:  # `aggregate` refuses runs that differ among themselves
+        changed = describe_differences(
+            RunDirectory(run).read_config(), get_experiment("published", name).to_config(seed)
+        )
+        if changed and workflow.is_main_process:
+            logger.warning(
+                f"{run.parent}: its runs have other values than the configuration "
+                f"({'; '.join(changed)}); they are shown as they were trained"
+            )
     return runs
 
 
