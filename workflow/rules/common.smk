@@ -186,7 +186,9 @@ def find_published_runs(name):
     runs, skipped = find_finished_runs(PUBLISHED / name)
     for line in skipped:
         logger.warning(line)
-    for seed, run in list(runs.items())[:1]:  # `aggregate` refuses runs that differ among themselves
+    for seed, run in list(runs.items())[
+        :1
+    ]:  # `aggregate` refuses runs that differ among themselves
         changed = describe_differences(
             RunDirectory(run).read_config(), get_experiment("published", name).to_config(seed)
         )
