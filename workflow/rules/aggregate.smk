@@ -1,4 +1,4 @@
-# The curves of a comparison's runs in one table.
+# The curves of a comparison's runs in one table. What the command prints is a warning, so it is shown.
 
 
 rule aggregate:
@@ -15,4 +15,4 @@ rule aggregate:
         runs=lambda w, input: get_directories(input.runs),
     shell:
         "python -m ddpg aggregate --runs {params.runs:q} {params.manifest:q} --output {output:q}"
-        " 2>&1 | tee {log:q}"  # a warning must not be missed
+        " 2>&1 | tee {log:q}"

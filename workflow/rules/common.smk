@@ -186,13 +186,11 @@ def find_published_runs(name):
     runs, skipped = find_finished_runs(PUBLISHED / name)
     for line in skipped:
         logger.warning(line)
-    for seed, run in list(runs.items())[
-        :1
-    ]:  # `aggregate` refuses runs that differ among themselves
-        changed = describe_differences(
-            RunDirectory(run).read_config(), get_experiment("published", name).to_config(seed)
-        )
-        if changed and workflow.is_main_process:
+    if runs and workflow.is_main_process:
+        # One run stands for all: `aggregate` refuses runs of one experiment that differ.
+        seed, run = next(iter(runs.items()))
+        expected = get_experiment("published", name).to_config(seed)
+        if changed := describe_differences(RunDirectory(run).read_config(), expected):
             logger.warning(
                 f"{run.parent}: its runs have other values than the configuration "
                 f"({'; '.join(changed)}); they are shown as they were trained"
