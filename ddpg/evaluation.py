@@ -1,7 +1,9 @@
 """Evaluate a trained policy, or film an episode of it."""
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -127,18 +129,12 @@ def film_episode(
     import imageio.v3 as iio
     from PIL import Image
 
-    try:
+    with _explain_renderer(trained.env):  # it may fail where the environment is made, too
         env = environment.make(trained.env, render_mode="rgb_array")
         follow_body(env)
-    except EnvironmentFailed as failed:  # the renderer may fail where the environment is made
-        raise _explain_renderer(trained.env, failed) from None
     obs, _ = env.reset(seed=seed)
-    try:
+    with _explain_renderer(trained.env):
         first = _draw_frame(env, trained.env)
-    except UserError:
-        raise
-    except Exception as error:  # MuJoCo and OpenGL raise whatever their loaders raise
-        raise _explain_renderer(trained.env, error) from None
     size = _compute_size(first, width) if width else (first.shape[1], first.shape[0])
 
     def scale(frame: np.ndarray) -> np.ndarray:
@@ -191,11 +187,21 @@ def _compute_size(frame: np.ndarray, width: int) -> tuple[int, int]:
     return width, height
 
 
-def _explain_renderer(env: str, error: Exception) -> UserError:
-    return UserError(
-        f"no off-screen renderer for {env} ({get_first_line(error)}); set MUJOCO_GL=egl "
-        "(Debian: libegl1 libgl1) or MUJOCO_GL=osmesa (libosmesa6)"
-    )
+@contextlib.contextmanager
+def _explain_renderer(env: str) -> Iterator[None]:
+    """Turn any exception but other UserErrors into one about the renderer.
+
+    MuJoCo and OpenGL raise whatever their loaders raise.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) and not isinstance(error, EnvironmentFailed):
+            raise
+        raise UserError(
+            f"no off-screen renderer for {env} ({get_first_line(error)}); set MUJOCO_GL=egl "
+            "(Debian: libegl1 libgl1) or MUJOCO_GL=osmesa (libosmesa6)"
+        ) from None
 
 
 def follow_body(env: gym.Env) -> None:

@@ -117,6 +117,7 @@ FRAME = np.zeros((40, 60, 3), np.uint8)
         (lambda n: None, None, "'Drawn-v0' cannot be filmed: its render returned NoneType instead"),
         (lambda n: FRAME if n < 3 else None, None, "its render returned NoneType instead of an"),
         (lambda n: FRAME if n < 3 else 1 / 0, None, "failed in render: ZeroDivisionError: .*line"),
+        (lambda n: 1 / 0, None, "no off-screen renderer for Drawn-v0 .*ZeroDivisionError.*; set"),
         (lambda n: FRAME, 1, "--width 1: the film would be less than 2 pixels high; give a larger"),
     ],
 )
@@ -130,6 +131,18 @@ def test_an_environment_that_cannot_be_filmed_is_one_line(
         film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, width, 60)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_reset_is_not_taken_for_a_missing_renderer(tmp_path, monkeypatch):
+    class Failing(Drawn):
+        def reset(self, *, seed=None, options=None):
+            raise KeyError("mine")
+
+    kwargs = {"draw": lambda n: FRAME}
+    monkeypatch.setitem(gym.registry, "Failing-v0", EnvSpec("Failing-v0", Failing, kwargs=kwargs))
+    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
+    with pytest.raises(UserError, match="'Failing-v0' failed in reset: KeyError: 'mine'"):
+        film_episode(Trained(policy, "Failing-v0", 9), tmp_path / "film.gif", 0, None, 60)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "U8", "complex64"])
