@@ -18,7 +18,13 @@ import pandas as pd
 
 from ddpg.analysis import statistics
 from ddpg.analysis.comparison import NO_COMMON_STEPS, Comparison, Factorial
-from ddpg.analysis.groups import SeedFinal, SeedGroup, describe_seed_count, measure_final
+from ddpg.analysis.groups import (
+    SeedFinal,
+    SeedGroup,
+    describe_seed_count,
+    is_incomplete,
+    measure_final,
+)
 from ddpg.analysis.statistics import NAN
 
 # Weights of the cells 00, 01, 10, 11.
@@ -61,7 +67,7 @@ def list_missing(comparison: Comparison, factorial: Factorial) -> list[str]:
     return [
         f"{group.name}: {describe_seed_count(group)}"
         for group in _find_groups(comparison, factorial)
-        if not group.is_complete
+        if is_incomplete(group)
     ]
 
 

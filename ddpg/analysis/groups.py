@@ -6,7 +6,7 @@ the mean and the standard deviation over seeds, as a figure shows them.
 
 import dataclasses
 import math
-from typing import TypeGuard, overload
+from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -48,11 +48,6 @@ class SeedGroup:
     ours: bool = False
     note: str = ""
     configured: int = 0
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all seeds that the configuration lists are there."""
-        return self.seeds >= max(self.configured, 1)
 
     @property
     def seeds(self) -> int:
@@ -152,14 +147,14 @@ def describe_seed_count(group: Group) -> str:
     """The number of seeds, of how many if not all are there: "10 seeds", "6 of 10 seeds"."""
     if not group.seeds:
         return NOT_TRAINED
-    if is_incomplete(group):
+    if isinstance(group, SeedGroup) and is_incomplete(group):
         return f"{group.seeds} of {group.configured} seeds"
     return format_count(group.seeds, "seed")
 
 
-def is_incomplete(group: Group) -> TypeGuard[SeedGroup]:
-    """Whether the configuration lists seeds that are not there."""
-    return isinstance(group, SeedGroup) and not group.is_complete
+def is_incomplete(group: Group) -> bool:
+    """Whether seeds that the configuration lists, or all seeds, are missing."""
+    return isinstance(group, SeedGroup) and group.seeds < max(group.configured, 1)
 
 
 def describe_seeds(group: Group) -> str:

@@ -1,7 +1,5 @@
 """`export`: a run's learning curve for experiment trackers, after the fact."""
 
-import csv
-import io
 import math
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -59,12 +57,11 @@ def run(options: Namespace) -> None:
 
 def write_csv(curve: "pd.DataFrame", target: Path) -> Path:
     """Write `curve.csv`, the columns of `ddpg.api.read_run`; a missing value is empty."""
+    from ddpg.analysis.tables import format_csv
     from ddpg.files import write_atomically
 
-    buffer = io.StringIO()
-    curve = curve.astype({"epoch": int, "env_interacts": int})
-    curve.to_csv(buffer, index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
-    path, content = target / "curve.csv", buffer.getvalue().encode()
+    path = target / "curve.csv"
+    content = format_csv(curve.astype({"epoch": int, "env_interacts": int})).encode()
     # An earlier export of the same run ended at an earlier epoch, or is the same.
     if path.exists() and not content.startswith(path.read_bytes()):
         raise UserError(f"{path}: of another run of this seed; remove it, or give --output")

@@ -127,9 +127,9 @@ def _read_undamaged(published: Path) -> dict[str, str]:
     kept = {name: digest for name, digest in listed.items() if (published / name).parent.exists()}
     refuse_damaged(manifest, kept)
     for run in _find_runs(published)[0]:
-        if kept.keys() >= set(_name_files(published, run)):
-            continue
-        if problems := RunDirectory(run).find_mismatches(RunDirectory(run).read_record()):
+        complete = kept.keys() >= set(_name_files(published, run))
+        own = RunDirectory(run)
+        if not complete and (problems := own.find_mismatches(own.read_record())):
             raise UserError(f"{problems[0]}; restore it, or remove {run} and publish it again")
     return kept
 
@@ -156,7 +156,12 @@ def refuse_damaged(manifest: Path, listed: Mapping[str, str]) -> None:
 
 def check_manifest(manifest: Path, runs: list[Path]) -> None:
     """UserError unless each file of each run is listed in the manifest with the bytes it has."""
-    listed, own = read_manifest(manifest), {}
+    refuse_damaged(manifest, select_listed(manifest, read_manifest(manifest), runs))
+
+
+def select_listed(manifest: Path, listed: Mapping[str, str], runs: list[Path]) -> dict[str, str]:
+    """What is `listed` in the manifest of the files of runs; UserError if one of them is not."""
+    own = {}
     for path in (run / name for run in runs for name in _list_files(run)):
         try:
             name = str(path.resolve().relative_to(manifest.parent.resolve()))
@@ -165,7 +170,7 @@ def check_manifest(manifest: Path, runs: list[Path]) -> None:
         if name not in listed:
             raise UserError(f"{manifest}: does not list {name}; publish it with `ddpg publish`")
         own[name] = listed[name]
-    refuse_damaged(manifest, own)
+    return own
 
 
 def _have_equal_files(run: Path, target: Path) -> bool:
