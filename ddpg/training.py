@@ -21,7 +21,7 @@ from ddpg.portability import Platform, determine_platform
 from ddpg.probe import describe_hidden_state
 from ddpg.progress import Report
 from ddpg.runs import provenance
-from ddpg.runs.checkpoint import Checkpoints, Damaged
+from ddpg.runs.checkpoint import Checkpoints, Damaged, read_newest_state
 from ddpg.runs.directory import (
     ALREADY_FINISHED,
     CONFIG,
@@ -54,7 +54,8 @@ def train(
     """Train one seed of an experiment in `directory`, or resume it from its last checkpoint.
 
     Saves a checkpoint every `checkpoint_every` epochs. With `restart`, the files of an earlier run
-    are set aside first; with `restart_edited`, only if that run has other values or another seed.
+    are set aside first; with `restart_edited`, only if that run has other values or another seed,
+    and a run with these values that was set aside before takes its place.
     A run without an undamaged checkpoint is always set aside.
     Returns the record of the finished run. Raises UserError, Diverged, or Interrupted.
     """
@@ -131,7 +132,8 @@ class _Run:
         """The record of a finished run; None after the newest checkpoint, if any, was restored.
 
         A run without an undamaged checkpoint is set aside, and with `restart_edited` also a run of
-        other values.
+        other values. If a run with this one's identity was set aside before, it takes its place:
+        an edit that is undone does not train again.
         """
         try:
             record = self._find_finished()
@@ -145,11 +147,31 @@ class _Run:
                     "--restart"
                 ) from None
             reason: Exception = error
+            earlier = self._find_set_aside()
         except Damaged as error:
-            reason = error
+            reason, earlier = error, None
         aside = self.directory.set_aside()
-        log.warning("%s%s%s; starting from step 0", reason, MOVED_TO, aside)
+        moved = f"{reason}{MOVED_TO}{aside}"
+        if earlier:
+            log.warning("%s, and the run of these values back from %s", moved, earlier)
+            self.directory.take_back(earlier)
+            return self.find_finished_or_resume(restart_edited)
+        log.warning("%s; starting from step 0", moved)
         self._resume_or_begin()
+        return None
+
+    def _find_set_aside(self) -> RunDirectory | None:
+        """The newest run with this one's identity that was set aside, if it is not damaged."""
+        for aside in self.directory.list_set_aside():
+            try:
+                record = aside.read_finished()
+                if record and aside.find_mismatches(record):
+                    continue
+            except UserError:
+                continue
+            found = record or read_newest_state(aside.checkpoint_path)
+            if found and found.identity == self.identity:
+                return aside
         return None
 
     def _find_finished(self) -> RunRecord | None:

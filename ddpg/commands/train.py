@@ -48,7 +48,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--restart-edited",
         action="store_true",
-        help="like --restart, but only if the earlier run has another configuration or seed",
+        help="like --restart, but only if the earlier run has another configuration or seed; if a "
+        "run with these values was set aside before, it is moved back and continued",
     )
     parser.add_argument(
         "--expect-digest",

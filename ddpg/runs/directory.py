@@ -298,6 +298,21 @@ class RunDirectory:
                 path.rename(aside / path.name)
         return aside
 
+    def list_set_aside(self) -> list["RunDirectory"]:
+        """The earlier runs that `set_aside` moved, the newest first."""
+        found = (path for path in self.path.glob(f"{SET_ASIDE}*") if is_set_aside(path.name))
+        newest_first = sorted(found, key=lambda path: -int(path.name.removeprefix(SET_ASIDE)))
+        return [RunDirectory(path) for path in newest_first]
+
+    def take_back(self, aside: "RunDirectory") -> None:
+        """Move the files of a run that was set aside back; no other run may be here."""
+        # The copy and the checkpoint first: if the process is killed then, the next one continues.
+        for name in (COPY, CHECKPOINT, *RESULT_FILES, RECORD):
+            if (aside.path / name).exists():
+                (aside.path / name).rename(self.path / name)
+        with contextlib.suppress(OSError):  # there are files of the user's
+            aside.path.rmdir()
+
 
 def list_result_files(record: RunRecord) -> list[str]:
     """The names of a run's result files."""

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shutil
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -18,6 +19,7 @@ from helpers.run_files import read_results
 from ddpg import training
 from ddpg.core import agent
 from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.files import encode_json
 from ddpg.runs import provenance
 from ddpg.runs.directory import RESULT_FILES, RunDirectory
 from ddpg.runs.record import Processor, RunRecord
@@ -334,6 +336,98 @@ def test_a_run_of_another_configuration_is_set_aside(tmp_path, expected, caplog,
     assert results(aside) == results(tmp_path / "other")
     train(experiment(), 0, run, restart_edited=True)
     assert not (run / "set_aside_1").exists(), "nothing was edited since"
+
+
+@pytest.mark.parametrize("before", [stopped, finished_and_deleted])
+def test_an_edit_that_is_undone_takes_the_earlier_run_back(tmp_path, expected, caplog, before):
+    caplog.set_level(logging.INFO)
+    run = before(tmp_path / "run")
+    train(experiment(pi_lr=0.5), 0, run, restart_edited=True)
+    edited = contents(run / ".results").values()
+    delete_results(run)
+    caplog.clear()
+    train(experiment(), 0, run, restart_edited=True)
+    first, second = run / "set_aside_1", run / "set_aside_2"
+    assert f"; moved it to {second}, and the run of these values back from {first}" in caplog.text
+    assert "starting from step 0" not in caplog.text
+    assert ("resuming from step 20" in caplog.text) == (before is stopped)
+    assert ("already finished" in caplog.text) == (before is finished_and_deleted)
+    aside = shutil.move(second, tmp_path / "aside")
+    assert {*edited} <= {*contents(aside).values()}
+    assert results(run) == expected, "no empty directory is left"
+
+
+def damage_replay(run):
+    (part,) = (run / "checkpoint").glob("replay_*")
+    part.write_bytes(part.read_bytes()[:-1])
+
+
+def damage_state(run):
+    (state,) = (run / "checkpoint").glob("state_*")
+    state.write_bytes(b"")
+
+
+def damage_record(run):
+    train(experiment(), 0, run)
+    (run / "run.json").write_text("{")
+
+
+def damage_results(run):
+    train(experiment(), 0, run)
+    (run / "policy.npz").write_bytes(b"")
+
+
+def train_with_another_package(run):
+    record = train(experiment(), 0, run)
+    identity = dataclasses.replace(record.identity, packages={"numpy": "1.0"})
+    content = dataclasses.replace(record, identity=identity).to_json()
+    (run / "run.json").write_bytes(encode_json(content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [damage_replay, damage_state, damage_record, damage_results, train_with_another_package],
+)
+def test_a_run_that_cannot_be_taken_back_stays_set_aside(tmp_path, expected, caplog, change):
+    run = stopped(tmp_path / "run")
+    change(run)
+    RunDirectory(run).set_aside()
+    before = {*contents(run).values()}
+    train(experiment(pi_lr=0.5), 0, run)
+    delete_results(run)
+    train(experiment(), 0, run, restart_edited=True)
+    assert "starting from step 0" in caplog.text
+    kept = set()
+    for aside in run.glob("set_aside_*"):
+        kept |= {*contents(aside).values()}
+        shutil.rmtree(aside)
+    assert before <= kept
+    assert results(run) == expected
+
+
+@pytest.mark.parametrize("before", [stopped, finished_and_deleted])
+def test_a_run_that_was_taken_back_in_part_continues(tmp_path, expected, monkeypatch, before):
+    """The process was killed after it moved the first of the files."""
+    run = before(tmp_path / "run")
+    train(experiment(pi_lr=0.5), 0, run, restart_edited=True)
+    delete_results(run)
+    rename, moved = Path.rename, []
+
+    def rename_one(path, target):
+        if path.parent.name == "set_aside_1":
+            if moved:
+                raise Stopped
+            moved.append(path.name)
+        return rename(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(Path, "rename", rename_one)
+        train(experiment(), 0, run, restart_edited=True)
+    record = train(experiment(), 0, run, restart_edited=True)
+    assert len(record.sessions) == (2 if before is stopped else 1)
+    for aside in run.glob("set_aside_*"):
+        shutil.rmtree(aside)
+    assert results(run) == expected
 
 
 def test_results_of_another_program_are_not_overwritten(tmp_path):

@@ -133,6 +133,14 @@ def test_editing_a_value_of_an_interrupted_run_sets_it_aside(checkout):
     assert RunRecord.read(run / "set_aside_2/run.json") == first
     assert RunRecord.read(run / "run.json").steps == 400
 
+    # If the edit is undone, the earlier run takes its place and is not trained again.
+    edit(epochs=2, pi_lr=0.0005)
+    output = checkout.snakemake(*command)
+    said = f"moved it to {RUN}/set_aside_3, and the run of these values back from {RUN}/set_aside_2"
+    assert said in log.read_text() and output.count(said) == 1
+    assert RunRecord.read(run / "run.json") == first
+    assert RunRecord.read(run / "set_aside_3/run.json").steps == 400
+
     # Running the rule again does not train a finished run again.
     finished = (run / "run.json").read_bytes()
     output = checkout.snakemake("--forcerun", "train", *command)
