@@ -26,6 +26,7 @@ from ddpg.runs.directory import (
     ALREADY_FINISHED,
     CONFIG,
     MOVED_TO,
+    NO_UPDATES,
     POLICY,
     RunDirectory,
     explain_restart,
@@ -303,6 +304,13 @@ class _Run:
         """Write the result files and run.json; returns the record in the latter."""
         training, agent = self.training, self.training.agent.arrays()
         check_weights(agent)
+        if training.agent.state.critic_opt_state.t == 0:
+            chosen = self.experiment
+            log.warning(
+                "%s%s; set update_after (%s) and update_every (%s) to fewer than its %s steps",
+                self.directory, NO_UPDATES, chosen.update_after, chosen.update_every,
+                f"{chosen.total_steps:,}",
+            )  # fmt: skip
         contents = {
             **self.logger.contents(),
             CONFIG: encode_json(self.experiment.to_config(self.seed)),

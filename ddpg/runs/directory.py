@@ -342,6 +342,7 @@ def _is_of_a_checkpoint(name: str) -> bool:
 # Parts of log messages of a training, which Snakemake repeats (workflow/rules/jobs.smk).
 MOVED_TO = "; moved it to "
 ALREADY_FINISHED = ": already finished; "
+NO_UPDATES = ": trained without a single update, so the policy has its initial weights"
 
 
 def explain_restart(directory: Path) -> str:

@@ -302,6 +302,21 @@ def test_a_run_whose_results_snakemake_deleted_is_resumed(tmp_path, expected, ca
     assert results(run) == expected
 
 
+def test_a_run_without_updates_gives_a_warning(tmp_path, caplog):
+    short = {"epochs": 1, "steps_per_epoch": 20, "max_ep_len": 15}
+    for name, settings in (
+        ("late", {"update_after": 21, "update_every": 5}),
+        ("rare", {"update_after": 0, "update_every": 21}),
+        ("long", {"update_after": 0, "max_ep_len": 21}),
+    ):
+        caplog.clear()
+        train(experiment(**short | settings), 0, tmp_path / name)
+        assert f"{tmp_path / name}: trained without a single update" in caplog.text
+    caplog.clear()
+    train(experiment(**short, update_after=20, update_every=20), 0, tmp_path / "last")
+    assert "update" not in caplog.text, "the last step is followed by updates"
+
+
 def test_progress_counts_only_the_steps_of_this_process(tmp_path):
     run = stopped(tmp_path / "run")
     reported = []

@@ -13,16 +13,16 @@ from ddpg.core.replay import compute_replay_bytes
 from ddpg.errors import FINAL
 from ddpg.files import read_json
 from ddpg.memory import measure_available_memory
-from ddpg.runs.directory import ALREADY_FINISHED, MOVED_TO, RunDirectory
+from ddpg.runs.directory import ALREADY_FINISHED, MOVED_TO, NO_UPDATES, RunDirectory
 from ddpg.runs.results import keep_copy
 from ddpg.stopping import SIGNALS
 
 # On a cluster, jobs wait for the memory of their nodes, and `--jobs` limits how many there are.
 RUNS_HERE = workflow.resource_settings.nodes is None
 
-# Messages of a training job that Snakemake prints as well: that an earlier run was set aside, and
-# that a run was already finished.
-NOTICES = (MOVED_TO, ALREADY_FINISHED)
+# Messages of a training job that Snakemake prints as well: that an earlier run was set aside, that
+# a run was already finished, and that it made no updates.
+NOTICES = (MOVED_TO, ALREADY_FINISHED, NO_UPDATES)
 BEGAN = time.time()
 
 # The measured memory of a training job in megabytes, without its replay buffer, is 800 to 900; on a
