@@ -36,7 +36,8 @@ from ddpg.analysis.groups import SeedGroup, measure_final  # noqa: E402
 from ddpg.analysis.judging import judge_claims  # noqa: E402
 from ddpg.analysis.statistics_report import format_intervals, make_readable_claims  # noqa: E402
 from ddpg.analysis.tables import format_markdown, format_number  # noqa: E402
-from ddpg.commands.check import build_comparisons, read_stated_numbers  # noqa: E402
+from ddpg.commands.check import read_stated_numbers  # noqa: E402
+from ddpg.commands.comparisons import build_comparisons  # noqa: E402
 from ddpg.evaluation import evaluate_trained, load_trained  # noqa: E402
 from ddpg.files import write_atomically  # noqa: E402
 from ddpg.runs.directory import format_seed_directory  # noqa: E402
@@ -82,7 +83,7 @@ def insert_results(page: str, root: Path) -> str:
     settings = config.read(root / "config.yaml")
     published = root / "results/published"
     runs = curves.aggregate_runs(published.glob("*/seed_*"))
-    comparisons = {c.name: c for c in build_comparisons(settings, runs, root)}
+    comparisons = {c.name: c for c in build_comparisons(settings, runs, root=root)}
     page = _insert(page, _tabulate_halfcheetah(comparisons, published), "HalfCheetah")
     return _insert(page, _tabulate_claims(comparisons, settings, root), "the notes' claims")
 

@@ -21,8 +21,6 @@ from ddpg.runs.directory import RunDirectory, find_finished_runs
 from ddpg.runs.published import PUBLISHED
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ddpg.analysis.comparison import Comparison
 
 HELP = "check published runs: files, a replay, figures, stated numbers"
@@ -127,6 +125,7 @@ def _list_checks(
 
     def check_curves() -> Result:
         from ddpg.analysis.curves import aggregate_runs
+        from ddpg.commands.comparisons import build_comparisons
 
         table = aggregate_runs(run for directories in runs.values() for run in directories)
         comparisons.extend(build_comparisons(settings, table))
@@ -172,22 +171,6 @@ def replay_experiment(name: str, directories: list[Path], epochs: int) -> Result
         current[0], records[current[0]], experiment, seed, epochs, show_progress=False
     )
     return Result(OK if same else FAILED, f"{name} seed {seed}: {outcome}")
-
-
-def build_comparisons(
-    settings: Settings, table: "pd.DataFrame", root: Path | str = "."
-) -> list["Comparison"]:
-    """The comparisons of the configuration, with the curves in `table` (`aggregate_runs`).
-
-    Paths of references are relative to `root`.
-    """
-    from ddpg.analysis.comparison import load_comparison
-
-    configured_seeds = config.count_seeds(settings)
-    return [
-        load_comparison(name, spec, table, root, configured_seeds)
-        for name, spec in settings["comparisons"].items()
-    ]
 
 
 def check_figures(comparisons: list["Comparison"], images: Path) -> Result:

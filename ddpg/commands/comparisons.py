@@ -2,12 +2,17 @@
 
 import logging
 from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
 
 from ddpg import config
 from ddpg.analysis import curves
 from ddpg.analysis.claims import Claim, read_claims
 from ddpg.analysis.comparison import Comparison, load_comparison
 from ddpg.analysis.verdict import Verdict
+from ddpg.config import Settings
 from ddpg.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -24,9 +29,24 @@ def load_comparisons(options: Namespace) -> list[Comparison]:
             raise UserError(f"{settings.files}: no comparison {name!r}; there are: {known}")
     if not names:
         log.info("%s declares no comparisons", settings.files)
-    runs = curves.read_curves(options.curves)
-    seeds = config.count_seeds(settings)
-    return [load_comparison(name, declared[name], runs, configured_seeds=seeds) for name in names]
+    return build_comparisons(settings, curves.read_curves(options.curves), names)
+
+
+def build_comparisons(
+    settings: Settings,
+    runs: pd.DataFrame,
+    names: Iterable[str] | None = None,
+    root: Path | str = ".",
+) -> list[Comparison]:
+    """The comparisons `names` (default: all) of the configuration, with our curves in `runs`.
+
+    Paths of references are relative to `root`.
+    """
+    declared, seeds = settings["comparisons"], config.count_seeds(settings)
+    return [
+        load_comparison(name, declared[name], runs, root, seeds)
+        for name in (declared if names is None else names)
+    ]
 
 
 def load_headline_first(options: Namespace) -> list[Comparison]:

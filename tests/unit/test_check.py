@@ -14,6 +14,7 @@ from ddpg import config
 from ddpg.analysis.curves import aggregate_runs
 from ddpg.cli import main
 from ddpg.commands import check
+from ddpg.commands.comparisons import build_comparisons
 from ddpg.errors import Mismatch
 from ddpg.runs import published
 
@@ -45,7 +46,7 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture
 def comparisons(project):
     table = aggregate_runs(runs_of(project)["pendulum-demo"])
-    return check.build_comparisons(config.read("config.yaml"), table)
+    return build_comparisons(config.read("config.yaml"), table)
 
 
 def runs_of(project):
