@@ -15,10 +15,10 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ddpg.config import Experiment
@@ -136,9 +136,14 @@ class JsonProcess:
         return json.loads(line)
 
 
-def interleave(
-    workers: dict[str, Worker | JsonProcess], rounds: int
-) -> Iterator[tuple[int, str, Any]]:
+class Measured(Protocol):
+    """A process that measures something each time it is asked to."""
+
+    def measure(self) -> Any:
+        """What it measured."""
+
+
+def interleave(workers: Mapping[str, Measured], rounds: int) -> Iterator[tuple[int, str, Any]]:
     """(round, name, measurement) of every worker in every round; every other round backwards.
 
     The first, unreported round warms them up: compiling, first touches of memory.

@@ -31,7 +31,7 @@ def main() -> None:
     )
     rows = []
 
-    def report(steps: int, row: dict) -> None:
+    def report(steps: int, new: int, row: dict) -> None:
         rows.append(
             {
                 "env_interacts": steps,

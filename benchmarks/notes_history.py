@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,9 @@ def main() -> None:
             seconds[name].append(measured)
         for worker in workers.values():
             worker.close()
-    rows = [{"variant": name, "notes_seconds": NOTES.get(name, "")} for name in [*NOTES, OURS]]
+    rows: list[dict[str, Any]] = [
+        {"variant": name, "notes_seconds": NOTES.get(name, "")} for name in [*NOTES, OURS]
+    ]
     print(f"seconds for {EPOCH:,} steps: {PER_EPOCH} x the median trajectory (lowest to highest)")
     for row in rows:
         values = [PER_EPOCH * value for value in seconds.get(row["variant"], [])]
@@ -119,7 +122,7 @@ def set_up_stepwise(variant: Variant) -> Callable[[], float]:
         variant.acting_compiled,
     )
 
-    def policy(obs):
+    def policy(obs: Any) -> Any:
         return act(agent.state.actor_params, tf.constant(obs[None])).numpy()[0]
 
     batch = Batch(*(array[:1] for array in agent.batches))
@@ -129,7 +132,7 @@ def set_up_stepwise(variant: Variant) -> Callable[[], float]:
     def trajectory() -> float:
         start = time.process_time()
         for _ in range(TRAJECTORY):
-            run.step(run.noisy_action(policy))
+            run.step(run.noisy_action(policy))  # type: ignore[arg-type]
         for _ in range(TRAJECTORY):
             run.replay.sample(run.streams["replay"], batch, 1)
             state, metrics = train_step(
