@@ -7,7 +7,7 @@ from types import ModuleType
 
 from ddpg.errors import UserError
 
-HELP = "print a completion script for bash, zsh, fish or tcsh"
+HELP = "print a script for bash, zsh, fish or tcsh that defines and completes the command ddpg"
 
 NAME = "ddpg"
 # How each shell calls `python -m ddpg` by a name; only names can be completed.

@@ -81,7 +81,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     which.add_argument(
         "--measure", type=Path, metavar="FILE",
-        help="train a few epochs of each experiment (up to two minutes), write the speeds to "
+        help="train a few epochs of each experiment (up to two minutes each), write the speeds to "
         "FILE and use them for the plan; keep the machine idle meanwhile",
     )  # fmt: skip
 
