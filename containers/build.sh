@@ -68,8 +68,11 @@ use_debootstrap() {
 }
 
 debootstrap_base() { # a bare Debian 12 in $work/debian
-    has debootstrap || fail "debootstrap is missing; install it (apt-get install debootstrap), or" \
-        "give a BASE_IMAGE that can be reached"
+    local needed
+    for needed in debootstrap apptainer; do
+        has $needed || fail "$needed is missing, which builds the base image from Debian's packages;" \
+            "install it, or give a BASE_IMAGE that can be reached"
+    done
     local lists=(/etc/apt/sources.list.d/debian.sources /etc/apt/sources.list)
     local mirror=${DEBIAN_MIRROR:-$(cat "${lists[@]}" 2> /dev/null |
         sed -nE 's/^(URIs:|deb( \[.*\])?) +([^ ]+).*/\3/p' | head -n 1)}
@@ -109,10 +112,14 @@ image_sif() { # sif VARIANT FILE
 }
 
 image_docker() { # docker VARIANT NAME
-    local engine=docker build=(build) imported=localhost/ddpg-debian:bookworm replaced
+    local engine=docker build=(build) imported=localhost/ddpg-debian:bookworm replaced reason
     # A Docker client without a running server does not count.
-    docker info > /dev/null 2>&1 || engine=buildah build=(build --isolation chroot)
-    has $engine || fail "neither Docker nor Buildah is installed; install one of them"
+    reason=$(docker info 2>&1) || engine=buildah build=(build --isolation chroot)
+    if ! has $engine; then
+        ! has docker || fail "Docker cannot be used: ${reason##*$'\n'}"
+        fail "neither Docker nor Buildah is installed; install one of them"
+    fi
+    export DOCKER_BUILDKIT=1 # the Dockerfile mounts a secret, and Docker before 23 does not by itself
     prepare "$1" 1
     replaced=$(find_images $engine "$2"; find_images $engine $imported)
     if use_debootstrap $engine pull --quiet "$base"; then
