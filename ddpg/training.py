@@ -25,6 +25,7 @@ from ddpg.runs.checkpoint import Checkpoints, Damaged, read_newest_state
 from ddpg.runs.directory import (
     ALREADY_FINISHED,
     CONFIG,
+    MOVED_BACK,
     MOVED_TO,
     NO_UPDATES,
     POLICY,
@@ -72,7 +73,8 @@ def train(
                     log.info("moved the earlier run in %s to %s", directory, aside)
                 own.refuse_foreign_files()
                 with own.record_failure():
-                    if record := run.find_finished_or_resume(restart_edited):
+                    # After --restart, the run that it has just set aside is not taken back.
+                    if record := run.find_finished_or_resume(restart_edited and not restart):
                         return record
                     return run.train(stop, checkpoint_every, report)
     except OSError as error:
@@ -133,33 +135,42 @@ class _Run:
         """The record of a finished run; None after the newest checkpoint, if any, was restored.
 
         A run without an undamaged checkpoint is set aside, and with `restart_edited` also a run of
-        other values. If a run with this one's identity was set aside before, it takes its place:
-        an edit that is undone does not train again.
+        other values. Then, if a run with this one's identity was set aside before, it takes the
+        place: an edit that is undone does not train again.
         """
+        earlier = self._find_set_aside()
         try:
             record = self._find_finished()
+            if record is None and restart_edited and earlier and self._is_new():
+                return self._take_back(earlier, f"{self.directory}: holds no run")
             if record is None:
                 self._resume_or_begin()
             return record
         except OtherRun as error:
             if not restart_edited:
-                raise OtherRun(
-                    f"{error}; undo the change, give another --output, or set it aside with "
-                    "--restart"
-                ) from None
+                others = "undo the change, give another --output, or set it aside with --restart"
+                if earlier:
+                    others += f" (with --restart-edited, {earlier}, of these values, is moved back)"
+                raise OtherRun(f"{error}; {others}") from None
             reason: Exception = error
-            earlier = self._find_set_aside()
         except Damaged as error:
-            reason, earlier = error, None
+            reason = error
         aside = self.directory.set_aside()
         moved = f"{reason}{MOVED_TO}{aside}"
-        if earlier:
-            log.warning("%s, and the run of these values back from %s", moved, earlier)
-            self.directory.take_back(earlier)
-            return self.find_finished_or_resume(restart_edited)
+        if restart_edited and earlier:
+            return self._take_back(earlier, moved)
         log.warning("%s; starting from step 0", moved)
         self._resume_or_begin()
         return None
+
+    def _is_new(self) -> bool:
+        """Whether the directory has neither a checkpoint nor results, whatever their values."""
+        return not (self.checkpoints.exist() or self.directory.config_path.exists())
+
+    def _take_back(self, earlier: RunDirectory, reason: str) -> RunRecord | None:
+        log.warning("%s%s%s", reason, MOVED_BACK, earlier)
+        self.directory.take_back(earlier)
+        return self.find_finished_or_resume(restart_edited=False)
 
     def _find_set_aside(self) -> RunDirectory | None:
         """The newest run with this one's identity that was set aside, if it is not damaged."""
@@ -185,6 +196,12 @@ class _Run:
             raise OtherRun(
                 f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}"
                 ", of another configuration"
+            )
+        code = record.identity.environment_code  # None in runs of before it was recorded
+        if code not in (None, self.identity.environment_code):
+            raise OtherRun(
+                f"{self.directory}: holds a finished run, but the code of its environment has "
+                "changed since (environment_code)"
             )
         if problems := self.directory.find_mismatches(record):
             if not self.checkpoints.exist():
@@ -238,9 +255,10 @@ class _Run:
             record = self._finish()
             self.directory.refuse_if_moved()
         except NonFinite as error:
+            kept = "; the last good checkpoint is kept" if self.checkpoints.exist() else ""
             raise Diverged(
-                f"{self.directory}: {error} after step {training.steps:,}; the last good "
-                "checkpoint is kept. Lower q_lr or pi_lr"
+                f"{self.directory}: {error} after step {training.steps:,}{kept}. Lower q_lr or "
+                "pi_lr"
             ) from None
         self.checkpoints.remove()
         return record
@@ -306,10 +324,11 @@ class _Run:
         check_weights(agent)
         if training.agent.state.critic_opt_state.t == 0:
             chosen = self.experiment
+            due = f"update_after is {chosen.update_after:,}, update_every {chosen.update_every}"
             log.warning(
-                "%s%s; set update_after (%s) and update_every (%s) to fewer than its %s steps",
-                self.directory, NO_UPDATES, chosen.update_after, chosen.update_every,
-                f"{chosen.total_steps:,}",
+                "%s%s; %s, of %s steps: train longer%s",
+                self.directory, NO_UPDATES, due, f"{chosen.total_steps:,}",
+                ", or lower max_ep_len" if chosen.update_every == "episode" else " or lower them",
             )  # fmt: skip
         contents = {
             **self.logger.contents(),

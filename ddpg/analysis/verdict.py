@@ -156,6 +156,10 @@ def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
     if differing:
         reason = f"different configuration: {', '.join(differing)}"
         return Outcome(FAIL, "none", len(fresh), len(published), reason)
+    codes = {r.record.identity.environment_code for r in (*fresh.values(), *published.values())}
+    if len(codes - {None}) > 1:
+        reason = "different code of the environment (environment_code in run.json)"
+        return Outcome(FAIL, "none", len(fresh), len(published), reason)
     return _judge_by_bytes(fresh, published) or _judge_by_equivalence(fresh, published)
 
 

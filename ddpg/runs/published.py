@@ -61,9 +61,17 @@ def publish_run(run: Path, published: Path) -> Path:
 
 
 def _refuse_other_values(run: Path, record: RunRecord, experiment: Path) -> None:
-    """UserError if a published run of the experiment has another configuration."""
+    """UserError if a published run has another configuration or environment code than the run."""
     for other in find_finished_runs(experiment)[0].values():
-        if RunDirectory(other).read_record().config_digest == record.config_digest:
+        published = RunDirectory(other).read_record()
+        codes = {r.identity.environment_code for r in (record, published)}
+        if len(codes - {None}) > 1:
+            raise UserError(
+                f"{run}: the code of its environment is not that of the published {other} "
+                f"(environment_code); train it with that code or as another experiment, or remove "
+                f"{experiment} first"
+            )
+        if published.config_digest == record.config_digest:
             continue
         configs = (RunDirectory(path).read_config() | {"seed": None} for path in (other, run))
         raise UserError(

@@ -60,6 +60,20 @@ def test_other_code_is_named_by_replays_and_when_seeds_are_put_together(tmp_path
     assert code == 1
     assert f"environment_code: {found[0]} -> {found[1]}" in said
 
+    # Only with its own code a finished run is the run that the command trains.
+    command = ("train", "pendulum-demo", "--seed", 0, "--output", runs[0], "--set")
+    before = (runs[0] / "run.json").read_bytes()
+    code, said = ddpg(*command, *SMALL.split())
+    assert (code, said.count("\n")) == (2, 1)
+    assert "the code of its environment has changed since" in said
+    assert (runs[0] / "run.json").read_bytes() == before
+    code, said = ddpg("publish", *runs.values(), "--to", tmp_path / "published")
+    assert code == 2
+    assert "the code of its environment is not that of the published" in said
+    verdict = ("verdict", "--fresh", runs[10], "--published", runs[0], "--output", tmp_path)
+    assert ddpg(*verdict)[0] == 0
+    assert "different code of the environment" in (tmp_path / "verdict.md").read_text()
+
     code, said = ddpg("aggregate", "--runs", *runs.values(), "--output", tmp_path / "curves.csv")
     assert code == 0
     assert "the code of their environment differs" in said

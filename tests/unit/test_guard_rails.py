@@ -363,13 +363,47 @@ def test_an_edit_that_is_undone_takes_the_earlier_run_back(tmp_path, expected, c
     caplog.clear()
     train(experiment(), 0, run, restart_edited=True)
     first, second = run / "set_aside_1", run / "set_aside_2"
-    assert f"; moved it to {second}, and the run of these values back from {first}" in caplog.text
+    assert f"; moved it to {second}; moved the run of these values back from {first}" in caplog.text
     assert "starting from step 0" not in caplog.text
     assert ("resuming from step 20" in caplog.text) == (before is stopped)
     assert ("already finished" in caplog.text) == (before is finished_and_deleted)
     aside = shutil.move(second, tmp_path / "aside")
     assert {*edited} <= {*contents(aside).values()}
     assert results(run) == expected, "no empty directory is left"
+
+
+@pytest.mark.parametrize("left", ["nothing", "config.json"])
+def test_an_edit_that_never_trained_can_be_undone(tmp_path, expected, caplog, left):
+    """The edited run diverged before its first checkpoint; Snakemake then deletes its outputs."""
+    run = tmp_path / "run"
+    train(experiment(), 0, run)
+    with pytest.raises(Diverged) as error:
+        train(experiment(q_lr=1e30, update_after=0), 0, run, restart_edited=True)
+    assert "checkpoint is kept" not in str(error.value)
+    if left == "nothing":
+        delete_results(run)
+    train(experiment(), 0, run, restart_edited=True)
+    assert f"; moved the run of these values back from {run / 'set_aside_1'}" in caplog.text
+    (run / "failure.txt").unlink(missing_ok=True)
+    for aside in run.glob("set_aside_*"):
+        shutil.rmtree(aside)
+    assert results(run) == expected
+
+
+def test_restart_does_not_take_a_run_back(tmp_path, expected):
+    run = tmp_path / "run"
+    first = train(experiment(), 0, run)
+    train(experiment(), 0, run, restart=True, restart_edited=True)
+    assert RunRecord.read(run / "set_aside_1/run.json") == first
+    shutil.rmtree(run / "set_aside_1")
+    assert results(run) == expected
+
+
+def test_the_message_about_another_configuration_names_the_run_to_take_back(tmp_path):
+    run = tmp_path / "run"
+    train(experiment(), 0, run)
+    train(experiment(pi_lr=0.5), 0, run, restart=True)
+    refused(run, f"(with --restart-edited, {run / 'set_aside_1'}, of these values, is moved back)")
 
 
 def damage_replay(run):
