@@ -19,7 +19,10 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/container.smk"
 
 
-container: find_image(config.get("container", "containers/ddpg.sif"))
+IMAGE = find_image(config.get("container", "containers/ddpg.sif"))
+
+
+container: IMAGE
 
 
 include: "workflow/rules/jobs.smk"
@@ -50,9 +53,10 @@ localrules:
 onstart:
     end_on_signals()  # again: Snakemake has set its own handler of SIGTERM meanwhile
     retry_recoverable_failures()
+    check_image()
     check_cluster()
+    keep_config()
     keep_finished_runs()
-    announce_digests()
     forget_summaries()
 
 
@@ -115,7 +119,7 @@ rule plan:
     log:
         "results/logs/plan.txt",
     params:
-        config=CONFIG_FILES,
+        config=CONFIG,
         runs=lambda w, input: get_directories(input.runs),
     shell:
         "python -m ddpg plan --config {params.config:q} --published {params.runs:q}"

@@ -106,7 +106,14 @@ def read(*paths: Path | str) -> Settings:
     Absent `comparisons` and `smoke` are empty. Raises UserError with one line, which names the
     file, for a file that is missing, is not YAML, or violates the schema.
     """
-    layers = [(str(path), _load_yaml(path)) for path in paths]
+    return combine([(str(path), _load_yaml(path)) for path in paths])
+
+
+def combine(layers: Sequence[tuple[str, dict]]) -> Settings:
+    """The configuration of (file, content) pairs, as `read` does it; other names than of files are
+    possible.
+    """
+    layers = [(name, _convert_whole_numbers(content)) for name, content in layers]
     merged: dict = {"comparisons": {}, "smoke": {}}
     for _, content in layers:
         merged = merge(merged, content)
@@ -259,8 +266,8 @@ def restore_experiment(settings: dict, where: str) -> tuple[Experiment, int]:
     return resolve_experiment(Settings(config, [(where, config)]), name), seed
 
 
-def prefix_paths(path: Path, root: Path) -> str:
-    """The text of the configuration file `path`; paths of references and claims are below `root`.
+def prefix_paths(path: Path, root: Path) -> dict:
+    """The configuration in the file `path`, with `root` before the paths of references and claims.
 
     Raises UserError as `read` does.
     """
@@ -275,7 +282,7 @@ def prefix_paths(path: Path, root: Path) -> str:
                 reference["table"] = str(root / reference["table"])
             if "runs" in reference:
                 reference["runs"] = [str(root / run) for run in reference["runs"]]
-    return format_yaml(content)
+    return content
 
 
 def format_yaml(content: dict) -> str:
@@ -385,7 +392,7 @@ def _load_yaml(path: Path | str, kind: str = _CONFIGURATION) -> dict:
         raise UserError(f"{path}{line}: {problem}") from None
     if not isinstance(loaded, dict):
         raise UserError(f"{path}: not {kind}")
-    return _convert_whole_numbers(loaded)
+    return loaded
 
 
 def _validate(

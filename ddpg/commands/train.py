@@ -1,6 +1,6 @@
 """`train`: train one seed of an experiment, or resume it."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ddpg import config
@@ -21,7 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         required=True,
-        type=_parse_directory,
+        type=Path,
         metavar="DIR",
         help="directory of the run; an interrupted run there is resumed",
     )
@@ -51,21 +51,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="like --restart, but only if the earlier run has another configuration or seed; if a "
         "run with these values was set aside before, it is moved back and continued",
     )
-    parser.add_argument(
-        "--expect-digest",
-        metavar="DIGEST",
-        help="refuse to train unless the experiment's digest is this one, as the workflow knows it",
-    )
 
 
 def run(options: Namespace) -> None:
     """Train the run to its end. Raises UserError, Diverged or Interrupted."""
     experiment = _read_experiment(options)
-    if options.expect_digest not in (None, experiment.digest()):
-        raise UserError(
-            f"{', '.join(map(str, options.config))}: {experiment.name} was edited since Snakemake "
-            "started; start Snakemake again"
-        )
     if not is_named_for(options.output, options.seed):
         raise UserError(
             f"{options.output}: a directory of this name is for another seed than {options.seed}; "
@@ -85,12 +75,6 @@ def run(options: Namespace) -> None:
             report=report,
         )
     print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} steps/s")
-
-
-def _parse_directory(text: str) -> Path:
-    if not text:  # Path("") is the current directory, which a variable without a value would give
-        raise ArgumentTypeError("is empty; give the run's directory, or . for the current one")
-    return Path(text)
 
 
 def _read_experiment(options: Namespace) -> Experiment:

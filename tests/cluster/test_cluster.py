@@ -202,7 +202,7 @@ def checkouts(slurm, sif, tmp_path_factory):
     names = ("main", "memory", "gpu", "group", "refused", "local")
     found = {name: ClusterCheckout(tmp_path_factory.mktemp(name), slurm, sif) for name in names}
     found["main"].start("--profile", PROFILE, "smoke")
-    found["memory"].edit("workflow/rules/jobs.smk", "TRAINING_MB = 1000", "TRAINING_MB = -100")
+    found["memory"].edit("workflow/rules/jobs.smk", "TRAINING_MB = 1000", "TRAINING_MB = 32")
     found["memory"].start("--profile", PROFILE, "--", f"{RUNS}/seed_0/run.json")
     gpu = ("--profile", PROFILE, "--profile", f"{PROFILE}-gpu")
     runs = [f"{RUNS}/seed_{seed}/run.json" for seed in SEEDS]
@@ -294,7 +294,7 @@ def test_seeds_share_a_gpu(checkouts):
     gpu = checkouts["gpu"]
     (job,) = re.findall(r"submitted with SLURM jobid (\d+)", gpu.finish())
     given = gpu.slurm.ask("scontrol", "show", "job", job)
-    assert "TRES=cpu=4,mem=6272M," in given and "TresPerNode=gres:gpu:1\n" in given, given
+    assert "TRES=cpu=4,mem=5744M," in given and "TresPerNode=gres:gpu:1\n" in given, given
     for seed in SEEDS:
         variables = json.loads((gpu.directory / RUNS / f"seed_{seed}/run.json").read_text())
         assert variables["CUDA_VISIBLE_DEVICES"] in ("0", "1")
@@ -356,13 +356,39 @@ def test_a_job_with_bad_input_is_not_retried(checkouts):
         assert re.search("^ddpg: .*NoSuch-v1", log.read_text(), re.MULTILINE), log.read_text()
 
 
-def test_a_configuration_edited_while_a_job_waits_is_refused(slurm, sif, tmp_path):
+def test_a_job_that_never_begins_is_tried_twice(slurm, sif, tmp_path):
+    """Its log does not say why, and it would fail as often as it may be preempted."""
+    checkout = ClusterCheckout(tmp_path, slurm, sif)
+    (tmp_path / "containers/broken.sif").write_text("not an image")
+    run = f"{RUNS}/seed_0/run.json"
+    options = ("--profile", PROFILE, "--config", "container=containers/broken.sif", "--", run)
+    checkout.start(*options)
+    output = checkout.finish(expect=1)
+    assert output.count("Trying to restart job") == 1, output
+    assert len(re.findall("submitted with SLURM jobid", output)) == 2
+
+    (tmp_path / "containers/broken.sif").unlink()
+    checkout.start(*options)
+    output = checkout.finish(expect=1, timeout=60)
+    assert "containers/broken.sif: no such image; build it with `make image`" in output
+    assert "submitted" not in output
+
+
+def test_jobs_need_the_profile_s_file_in_the_working_directory(slurm, sif, tmp_path):
+    checkout = ClusterCheckout(tmp_path, slurm, sif)
+    (tmp_path / PROFILE / "begin.sh").unlink()
+    checkout.start("--profile", PROFILE, "--", "smoke")
+    output = checkout.finish(expect=1, timeout=60)
+    assert f"{tmp_path} has no {PROFILE}/begin.sh, which SLURM jobs source; copy it" in output
+    assert "submitted" not in output
+
+
+def test_a_configuration_edited_while_a_job_waits_does_not_change_the_job(slurm, sif, tmp_path):
     checkout = ClusterCheckout(tmp_path, slurm, sif)
     later = "train:slurm_extra='--begin=now+20'"
     run = f"{RUNS}/seed_0/run.json"
     checkout.start("--profile", PROFILE, "--set-resources", later, "--", run)
     checkout.wait_for(lambda: "submitted with SLURM jobid" in (tmp_path / "said").read_text())
     checkout.edit("config.yaml", "epochs: 20", "epochs: 21")
-    checkout.finish(expect=1)
-    (log,) = (tmp_path / LOGS).glob("seed_0.*.log")
-    assert "pendulum-demo was edited since Snakemake started" in log.read_text(), checkout.logs()
+    checkout.finish()
+    assert json.loads((tmp_path / RUNS / "seed_0/config.json").read_text())["epochs"] == 20

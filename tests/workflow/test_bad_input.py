@@ -1,5 +1,6 @@
 """An invalid configuration stops the workflow before it starts, with one line."""
 
+import re
 import shutil
 
 import pytest
@@ -80,6 +81,39 @@ def test_runs_of_other_values_are_refused(checkout):
     assert RunRecord.read(runs / "seed_0/run.json").steps == 900
 
 
+def test_runs_of_other_values_are_refused_where_only_file_times_count(checkout):
+    run = "results/smoke/pendulum-demo/seed_0/run.json"
+    checkout.snakemake(run)
+    (checkout.directory / "mine.yaml").write_text("smoke: {q_lr: 0.5}\n")
+    command = ("-n", "--configfile", "mine.yaml", "--", run)
+    assert "rule train:" in checkout.snakemake(*command), "Snakemake knows the values of its runs"
+    output = checkout.snakemake("--rerun-triggers", "mtime", *command, expect=1)
+    assert "seed_0/run.json: of a run with other values than the configuration's" in output
+
+
+def test_a_seed_that_is_not_configured_is_refused(checkout):
+    for collection, key in (
+        ("runs", "experiments.pendulum-demo.seeds"),
+        ("smoke", "smoke.seeds"),
+    ):
+        target = f"results/{collection}/pendulum-demo/seed_5/run.json"
+        output = checkout.snakemake("-n", target, expect=1)
+        assert re.search(
+            r"^config.yaml: seed 5 is not among the seeds of pendulum-demo \(0, 10.*\); add it to "
+            + re.escape(key),
+            output,
+            re.MULTILINE,
+        )
+        assert "Traceback" not in output
+
+
+def test_a_directory_without_a_configuration_is_refused(checkout, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    output = checkout.snakemake("-n", "--directory", str(elsewhere), "--", "demo", expect=1)
+    assert f"{elsewhere} has no config.yaml: start Snakemake in {checkout.directory}, or" in output
+    assert not any(elsewhere.glob("*")), "nothing was written"
+
+
 @pytest.mark.parametrize(
     ("experiment", "seed", "settings"),
     [
@@ -147,6 +181,7 @@ def test_mistyped_target_is_one_line(checkout, target, message):
     [
         ("--config smoke=1", "--config smoke=...: reaches Snakemake but not the training"),
         ("--config container=a --config container=b", "--config is given 2 times"),
+        ("--config container=1", "--config container=1: not the name of an image"),
         ("-C container=a -Ccontainer=b", "--config is given 2 times"),
         ("--configfile a.yaml --configfiles=b.yaml", "--configfile is given 2 times"),
         (

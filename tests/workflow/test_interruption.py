@@ -136,7 +136,9 @@ def test_editing_a_value_of_an_interrupted_run_sets_it_aside(checkout):
     # If the edit is undone, the earlier run takes its place and is not trained again.
     edit(epochs=2, pi_lr=0.0005)
     output = checkout.snakemake(*command)
-    said = f"moved it to {RUN}/set_aside_3, and the run of these values back from {RUN}/set_aside_2"
+    said = (
+        f"moved it to {RUN}/set_aside_3; moved the run of these values back from {RUN}/set_aside_2"
+    )
     assert said in log.read_text() and output.count(said) == 1
     assert RunRecord.read(run / "run.json") == first
     assert RunRecord.read(run / "set_aside_3/run.json").steps == 400

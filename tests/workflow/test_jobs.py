@@ -1,9 +1,13 @@
 """How Snakemake retries training jobs, keeps their logs, and limits them by memory."""
 
 import re
+import time
 
 import pytest
+import yaml
+from helpers.checkout import ROOT
 
+from ddpg import config
 from ddpg.memory import measure_available_memory
 from ddpg.runs.directory import RESULT_FILES
 
@@ -18,6 +22,9 @@ from pathlib import Path
 
 seed = sys.argv[sys.argv.index("--seed") + 1]
 print("seed", seed, flush=True)
+if seed != "0":  # Snakemake itself shows no log that is not UTF-8
+    sys.stdout.buffer.write(b"caf\\xe9\\n")
+    sys.stdout.flush()
 ends = Path("ends", seed)
 this, *others = ends.read_text().splitlines()
 ends.write_text("\\n".join(others))
@@ -60,7 +67,7 @@ def tries(directory):
         logs = sorted((directory / LOGS).glob(f"seed_{seed}.*.log"))
         newest = directory / LOGS / f"seed_{seed}.log"
         assert newest.resolve() == logs[-1]
-        texts = [log.read_text() for log in logs]
+        texts = [log.read_text(errors="replace") for log in logs]
         assert all(text.startswith(f"seed {seed}\n") for text in texts)
         found[seed] = [re.findall(r"^exit code (\d+)$", text, re.MULTILINE) for text in texts]
     return found
@@ -99,6 +106,7 @@ def most_at_once(directory):
         (0.1, [], False),
         (0.6, [], True),
         (3.0, [], True),  # more than there is
+        (0.6, ["--jobs", "4"], True),
         (0.6, ["--resources", "mem_mb=100000000"], False),
         (0.1, ["--resources", "mem_mb=1"], True),
         (0.1, ["--resources", "mem=1MB"], True),
@@ -121,3 +129,39 @@ def test_jobs_with_the_host_s_gpus_train_one_at_a_time(stand_in, options, alone)
     """Also if the command line gives other resources."""
     stand_in([["0"]] * 5, "--cores", "4", "--singularity-args=--nv --cleanenv", *options)
     assert (most_at_once(stand_in.directory) == 1) == alone
+
+
+def test_a_job_asks_for_the_memory_of_its_own_environment(checkout):
+    small = {"seeds": [0], "epochs": 1, "replay_size": 1_000_000}
+    experiments = {
+        "large": small | {"env": "Humanoid-v5"},
+        "unknown": small | {"env": "InTheImageAlone-v0"},
+        "cheetah": small | {"env": "HalfCheetah-v5"},
+    }
+    (checkout.directory / "mine.yaml").write_text(yaml.safe_dump({"experiments": experiments}))
+    asked = {}
+    for name in experiments:
+        run = f"results/runs/{name}/seed_0/run.json"
+        output = checkout.snakemake("-n", "--configfile", "mine.yaml", "--", run)
+        asked[name] = int(re.search(r"mem_mb=(\d+)", output)[1])
+    # An observation, the next one, an action, the reward and whether it was the last, in float32.
+    assert asked["large"] == 1000 + 4 * (2 * 348 + 17 + 2)
+    assert asked["unknown"] == asked["cheetah"] == 1000 + 4 * (2 * 17 + 6 + 2)
+
+
+def test_a_configuration_edited_meanwhile_does_not_change_the_jobs(checkout):
+    figures = "results/figures/published/pendulum"
+    process = checkout.start(figures)
+    copies = checkout.directory / "results/config"
+    deadline = time.monotonic() + 60
+    while not list(copies.glob("*.yaml")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (copy,) = copies.glob("*.yaml")
+    path = checkout.directory / "config.yaml"
+    before = path.read_text()
+    path.write_text("half of a fi: {")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert config.read(copy) == config.read(ROOT / "config.yaml")
+    path.write_text(before)
+    assert "Nothing to be done" in checkout.snakemake(figures)

@@ -63,9 +63,9 @@ def test_importing_workflow_trains_its_experiment_and_draws_published_runs(study
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"experimnts": {}}, "results/config/module.yaml: unknown key 'experimnts'; did you mean"),
+        ({"experimnts": {}}, "the module's config: unknown key 'experimnts'; did you mean"),
         ({"experiments": {"mine": {"env": "Pendulum-v1", "seeds": [3], "epochs": -1}}},
-         "results/config/module.yaml: experiments.mine.epochs: -1 is less than the minimum"),
+         "the module's config: experiments.mine.epochs: -1 is less than the minimum"),
     ],
 )  # fmt: skip
 def test_a_wrong_configuration_is_one_line(study, config, message):

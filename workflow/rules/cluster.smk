@@ -25,6 +25,12 @@ def check_cluster():
     jobs = [job for job in workflow.dag.ready_jobs if "train" in job.rules]
     if workflow.executor_plugin.name != "slurm" or not jobs:
         return
+    setup = workflow.remote_execution_settings.precommand or ""
+    if "begin.sh" in setup and not Path("workflow/profiles/slurm/begin.sh").exists():
+        raise WorkflowError(
+            f"{Path.cwd()} has no workflow/profiles/slurm/begin.sh, which SLURM jobs source; copy it "
+            f"there from {PROJECT}, or start Snakemake in that directory"
+        )
     # Snakemake writes these into the jobs' scripts without quotes.
     for path in (sys.executable, Path.cwd(), *CONFIG_FILES):
         if not PLAIN_PATH.fullmatch(str(path)):

@@ -23,7 +23,7 @@ sys.path.insert(0, str(PROJECT))
 import ddpg.config
 from ddpg.analysis.claims import read_claims
 from ddpg.errors import UserError, suggest_spelling
-from ddpg.files import name_source
+from ddpg.files import name_source, write_text
 from ddpg.runs.directory import (
     PROGRESS,
     RECORD,
@@ -53,28 +53,39 @@ if Path.cwd() != PROJECT:
     paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
     os.environ |= {"PYTHONPATH": os.pathsep.join(paths)}
 
-# In the order in which Snakemake merges them.
+# The user's configuration files, in the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
 if workflow.config_settings.replace_workflow_config and workflow.overwrite_configfiles:
     del CONFIG_FILES[0]
 
 
-def write_module_config():
-    """Write the project's configuration and the module's overrides to files; returns their paths.
+# The variable that names the copy of the configuration, for Snakemake in a cluster's job.
+CONFIG_VARIABLE = "DDPG_CONFIG"
 
-    Paths of references are relative to the working directory.
+
+def read_settings():
+    """The configuration; in a job of another Snakemake, as that one has read it.
+
+    UserError as `ddpg.config.read`.
     """
-    directory = Path("results/config")
-    files = {
-        directory / "project.yaml": ddpg.config.prefix_paths(PROJECT / "config.yaml", DATA),
-        directory / "module.yaml": ddpg.config.format_yaml(config),
-    }
-    if workflow.is_main_process:
-        directory.mkdir(parents=True, exist_ok=True)
-        for path, text in files.items():
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                path.write_text(text, encoding="utf-8")
-    return list(map(str, files))
+    copy = os.environ.get(CONFIG_VARIABLE)
+    if copy and not workflow.is_main_process:
+        return ddpg.config.read(copy)
+    if IS_MODULE:
+        project = ddpg.config.prefix_paths(PROJECT / "config.yaml", DATA)
+        return ddpg.config.combine(
+            [(str(DATA / "config.yaml"), project), ("the module's config", config)]
+        )
+    if targets := [path for path in CONFIG_FILES if Path(path).parts[0] == "results"]:
+        raise UserError(
+            f"{targets[0]}: a result, given as a configuration file; write -- before the targets"
+        )
+    if not Path("config.yaml").exists() and Path.cwd() != PROJECT:
+        raise UserError(
+            f"{Path.cwd()} has no config.yaml: start Snakemake in {PROJECT}, or copy its "
+            f"config.yaml, {PUBLISHED}, results/reference and results/rates.csv"
+        )
+    return ddpg.config.read(*CONFIG_FILES)
 
 
 def check_command_line():
@@ -92,18 +103,12 @@ def check_command_line():
 
 
 def read_config():
-    """Put into `config` what the commands of the rules will read from the same files; returns it.
+    """Put into `config` what the commands of the rules will read; returns it.
 
     Stops with one line if that is invalid, or if values were given that the commands would not see.
     """
     try:
-        if IS_MODULE:
-            CONFIG_FILES[:] = write_module_config()
-        elif targets := [path for path in CONFIG_FILES if Path(path).parts[0] == "results"]:
-            raise UserError(
-                f"{targets[0]}: a result, given as a configuration file; write -- before the targets"
-            )
-        settings = ddpg.config.read(*CONFIG_FILES)
+        settings = read_settings()
         read_claims(settings)  # refuses them now, not when everything is trained
         given = {} if IS_MODULE else dict(workflow.config_settings.config)
         for key in given:
@@ -128,6 +133,23 @@ def read_config():
 if not IS_MODULE:
     check_command_line()
 SETTINGS = read_config()
+
+# What the commands of the rules read: a copy of the configuration as Snakemake has read it. So jobs that
+# start later have the same values, also if the user's files are edited meanwhile.
+CONFIG_TEXT = ddpg.config.format_yaml(dict(SETTINGS))
+CONFIG = f"results/config/{hashlib.sha256(CONFIG_TEXT.encode()).hexdigest()[:12]}.yaml"
+
+
+def keep_config():
+    """Write the copy of the configuration, and name it to jobs on other nodes."""
+    copy = Path(CONFIG)
+    if not copy.is_file() or copy.read_bytes() != CONFIG_TEXT.encode():
+        write_text(copy, CONFIG_TEXT)
+    os.environ |= {CONFIG_VARIABLE: CONFIG}
+
+
+if IS_MODULE and workflow.is_main_process:  # a module's handlers do not run
+    keep_config()
 
 CLAIMS = [config["claims"]] if "claims" in config else []
 

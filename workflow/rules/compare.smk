@@ -23,7 +23,7 @@ rule compare:
     log:
         "results/logs/compare/{collection}.log",
     params:
-        config=lambda w, output: CONFIG_FILES,
+        config=lambda w, output: CONFIG,
         declared=lambda w: describe_comparisons(*config["comparisons"]),
         directory=lambda w, output: str(Path(output.groups).parent),
     shell:

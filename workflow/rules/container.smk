@@ -4,6 +4,8 @@ from snakemake.settings.types import DeploymentMethod
 
 from ddpg.privileges import root_lacks_capabilities
 
+USES_CONTAINER = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+
 # When root starts Apptainer, it requests all of root's capabilities and fails if one is missing. In a
 # user namespace, which it uses for all other users, it needs none.
 if root_lacks_capabilities():
@@ -15,10 +17,21 @@ def find_image(image):
 
     Snakemake refuses paths with spaces and writes them into commands without quotes.
     """
+    if not isinstance(image, str):
+        raise WorkflowError(f"--config container={image}: not the name of an image")
     path = os.path.relpath(PROJECT / image)
     if not os.path.exists(image) and os.path.exists(path) and PLAIN_PATH.fullmatch(path):
         return path
     return image
+
+
+def check_image():
+    """Before anything is run, stop with one line if the image is missing."""
+    if USES_CONTAINER and "://" not in IMAGE and not os.path.exists(IMAGE):
+        raise WorkflowError(
+            f"{IMAGE}: no such image; build it with `make image` (for GPUs `make image-gpu`), or give "
+            "another with --config container=IMAGE"
+        )
 
 
 def follow_links(path):
@@ -39,7 +52,7 @@ def find_outside_paths():
     results = Path("results")
     levels = [results], *map(results.glob, ("*", "*/*", "*/*/*"))
     links = [path for level in levels for path in level if path.is_symlink()]
-    used = [PROJECT, *CONFIG_FILES, *CLAIMS, *list_reference_paths(*config["comparisons"]), *links]
+    used = [PROJECT, *CLAIMS, *list_reference_paths(*config["comparisons"]), *links]
     found = {each for path in used if os.path.exists(path) for each in follow_links(path)}
     found = {path for path in found if not path.is_relative_to(Path.cwd())}
     return sorted(str(path) for path in found if found.isdisjoint(path.parents))
@@ -60,5 +73,5 @@ def show_outside_paths():
         os.environ |= {"APPTAINERENV_PYTHONPATH": str(PROJECT)}
 
 
-if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+if USES_CONTAINER:
     show_outside_paths()

@@ -17,7 +17,7 @@ rule figures_of_comparison:
     log:
         "results/logs/figures/{collection}/{comparison}.log",
     params:
-        config=lambda w, output: CONFIG_FILES,
+        config=lambda w, output: CONFIG,
         declared=lambda w: describe_comparisons(w.comparison),
     shell:
         "python -m ddpg plot --config {params.config:q} --only {wildcards.comparison:q}"

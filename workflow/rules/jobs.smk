@@ -1,28 +1,25 @@
 # How Snakemake starts, retries and ends the training jobs, on this machine and on a cluster.
 
 import contextlib
-import json
 import signal
 import time
 
 import psutil
 
 from snakemake.io import IOFile
+from snakemake.settings.types import RerunTrigger
 
 from ddpg.core.replay import compute_replay_bytes
 from ddpg.errors import FINAL
 from ddpg.files import read_json
 from ddpg.memory import measure_available_memory
-from ddpg.runs.directory import ALREADY_FINISHED, MOVED_TO, NO_UPDATES, RunDirectory
+from ddpg.runs.directory import ALREADY_FINISHED, MOVED_BACK, MOVED_TO, NO_UPDATES, RunDirectory
 from ddpg.runs.results import keep_copy
 from ddpg.stopping import SIGNALS
 
-# On a cluster, jobs wait for the memory of their nodes, and `--jobs` limits how many there are.
-RUNS_HERE = workflow.resource_settings.nodes is None
-
-# Messages of a training job that Snakemake prints as well: that an earlier run was set aside, that
-# a run was already finished, and that it made no updates.
-NOTICES = (MOVED_TO, ALREADY_FINISHED, NO_UPDATES)
+# Messages of a training job that Snakemake prints as well: that an earlier run was set aside or
+# taken back, that a run was already finished, and that it made no updates.
+NOTICES = (MOVED_TO, MOVED_BACK, ALREADY_FINISHED, NO_UPDATES)
 BEGAN = time.time()
 
 # The measured memory of a training job in megabytes, without its replay buffer, is 800 to 900; on a
@@ -31,35 +28,68 @@ TRAINING_MB = 1000
 SNAKEMAKES_MB = 400
 
 
-def compute_training_memory(wildcards, attempt):
-    """Megabytes of a training job, with a replay buffer of HalfCheetah's size; more at each attempt.
+def runs_here():
+    """Whether jobs run on this machine; known when Snakemake builds the DAG, not before.
 
-    The same for all experiments: all jobs of a SLURM array get the resources of its first.
+    On a cluster, jobs wait for the memory of their nodes, and `--jobs` limits how many there are.
     """
-    largest = max(
-        get_experiment(wildcards.collection, name).replay_size for name in config["experiments"]
-    )
-    needed = TRAINING_MB + compute_replay_bytes(largest, obs_dim=17, act_dim=6) // 10**6
-    if not RUNS_HERE:
-        needed += SNAKEMAKES_MB
+    executor = workflow.executor_plugin
+    if executor is None or executor.common_settings.dryrun_exec:  # nothing runs
+        return workflow.resource_settings.nodes is None
+    return executor.common_settings.local_exec
+
+
+@functools.cache
+def find_dimensions(env):
+    """The dimensions of an environment's observations and actions; HalfCheetah's if it cannot be made.
+
+    It may exist in the container alone. If it does not exist at all, the training says so.
+    """
+    from ddpg import environment  # takes half a second to import, and only trainings need it
+
+    try:
+        made = environment.make(env)
+        return made.observation_space.shape[0], made.action_space.shape[0]
+    except UserError:
+        return 17, 6
+
+
+def compute_training_memory(wildcards, attempt):
+    """Megabytes of a training job; more at each attempt.
+
+    On a cluster the same for all experiments: all jobs of a SLURM array get the resources of its first.
+    """
+    names = [wildcards.experiment] if runs_here() else config["experiments"]
+    experiments = [get_experiment(wildcards.collection, name) for name in names]
+    replay = max(compute_replay_bytes(e.replay_size, *find_dimensions(e.env)) for e in experiments)
+    needed = TRAINING_MB + replay // 10**6 + (0 if runs_here() else SNAKEMAKES_MB)
     return needed * (1 + min(attempt, 5)) // 2
 
 
-# On this machine, containers with the host's GPUs (--nv) train one at a time: all of them see the same
+# On one machine, containers with the host's GPUs (--nv) train one at a time: all of them see the same
 # GPUs, and TensorFlow computes on the first.
 GPU_RESOURCES = {}
-if RUNS_HERE and "--nv" in workflow.deployment_settings.apptainer_args.split():
+if "--nv" in workflow.deployment_settings.apptainer_args.split():
     GPU_RESOURCES["gpu_jobs"] = 1
 
 
 def refuse_stale_run(wildcards):
-    """No input files, but one line if a run has other values than the configuration says.
+    """No input files, but one line if a run is not one of the configuration's.
 
-    Snakemake trains such a run again only if it has recorded the values itself, not if the run was
-    copied here or trained without it.
+    If its values differ, Snakemake trains it again only if it has recorded the values itself, not if
+    the run was copied here or trained without it, nor if only file times count.
     """
     w = wildcards
+    limit_resources()
     run = Path("results", w.collection, w.experiment, format_seed_directory(w.seed), RECORD)
+    seeds = get_experiment(w.collection, w.experiment).seeds
+    if not run.exists() and w.seed not in map(str, seeds):
+        own = w.collection != "smoke" or "seeds" not in config["smoke"]
+        path = ("experiments", w.experiment, "seeds") if own else ("smoke", "seeds")
+        stop(
+            f"{SETTINGS.file_of(path)}: seed {w.seed} is not among the seeds of {w.experiment} "
+            f"({', '.join(map(str, seeds))}); add it to {'.'.join(path)}"
+        )
     if not run.exists() or not workflow.is_main_process or is_training_forced(run):
         return []
     expected = compute_digest(w.collection, w.experiment)
@@ -72,7 +102,8 @@ def refuse_stale_run(wildcards):
         stop(f"{run}: is of {name[0]} seed {name[1]}; move {run.parent} away, or back to its place")
     found = record.get("config_digest", expected)
     recorded = workflow.persistence.params(IOFile(str(run)))
-    if found != expected and (not recorded or repr(expected) in recorded):
+    is_trigger = RerunTrigger.PARAMS in workflow.rerun_triggers
+    if found != expected and not (is_trigger and recorded and repr(expected) not in recorded):
         force = (
             ", or add --forcerun=train, which keeps it in set_aside_1/ there and trains it again"
         )
@@ -97,35 +128,18 @@ def keep_finished_runs():
             keep_copy(RunDirectory(Path(job.params.directory)))
 
 
-# The digests of the experiments in training, for jobs on other nodes.
-DIGESTS = "DDPG_CONFIG_DIGESTS"
-
-
-def announce_digests():
-    """Tell jobs on other nodes what they shall train; they read the configuration when they begin."""
-    names = {
-        (job.wildcards.collection, job.wildcards.experiment)
-        for job in workflow.dag.jobs
-        if job.rule.name == "train"
-    }
-    digests = {"/".join(name): compute_digest(*name) for name in sorted(names)}
-    os.environ |= {DIGESTS: json.dumps(digests)}
-
-
-def get_announced_digest(collection, name):
-    """The digest that the main Snakemake computed, also if the configuration was edited since."""
-    given = {} if workflow.is_main_process else json.loads(os.environ.get(DIGESTS, "{}"))
-    return given.get(f"{collection}/{name}") or compute_digest(collection, name)
-
-
+@functools.cache
 def limit_resources():
     """Let jobs on this machine wait for memory and GPUs, as for cores, unless the user sets the limit.
 
-    A job that needs more than the limit runs alone.
+    A job that needs more than the limit runs alone. Call it while Snakemake builds the DAG: before,
+    the executor is not known, and afterwards the limits of the scheduler are.
     """
+    if not workflow.is_main_process or not runs_here():
+        return
     memory = measure_available_memory()
     limits = dict(GPU_RESOURCES)
-    if RUNS_HERE and memory is not None:
+    if memory is not None:
         limits["mem_mb"] = max(1, memory // 10**6)
     for name, limit in limits.items():
         if name not in workflow.global_resources:
@@ -166,22 +180,31 @@ def ignore_warnings():
 
 
 def read_exit_code(log):
-    """The exit code in the last line of a training's log; None if the job was killed."""
+    """The exit code in the last line of a training's log; None if there is none.
+
+    Then the job was killed or, if there is no log either, never began to train.
+    """
     try:
-        last = Path(log).read_text().rpartition("exit code ")[2]
-        return int(last)
+        return int(read_log(log).rpartition("exit code ")[2])
     except (OSError, ValueError):
         return None
+
+
+def read_log(log):
+    """The text of a log; environments may print bytes that are not UTF-8."""
+    return Path(log).read_text(encoding="utf-8", errors="replace")
 
 
 def is_recoverable(job):
     """Whether a failed job, or one of a group, may succeed if it is repeated.
 
     A signal, a full disk or a lost node may not happen again. Exit code 1 is retried once: a
-    file-system failure may have caused the crash, but a second crash is most likely a bug.
+    file-system failure may have caused the crash, but a second crash is most likely a bug. So is a
+    job that never began to train: it may have been cancelled, but a missing image stays missing.
     """
-    codes = [read_exit_code(log) for log in job.log]
-    return any(code not in FINAL and (code != 1 or job.attempt == 1) for code in codes)
+    code = read_exit_code(job.log[0])
+    once = code == 1 or (code is None and not Path(job.log[0]).exists())
+    return code not in FINAL and (job.attempt == 1 or not once)
 
 
 def retry_recoverable_failures():
@@ -205,13 +228,12 @@ def print_notices():
             log = Path(job.log[0])
             for each in sorted(log.parent.glob(f"{log.stem}.*.log")):
                 if each.stat().st_mtime >= BEGAN:
-                    for line in each.read_text().splitlines():
+                    for line in read_log(each).splitlines():
                         if any(words in line for words in NOTICES):
                             logger.warning(line)
 
 
 if workflow.is_main_process:
-    limit_resources()
     end_on_signals()
 else:
     ignore_warnings()

@@ -36,7 +36,7 @@ def list_verdict(target):
 
 def format_options(target):
     """The options of `page` and `summary` for a target, quoted."""
-    words = ["--config", *CONFIG_FILES, "--figures", f"results/figures/{COLLECTIONS[target]}"]
+    words = ["--config", CONFIG, "--figures", f"results/figures/{COLLECTIONS[target]}"]
     for option, values in (
         ("--only", list_comparisons(target)),
         ("--curves", list_curves(target)),
