@@ -115,9 +115,9 @@ def draw(groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1) -
     `smooth` is the width in epochs (odd) of the moving average over each seed's curve. If groups
     have epochs of different lengths, the longest is used. Raises UserError as `summarize` does.
     """
-    if smooth < 1 or smooth % 2 == 0:
+    if not isinstance(smooth, int | np.integer) or smooth < 1 or smooth % 2 == 0:
         raise UserError(f"smooth={smooth}: give an odd number of epochs, as 11")
-    title = title.strip() or ", ".join(map(str, groups))
+    title = str(title).strip() or ", ".join(map(str, groups))
     return figures.draw_comparison(_make_comparison(groups, title, smooth))
 
 
@@ -156,9 +156,9 @@ def film(
     Raises UserError for another suffix, and if there is no renderer.
     """
     _check_seed(seed)
-    if width is not None and width < 1:
-        raise UserError(f"width={width}: give 1 or more pixels")
-    if not seconds > 0:
+    if width is not None and (not isinstance(width, int | np.integer) or width < 1):
+        raise UserError(f"width={width}: give a whole number of pixels, 1 or more")
+    if not (isinstance(seconds, int | float | np.number) and seconds > 0):
         raise UserError(f"seconds={seconds}: give a number above 0")
     return evaluation.film_episode(_load_trained(source), Path(output), seed, width, seconds)
 
@@ -191,7 +191,7 @@ def _make_comparison(
     smooth: int = 1,
     final_steps: float = DEFAULT_FINAL.width,
 ) -> comparison.Comparison:
-    if not 0 < final_steps < math.inf:
+    if not (isinstance(final_steps, int | float | np.number) and 0 < final_steps < math.inf):
         raise UserError(f"final_steps={final_steps}: give a number of environment steps above 0")
     if not isinstance(groups, Mapping):
         raise UserError("groups must be a mapping of names to tables, such as {'name': table}")
@@ -218,6 +218,9 @@ def _make_group(name: str, table: pd.DataFrame) -> SeedGroup:
             raise UserError(
                 f"{name!r}: more than one {column} ({several}); make one group for each"
             )
+    table = table.reset_index(drop=True)
+    if table["seed"].isna().any():
+        raise UserError(f"{name!r}: a row without a seed")
     if table.duplicated(["seed", "env_interacts"]).any():
         raise UserError(f"{name!r}: a seed appears twice; read all runs in one call of read_runs")
     curves.check_numbers(f"{name!r}", table, [*curves.COLUMNS.values(), "seed"])

@@ -108,6 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         where, advice = error.filename, "check its permissions and the disk, or give another path"
         if where is None:
+            if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
+                return _fail(f"{error.strerror}; free space, or set TMPDIR", UserError.exit_code)
             if error.errno not in {*DISK_ERRORS, errno.EBADF}:
                 raise
             # Errors of files have their names.

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Here the gradient of tanh, 1 - tanh², is 2 % of that at 0.
 SATURATED = 0.99
+# Episodes that are played together. Each takes the memory of an environment.
+MOST_AT_ONCE = 100
 # The widest film in pixels: a mistyped number would take all memory.
 WIDEST = 4096
 
@@ -99,8 +102,7 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
 
 
 def evaluate_trained(trained: Trained, episodes: int, seed: int) -> Evaluation:
-    """Play `episodes` episodes of the policy without noise."""
-    envs = [environment.make(trained.env) for _ in range(episodes)]
+    """Play `episodes` episodes of the policy without noise, MOST_AT_ONCE at a time."""
     policy = trained.policy
     saturated = []
 
@@ -110,7 +112,12 @@ def evaluate_trained(trained: Trained, episodes: int, seed: int) -> Evaluation:
         return action
 
     rng = np.random.default_rng(seed)
-    returns, lengths = evaluate_policy(act, envs, trained.max_ep_len, rng)
+    envs = [environment.make(trained.env) for _ in range(min(episodes, MOST_AT_ONCE))]
+    results = []
+    for first in range(0, episodes, MOST_AT_ONCE):
+        own = envs[: episodes - first]
+        results.append(evaluate_policy(act, own, trained.max_ep_len, rng))
+    returns, lengths = (np.concatenate(part) for part in zip(*results, strict=True))
     return Evaluation(returns, lengths, float(np.concatenate(saturated).mean()))
 
 
@@ -156,6 +163,13 @@ def film_episode(
         ".mp4": {"fps": rate, "codec": "libx264", "macro_block_size": 2},  # H.264 takes even sizes
     }[output.suffix]
     film = iio.imwrite("<bytes>", frames, extension=output.suffix, **encoding)
+    try:
+        iio.imread(film, index=0, extension=output.suffix)
+    except Exception as error:  # ffmpeg does not report a full directory of temporary files
+        raise UserError(
+            f"{output}: could not be encoded ({get_first_line(error)}); is the disk of "
+            f"{tempfile.gettempdir()} full?"
+        ) from None
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, film)
     return total

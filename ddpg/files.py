@@ -27,7 +27,9 @@ def write_atomically(path: Path, content: bytes, sync: bool = False) -> None:
     `path` keeps its old content, and the OSError's filename is `path`. A symbolic link is kept and
     its target written. A device or pipe, which a rename would replace, is written directly.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
     if path.is_symlink():

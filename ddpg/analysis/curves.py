@@ -12,7 +12,7 @@ import pandas as pd
 
 from ddpg.errors import UserError
 from ddpg.files import hash_file, name_source, read_json, read_text
-from ddpg.runs.directory import CONFIG, PROGRESS, RunDirectory, check_distinct
+from ddpg.runs.directory import CONFIG, PROGRESS, RECORD, RunDirectory, check_distinct
 from ddpg.runs.progress_table import check_no_column_twice, parse_progress
 from ddpg.runs.provenance import find_differences
 from ddpg.runs.typed_json import read_dataclass
@@ -78,10 +78,19 @@ def read_run(directory: Path | str) -> pd.DataFrame:
     """Read the run in `directory`: its `progress.txt`, named by its `config.json`.
 
     Returns the columns RUN_COLUMNS, one row per epoch. Raises UserError as `read_progress` does,
-    and for a `config.json` that is missing or names no experiment, seed or environment.
+    for a `config.json` that is missing or names no experiment, seed or environment, and for a
+    finished run whose `progress.txt` has other bytes than it wrote.
     """
     config = read_config(directory)
-    curve = read_progress(RunDirectory(Path(directory)).progress_path)
+    run = RunDirectory(Path(directory))
+    curve = read_progress(run.progress_path)
+    record = run.read_finished()
+    listed = record.files.get(PROGRESS) if record else None
+    if listed and listed != hash_file(run.progress_path):
+        raise UserError(
+            f"{run.progress_path}: not the bytes that the run wrote, by the SHA-256 in {RECORD}; "
+            "restore it"
+        )
     return curve.assign(
         experiment=config["exp_name"], seed=config["seed"], env=config["env"]
     ).reindex(columns=RUN_COLUMNS)
@@ -102,6 +111,8 @@ def read_config(directory: Path | str) -> dict:
     ):  # fmt: skip
         if type(config[key]) is not kind:
             raise UserError(f"{run.config_path}: {key} is {config[key]!r}, not {what}")
+    if not 0 <= config["seed"] < 2**32:
+        raise UserError(f"{run.config_path}: seed is {config['seed']}, not from 0 to 2**32 - 1")
     return config
 
 
@@ -125,7 +136,11 @@ def aggregate_runs(run_directories: Iterable[Path | str]) -> pd.DataFrame:
         _check_same_configuration([directory for directory, _ in own])
         _warn_of_other_code([directory for directory, _ in own])
     curves = pd.concat([curve for _, curve in read])
-    curves = curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True)
+    return make_whole(curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True))
+
+
+def make_whole(curves: pd.DataFrame) -> pd.DataFrame:
+    """Runs with integers as seeds, epochs and steps; UserError if one is not whole."""
     for name in ("epoch", "env_interacts"):
         fractions = curves[curves[name] != np.floor(curves[name])]
         if len(fractions):
@@ -163,7 +178,10 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
             f"{run['seed']}; make them again with: python -m ddpg aggregate"
         )
     for experiment, runs in table.groupby("experiment"):
-        check_same_steps((f"{experiment} seed {seed}", run) for seed, run in runs.groupby("seed"))
+        named = [(f"{experiment} seed {seed}", run) for seed, run in runs.groupby("seed")]
+        for name, run in named:
+            check_curve(name, run["env_interacts"], run["test_return_mean"])
+        check_same_steps(named)
     return table
 
 

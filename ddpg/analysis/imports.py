@@ -1,5 +1,6 @@
 """Others' logs as tables of curves per seed, each with a file that says where it is from."""
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,14 @@ import pandas as pd
 from ddpg.analysis import curves
 from ddpg.analysis.tables import format_count, format_csv
 from ddpg.errors import UserError
-from ddpg.files import hash_file, load_arrays, name_source, write_json, write_text
+from ddpg.files import (
+    encode_json,
+    hash_file,
+    load_arrays,
+    name_source,
+    write_json,
+    write_text,
+)
 from ddpg.runs.typed_json import to_json
 
 # The curve of each seed, with its number where the file says it.
@@ -95,16 +103,18 @@ def write_import(
     The latter holds the source, the format, and the SHA-256 of the table and of each file, by which
     a changed table is refused when it is read. Raises UserError where other content is there.
     """
-    text = format_csv(table)
-    if output.exists() and output.read_bytes() != text.encode():
-        raise UserError(
-            f"{output}: already exists with different content; remove it or give another --output"
-        )
-    write_text(output, text)
+    content = format_csv(table).encode()
     files = curves.find_progress_files(paths) if kind == "spinup" else paths
     checksums = {str(path): hash_file(path) for path in files}
-    origin = curves.ImportSource(source, kind, hash_file(output), checksums)
-    write_json(name_source(output), to_json(origin))
+    digest = hashlib.sha256(content).hexdigest()
+    origin = to_json(curves.ImportSource(source, kind, digest, checksums))
+    for path, own in ((output, content), (name_source(output), encode_json(origin))):
+        if path.exists() and (not path.is_file() or path.read_bytes() != own):
+            raise UserError(
+                f"{path}: already exists with different content; remove it or give another --output"
+            )
+    write_text(output, content.decode())
+    write_json(name_source(output), origin)
     return f"{output}: {_describe(table)}"
 
 

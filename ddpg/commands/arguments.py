@@ -29,6 +29,14 @@ class Parser(ArgumentParser):
         hint = suggest_spelling(str(value), choices) or f"; give {', '.join(choices)}"
         raise argparse.ArgumentError(action, f"invalid choice: {value!r}{hint}")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Refuse an empty path, as of a shell variable without a value: Path("") is the current
+        directory.
+        """
+        if action.type is Path and not arg_string:
+            raise argparse.ArgumentError(action, "is empty; give a path, or . for this directory")
+        return super()._get_value(action, arg_string)
+
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see {self.prog} --help")
 

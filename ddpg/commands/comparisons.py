@@ -29,7 +29,10 @@ def load_comparisons(options: Namespace) -> list[Comparison]:
             raise UserError(f"{settings.files}: no comparison {name!r}; there are: {known}")
     if not names:
         log.info("%s declares no comparisons", settings.files)
-    return build_comparisons(settings, curves.read_curves(options.curves), names)
+    runs = curves.read_curves(options.curves)
+    for name in sorted({*runs["experiment"]} - {*settings["experiments"]}):
+        log.warning("%s: in --curves, but no experiment of %s, so left out", name, settings.files)
+    return build_comparisons(settings, runs, names)
 
 
 def build_comparisons(

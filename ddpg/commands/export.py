@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddpg.commands.arguments import add_runs
-from ddpg.errors import UserError
+from ddpg.errors import UserError, get_first_line
 from ddpg.runs.directory import RunDirectory, check_distinct, format_seed_directory
 
 if TYPE_CHECKING:
@@ -57,11 +57,12 @@ def run(options: Namespace) -> None:
 
 def write_csv(curve: "pd.DataFrame", target: Path) -> Path:
     """Write `curve.csv`, the columns of `ddpg.api.read_run`; a missing value is empty."""
+    from ddpg.analysis.curves import make_whole
     from ddpg.analysis.tables import format_csv
     from ddpg.files import write_atomically
 
     path = target / "curve.csv"
-    content = format_csv(curve.astype({"epoch": int, "env_interacts": int})).encode()
+    content = format_csv(make_whole(curve)).encode()
     # An earlier export of the same run ended at an earlier epoch, or is the same.
     if path.exists() and not content.startswith(path.read_bytes()):
         raise UserError(f"{path}: of another run of this seed; remove it, or give --output")
@@ -140,9 +141,13 @@ def _encode_events(curve: "pd.DataFrame", settings: dict, started: float) -> byt
         )
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, "events")
-        with tf.io.TFRecordWriter(str(path)) as file:
-            for one in events:
-                file.write(one.SerializeToString())
+        try:
+            with tf.io.TFRecordWriter(str(path)) as file:
+                for one in events:
+                    file.write(one.SerializeToString())
+        except tf.errors.OpError as error:
+            reason = get_first_line(error)
+            raise UserError(f"{reason}; free space in {temporary}, or set TMPDIR") from None
         return path.read_bytes()
 
 

@@ -233,9 +233,14 @@ def _measure_speed(run: Path) -> float:
     def change(column: str, a: dict[str, float], b: dict[str, float]) -> float:
         return b[column] - a[column]
 
-    return median(
-        change("TotalEnvInteracts", a, b) / change("Time", a, b) for a, b in pairwise(rows)
-    )
+    speeds = [
+        change("TotalEnvInteracts", a, b) / change("Time", a, b)
+        for a, b in pairwise(rows)
+        if change("Time", a, b) > 0
+    ]
+    if not speeds:
+        raise UserError(f"{run}: its progress.txt has no times; restore it or leave the run out")
+    return median(speeds)
 
 
 def print_plan(

@@ -1,5 +1,6 @@
 """The command line: one clear line and exit code 2 for bad input, and fast commands."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ddpg.cli import build_parser, main
 from ddpg.core.policy import Policy
 from ddpg.runs.policy_file import serialize_policy
 
+SEED = ROOT / "results/published/pendulum-demo/seed_0"
 TRAIN = ["train", "pendulum-demo", "--seed", "0"]
 PUBLISHED = "results/published/pendulum-demo/seed_0"
 
@@ -103,21 +105,40 @@ def test_configuration_without_comparisons_and_smoke_is_accepted(tmp_path, capfd
         assert "config.yaml declares no comparisons" in caplog.text
 
 
-def test_an_empty_output_is_not_the_current_directory(tmp_path, monkeypatch, capfd):
-    config = ROOT / "config.yaml"
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([*TRAIN, "--output", ""], "--output"),
+        (["card", SEED, "--output", ""], "--output"),
+        (["compare", "--curves", "--output", ""], "--output"),
+        (["aggregate", "--runs", "", "--output", "curves.csv"], "--runs"),
+        (["status", ""], "DIR"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_directory(tmp_path, monkeypatch, capfd, arguments, name):
     monkeypatch.chdir(tmp_path)
-    code, _, err = run(capfd, *TRAIN, "--config", config, "--output", "")
+    code, _, err = run(capfd, *arguments)
     assert (code, err.count("\n")) == (2, 1)
-    assert "argument --output: is empty; give the run's directory, or . for the current" in err
+    assert f"argument {name}: is empty; give a path, or . for this directory" in err
     assert not any(tmp_path.iterdir())
 
 
-def test_a_configuration_edited_since_snakemake_started_is_refused(tmp_path, capfd):
-    output = tmp_path / "run"
-    code, _, err = run(capfd, *TRAIN, "--output", output, "--expect-digest", "another")
+def test_an_output_that_is_a_directory_is_one_line(tmp_path, capfd):
+    for output in (tmp_path, "/"):
+        code, _, err = run(capfd, "card", SEED, "--output", output)
+        assert (code, err.count("\n")) == (2, 1)
+        assert err.startswith(f"ddpg: {output}: Is a directory")
+    assert not any(tmp_path.iterdir())
+
+
+def test_no_directory_for_temporary_files_is_one_line(capfd, monkeypatch):
+    def fail(*arguments, **options):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("ddpg.commands.verify.replay_epochs", fail)
+    code, _, err = run(capfd, "verify", SEED, "--replay", "1")
     assert (code, err.count("\n")) == (2, 1)
-    assert "was edited since Snakemake started; start Snakemake again" in err
-    assert not output.exists()
+    assert "No usable temporary directory found in ['/tmp']; free space, or set TMPDIR" in err
 
 
 def test_too_little_memory_is_one_line(capfd, monkeypatch):

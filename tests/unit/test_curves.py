@@ -176,6 +176,35 @@ def test_read_curves_refuses_seeds_of_different_length_in_several_tables(tmp_pat
         curves.read_curves(paths)
 
 
+@pytest.mark.parametrize("value", ["inf", ""])
+def test_read_curves_refuses_a_return_that_is_not_finite(tmp_path, value):
+    table = curves.aggregate_runs([make_run(tmp_path)])
+    table["test_return_mean"] = table["test_return_mean"].astype(object)
+    table.loc[1, "test_return_mean"] = value
+    table.to_csv(tmp_path / "curves.csv", index=False)
+    with pytest.raises(UserError, match="demo seed 0: no finite test return at environment step"):
+        curves.read_curves([tmp_path / "curves.csv"])
+
+
+@pytest.mark.parametrize("change", ["a return", "the last row"])
+def test_a_finished_run_whose_table_was_changed_is_refused(tmp_path, change):
+    run = shutil.copytree(ROOT / "results/published/pendulum-demo/seed_0", tmp_path / "seed_0")
+    assert len(curves.read_run(run)) == 50
+    path = run / "progress.txt"
+    lines = path.read_text().splitlines(keepends=True)
+    if change == "a return":
+        lines[1] = lines[1].replace("-", "", 1)
+    path.write_text("".join(lines[:-1] if change == "the last row" else lines))
+    with pytest.raises(UserError, match="progress.txt: not the bytes that the run wrote"):
+        curves.read_run(run)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**30])
+def test_a_seed_that_no_run_has_is_refused(tmp_path, seed):
+    with pytest.raises(UserError, match=r"config.json: seed is .*, not from 0 to 2\*\*32 - 1"):
+        curves.read_run(make_run(tmp_path, seed))
+
+
 def test_read_curves_refuses_a_row_without_a_seed(tmp_path):
     table = curves.aggregate_runs([make_run(tmp_path)]).assign(seed=np.nan)
     tables.write_csv(tmp_path / "curves.csv", table)

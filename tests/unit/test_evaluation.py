@@ -6,6 +6,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from helpers.read_experiment import read_experiment
 
+from ddpg import environment
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
 from ddpg.evaluation import Trained, evaluate_trained, film_episode, load_trained
@@ -61,6 +62,25 @@ def test_saturation_is_the_share_of_actions_near_a_bound(torque, saturation):
     policy = Policy([np.zeros((3, 1), np.float32)], [bias], np.float32([2]), np.float32([0]))
     found = evaluate_trained(Trained(policy, "Pendulum-v1", 20), episodes=2, seed=0)
     assert (found.saturation, found.lengths.tolist()) == (saturation, [20, 20])
+
+
+def test_many_episodes_are_played_with_few_environments(monkeypatch):
+    policy = Policy([np.zeros((3, 1))], [np.zeros(1)], np.float32([2]), np.float32([0]))
+    trained = Trained(policy, "Pendulum-v1", 20)
+    together = evaluate_trained(trained, episodes=5, seed=0)
+    made, make = [], environment.make
+
+    def note(name):
+        made.append(name)
+        return make(name)
+
+    monkeypatch.setattr("ddpg.evaluation.MOST_AT_ONCE", 2)
+    monkeypatch.setattr(environment, "make", note)
+    in_parts = evaluate_trained(trained, episodes=5, seed=0)
+    assert len(made) == 2
+    assert in_parts.returns.tolist() == together.returns.tolist()
+    assert len(set(in_parts.returns)) == 5
+    assert in_parts.lengths.tolist() == [20] * 5
 
 
 @pytest.mark.parametrize(
@@ -129,6 +149,21 @@ def test_an_environment_that_cannot_be_filmed_is_one_line(
     policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
     with pytest.raises(UserError, match=message) as error:
         film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, width, 60)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_film_that_was_cut_off_is_not_written(tmp_path, monkeypatch):
+    """As ffmpeg leaves it, without an error, where its temporary file does not fit on the disk."""
+    import imageio.v3 as iio
+
+    write, kwargs = iio.imwrite, {"draw": lambda n: FRAME}
+    monkeypatch.setattr(iio, "imwrite", lambda *a, **k: write(*a, **k)[:600])
+    spec = EnvSpec("Drawn-v0", Drawn, kwargs=kwargs, max_episode_steps=9)
+    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
+    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
+    with pytest.raises(UserError, match="film.mp4: could not be encoded .* full") as error:
+        film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.mp4", 0, None, 60)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
 

@@ -56,6 +56,7 @@ def test_missing_statistics_are_left_out(tmp_path):
     cells[rows[0].split("\t").index("LossQ")] = "nan"
     rows[1] = "\t".join(cells)
     (run / "progress.txt").write_text("\n".join(rows))
+    (run / "run.json").unlink()
     assert export("tensorboard", tmp_path, run) == 0
     _, _, first, second, *_ = events(tmp_path / "pendulum-demo/seed_0")
     tags = [{value.tag for value in event.summary.value} for event in (first, second)]
@@ -183,10 +184,20 @@ def test_unfinished_runs_of_different_length_are_exported(tmp_path):
     assert len(pd.read_csv(tmp_path / "out/pendulum-demo/seed_0/curve.csv")) == 50
 
 
+def test_an_epoch_that_is_not_whole_is_refused(tmp_path, capfd):
+    run = shutil.copytree(SEED, tmp_path / "run")
+    text = (run / "progress.txt").read_text()
+    (run / "progress.txt").write_text(text.replace("\n2\t", "\n2.5\t", 1))
+    (run / "run.json").unlink()
+    assert export("csv", tmp_path / "out", run) == 2
+    assert "pendulum-demo seed 0: epoch 2.5 is not whole" in capfd.readouterr().err
+
+
 def test_another_runs_table_is_not_overwritten(tmp_path, capsys):
     run = shutil.copytree(SEED, tmp_path / "seed_0")
     text = (run / "progress.txt").read_text()
     (run / "progress.txt").write_text(text.replace("-235.631047", "-235.6", 1))
+    (run / "run.json").unlink()
     assert export("csv", tmp_path, SEED) == 0
     path = tmp_path / "pendulum-demo/seed_0/curve.csv"
     before = path.read_bytes()

@@ -127,6 +127,13 @@ def test_import_writes_table_and_source_and_detects_changes(tmp_path, capsys):
     before = output.read_bytes()
     assert run(capsys, *arguments)[0] == 0 and output.read_bytes() == before
 
+    # The same table of another source: whose it is must not change silently.
+    *same, _, _, _ = arguments
+    code, _, err = run(capsys, *same, "another paper", "--output", output)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{name_source(output)}: already exists with different content" in err
+    assert json.loads(name_source(output).read_text()) == source
+
     output.write_text(output.read_text().replace("5.0", "6.0"))
     with pytest.raises(UserError, match=r"mine.csv: not the bytes that .*source.json lists; imp"):
         curves.read_per_seed(output)
