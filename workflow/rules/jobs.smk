@@ -182,7 +182,7 @@ def ignore_warnings():
 def read_exit_code(log):
     """The exit code in the last line of a training's log; None if there is none.
 
-    Then the job was killed or, if there is no log either, never began to train.
+    Then the job was killed, or never began to train.
     """
     try:
         return int(read_log(log).rpartition("exit code ")[2])
@@ -203,7 +203,9 @@ def is_recoverable(job):
     job that never began to train: it may have been cancelled, but a missing image stays missing.
     """
     code = read_exit_code(job.log[0])
-    once = code == 1 or (code is None and not Path(job.log[0]).exists())
+    # Snakemake makes an empty log; the command of the rule replaces it by a link when it begins.
+    began = Path(job.log[0]).is_symlink()
+    once = code == 1 or (code is None and not began)
     return code not in FINAL and (job.attempt == 1 or not once)
 
 
