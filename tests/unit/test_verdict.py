@@ -12,7 +12,7 @@ from helpers.make_record import make_record
 from ddpg import cli
 from ddpg.analysis import verdict
 from ddpg.errors import UserError
-from ddpg.files import write_json
+from ddpg.files import hash_file, write_json
 from ddpg.runs.record import Processor
 from ddpg.runs.typed_json import to_json
 
@@ -35,12 +35,13 @@ def make_runs(
             f"{i + 1}\t{100 * (i + 1)}\t{r!r}\t{i * seconds}"
             for i, r in enumerate(returns.tolist())
         ]
-        (directory / "progress.txt").write_text("\n".join(rows) + "\n")
+        progress = directory / "progress.txt"
+        progress.write_text("\n".join(rows) + "\n")
         settings = {"exp_name": "demo", "seed": seed, "env": "Pendulum-v1"} | config
         (directory / "config.json").write_text(json.dumps(settings))
         run = make_record(
             weights_sha256=f"{weights}{seed}",
-            files={"policy.npz": f"{weights}{seed}", "progress.txt": f"{seconds}"},
+            files={"policy.npz": f"{weights}{seed}", "progress.txt": hash_file(progress)},
             **(origin or {}),
         )
         (directory / "run.json").write_text(json.dumps(run.to_json()))
