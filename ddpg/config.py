@@ -110,9 +110,7 @@ def read(*paths: Path | str) -> Settings:
 
 
 def combine(layers: Sequence[tuple[str, dict]]) -> Settings:
-    """The configuration of (file, content) pairs, as `read` does it; other names than of files are
-    possible.
-    """
+    """Merge and check (name, content) pairs as `read` does files; messages give the names."""
     layers = [(name, _convert_whole_numbers(content)) for name, content in layers]
     merged: dict = {"comparisons": {}, "smoke": {}}
     for _, content in layers:

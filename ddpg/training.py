@@ -164,7 +164,7 @@ class _Run:
         return None
 
     def _is_new(self) -> bool:
-        """Whether the directory has neither a checkpoint nor results, whatever their values."""
+        """Whether the directory has neither a checkpoint nor a config.json of any run."""
         return not (self.checkpoints.exist() or self.directory.config_path.exists())
 
     def _take_back(self, earlier: RunDirectory, reason: str) -> RunRecord | None:
