@@ -34,7 +34,7 @@ from ddpg.analysis import curves, statistics, tables
 from ddpg.analysis.groups import DEFAULT_FINAL, Final, SeedGroup, measure_final
 from ddpg.errors import UserError
 from ddpg.runs.directory import PROGRESS, RunDirectory
-from ddpg.runs.record import RunRecord
+from ddpg.runs.record import RunRecord, have_other_code
 from ddpg.runs.typed_json import read_dataclass
 
 PASS, FAIL, TOO_FEW, NO_RUNS = "pass", "fail", "too few seeds to tell", "no runs"
@@ -156,8 +156,7 @@ def _judge(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outcome:
     if differing:
         reason = f"different configuration: {', '.join(differing)}"
         return Outcome(FAIL, "none", len(fresh), len(published), reason)
-    codes = {r.record.identity.environment_code for r in (*fresh.values(), *published.values())}
-    if len(codes - {None}) > 1:
+    if have_other_code(run.record for run in (*fresh.values(), *published.values())):
         reason = "different code of the environment (environment_code in run.json)"
         return Outcome(FAIL, "none", len(fresh), len(published), reason)
     return _judge_by_bytes(fresh, published) or _judge_by_equivalence(fresh, published)

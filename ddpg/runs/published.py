@@ -17,7 +17,7 @@ from ddpg.runs.directory import (
     list_result_files,
 )
 from ddpg.runs.provenance import describe_differences
-from ddpg.runs.record import RunRecord
+from ddpg.runs.record import RunRecord, have_other_code
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +64,7 @@ def _refuse_other_values(run: Path, record: RunRecord, experiment: Path) -> None
     """UserError if a published run has another configuration or environment code than the run."""
     for other in find_finished_runs(experiment)[0].values():
         published = RunDirectory(other).read_record()
-        codes = {r.identity.environment_code for r in (record, published)}
-        if len(codes - {None}) > 1:
+        if have_other_code((record, published)):
             raise UserError(
                 f"{run}: the code of its environment is not that of the published {other} "
                 f"(environment_code); train it with that code or as another experiment, or remove "

@@ -1,6 +1,7 @@
 """run.json: the record of a finished run."""
 
 import dataclasses
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,8 @@ class RunRecord:
     def to_json(self) -> dict:
         """The content of run.json, as `read` takes it."""
         return typed_json.to_json(self)
+
+
+def have_other_code(records: Iterable[RunRecord]) -> bool:
+    """Whether runs are of different code of a user's environment, as far as that was recorded."""
+    return len({record.identity.environment_code for record in records} - {None}) > 1
