@@ -138,23 +138,21 @@ class _Run:
         other values. Then, if a run with this one's identity was set aside before, it takes the
         place: an edit that is undone does not train again.
         """
-        earlier = self._find_set_aside()
         try:
-            record = self._find_finished()
-            if record is None and restart_edited and earlier and self._is_new():
+            if record := self._find_finished():
+                return record
+            if restart_edited and self._is_new() and (earlier := self._find_set_aside()):
                 return self._take_back(earlier, f"{self.directory}: holds no run")
-            if record is None:
-                self._resume_or_begin()
-            return record
-        except OtherRun as error:
-            if not restart_edited:
-                others = "undo the change, give another --output, or set it aside with --restart"
-                if earlier:
-                    others += f" (with --restart-edited, {earlier}, of these values, is moved back)"
-                raise OtherRun(f"{error}; {others}") from None
-            reason: Exception = error
-        except Damaged as error:
-            reason = error
+            self._resume_or_begin()
+            return None
+        except (OtherRun, Damaged) as error:
+            reason: OtherRun | Damaged = error
+        earlier = self._find_set_aside()
+        if isinstance(reason, OtherRun) and not restart_edited:
+            others = "undo the change, give another --output, or set it aside with --restart"
+            if earlier:
+                others += f" (with --restart-edited, {earlier}, of these values, is moved back)"
+            raise OtherRun(f"{reason}; {others}")
         aside = self.directory.set_aside()
         moved = f"{reason}{MOVED_TO}{aside}"
         if restart_edited and earlier:
