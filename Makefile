@@ -70,7 +70,7 @@ lint: $(VENV)/dev ## check the style of the code and of the workflow, and the ty
 	$(VENV)/bin/snakefmt --check Snakefile workflow
 	$(VENV)/bin/snakemake --lint
 
-benchmark: $(VENV)-benchmark/ready ## measure the speed beside other libraries (about 45 minutes)
+benchmark: $(VENV)-benchmark/ready ## compare the speed with other libraries (about 45 minutes)
 	$(VENV)-benchmark/bin/python -m benchmarks
 
 $(VENV)-benchmark/ready: containers/locks/benchmark.txt

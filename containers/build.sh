@@ -63,15 +63,15 @@ prepare() { # prepare VARIANT SPACE
 use_debootstrap() {
     [ "$base" != debootstrap ] || return 0
     ! "$@" 2> "$work/pull.log" || return 1
-    [ -z "${BASE_IMAGE:-}" ] || fail "no $base: $(tail -n 1 "$work/pull.log")"
-    say "no $base ($(tail -n 1 "$work/pull.log")); building on Debian's own packages instead"
+    [ -z "${BASE_IMAGE:-}" ] || fail "cannot pull $base: $(tail -n 1 "$work/pull.log")"
+    say "cannot pull $base ($(tail -n 1 "$work/pull.log")); building on Debian's own packages instead"
 }
 
 debootstrap_base() { # a bare Debian 12 in $work/debian
     local needed
     for needed in debootstrap apptainer; do
-        has $needed || fail "$needed is missing, which builds the base image from Debian's packages;" \
-            "install it, or give a BASE_IMAGE that can be reached"
+        has $needed || fail "$needed is missing; it is needed to build the base image from Debian's packages:" \
+            "install it, or give a BASE_IMAGE that can be pulled"
     done
     local lists=(/etc/apt/sources.list.d/debian.sources /etc/apt/sources.list)
     local mirror=${DEBIAN_MIRROR:-$(cat "${lists[@]}" 2> /dev/null |

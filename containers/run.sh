@@ -25,8 +25,8 @@ if [ ! -e Snakefile ]; then
     trap - EXIT
     manifest=results/published/MANIFEST.sha256
     cmp -s "$manifest" "/opt/ddpg/$manifest" ||
-        echo "ddpg: uses the published runs that are here, not the image's; to take" \
-            "those, move results/published and results/reference away" >&2
+        echo "ddpg: using the published runs in this directory, not those of the image; to use the" \
+            "image's, move results/published and results/reference away" >&2
     set -- --snakefile /opt/ddpg/Snakefile "$@"
 fi
 exec snakemake "$@"

@@ -80,7 +80,8 @@ def summarize(
 
     `groups` maps the name of each group to its table from a `read_*` function.
     The final return of a seed is the mean of its curve over the last `final_steps` environment
-    steps, and at most over the last third of them; evaluations are interpolated linearly.
+    steps, or over the last third of the curve if that is shorter. Between evaluations the curve is
+    interpolated linearly.
     `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds; `_low` and `_high`
     are the 95 % bootstrap intervals of `mean` and `iqm`. Intervals are NaN for fewer than five
     seeds, `iqm` for fewer than four, `sd` for one. Raises UserError for any other table, for a test
@@ -99,9 +100,10 @@ def compare(
     its 95 % interval and p of Welch's test, unadjusted and adjusted for the tests of all pairs
     (Benjamini and Hochberg). `detectable_difference` is the minimum detectable effect (80 % power)
     with these numbers of seeds; `seeds_to_settle` is the number of seeds per group at which the
-    observed difference would be the minimum detectable effect, `_low` and `_high` that of the ends
-    of the difference's interval. All of these but the difference are NaN where a group has fewer
-    than three seeds. Raises UserError as `summarize` does, and for fewer than two groups.
+    observed difference would be the minimum detectable effect; its `_low` and `_high` are that
+    number for the ends of the difference's interval. All of these but the difference are NaN where
+    a group has fewer than three seeds. Raises UserError as `summarize` does, and for fewer than two
+    groups.
     """
     if len(groups) < 2:
         raise UserError(f"{len(groups)} group(s): give two or more to compare")

@@ -164,7 +164,7 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
         files = [settings.file_of((*path, source)) for source in sources]
         if len(set(files)) > 1:
             given = " and ".join(f"{s!r} in {f}" for s, f in zip(sources, files, strict=True))
-            raise UserError(f"{'.'.join(path)}: {given}; give one, or the other another name")
+            raise UserError(f"{'.'.join(path)}: {given}; give only one of them, or rename one")
         if len(sources) != 1:
             refuse("references", name, "give one of 'curve', 'table' and 'runs'")
     cells = list(itertools.chain.from_iterable(value.get("factorial", {}).get("cells", ())))

@@ -151,7 +151,7 @@ class _Run:
         if isinstance(reason, OtherRun) and not restart_edited:
             others = "undo the change, give another --output, or set it aside with --restart"
             if earlier:
-                others += f" (with --restart-edited, {earlier}, of these values, is moved back)"
+                others += f" (--restart-edited moves back {earlier}, a run with these values)"
             raise OtherRun(f"{reason}; {others}")
         aside = self.directory.set_aside()
         moved = f"{reason}{MOVED_TO}{aside}"

@@ -102,7 +102,7 @@ def _tabulate_halfcheetah(comparisons: dict[str, Comparison], published: Path) -
             "seeds": groups["seeds"],
             "mean": groups["mean"],
             "standard deviation": groups["sd"],
-            "each seed (share of its actions saturated)": [
+            "each seed (share of saturated action components)": [
                 _list_final_returns(comparisons[row.comparison], row.group, published)
                 for row in groups.itertuples()
             ],
@@ -130,7 +130,7 @@ def _tabulate_claims(
     """Each statement of the notes, what was measured, and the verdict."""
     claims = judge_claims(read_claims(settings, root), comparisons.values())
     table = make_readable_claims(claims)
-    table["of"] = [
+    table["group"] = [
         _get_label(comparisons, row.comparison, row.group) for row in claims.itertuples()
     ]
     return format_markdown(table).splitlines()
@@ -241,10 +241,10 @@ def render_configuration(root: Path) -> str:
         "[config.yaml](../config.yaml) is the example. A key that is not here is refused, and so "
         "is a value that is not among those given. What a file leaves out comes from the files "
         "before it: `--configfile mine.yaml` (Snakemake) and `--config config.yaml mine.yaml` "
-        "(`python -m ddpg`) merge yours over config.yaml, key by key. So yours can add and change, "
-        "but not remove. To leave out experiments or comparisons of config.yaml, write a whole "
-        "configuration and add `--replace-workflow-config` (Snakemake) or give it alone "
-        "(`--config mine.yaml`).",
+        "(`python -m ddpg`) merge yours over config.yaml, key by key. So your file can "
+        "add keys and change values, but not remove a key. To leave out experiments or comparisons "
+        "of config.yaml, write a whole configuration and add `--replace-workflow-config` "
+        "(Snakemake) or give it alone (`--config mine.yaml`).",
         "## The file",
         _format_table(_list_keys(schema, definitions)),
         "## An experiment",

@@ -246,7 +246,7 @@ def tabulate_pairs(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     counts once, and is planned if one of them plans it. `detectable_difference` is the minimum
     detectable effect of these numbers of seeds (80 % power at the 5 % level), `seeds_to_settle` the
     number of seeds per group at which the observed difference would be the minimum detectable
-    effect, `_low` and `_high` those of the ends of the difference's interval.
+    effect; its `_low` and `_high` are that number for the ends of the difference's interval.
     """
     rows = [
         _make_pair_row(comparison, a, b, planned)

@@ -140,7 +140,7 @@ def _render_claims(found: pd.DataFrame) -> str:
     ranges = zip(found["agrees_from"], found["agrees_to"], strict=True)
     table = {
         "claim": found["statement"],
-        "about": found["group"],
+        "group": found["group"],
         "the data": found["verdict"],
         "measured": format_intervals(found, "measured"),
         "agrees if": [format_range(low, high) for low, high in ranges],

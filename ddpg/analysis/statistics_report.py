@@ -37,11 +37,11 @@ than b)" is the probability that a seed drawn from a has a higher final return t
 b, with its 95 % bootstrap interval; where it is 0 or 1, the bootstrap gives none. "Detectable" is
 the minimum detectable effect: the true difference that Welch's two-sided test at the 5 % level
 detects with 80 % power at these numbers of seeds. "Seeds to settle" is the number per group at
-which the observed difference would be the minimum detectable effect, in brackets that of the ends
-of the difference's interval. No interval is adjusted for the number of tests. With fewer than three
-seeds in a group there is no test: the standard deviation of two is often far too small by chance.
-With three seeds the test finds a difference between equal means in up to 7.5 % of cases, with five
-in up to 5.6 %.
+which the observed difference would be the minimum detectable effect; the brackets hold that number
+for the ends of the difference's interval. No interval is adjusted for the number of tests. With
+fewer than three seeds in a group there is no test: the standard deviation of two is often far too
+small by chance. With three seeds the test finds a difference between equal means in up to 7.5 % of
+cases, with five in up to 5.6 %.
 """
 
 _HOW_TO_READ_EFFECTS = """\
@@ -157,7 +157,7 @@ def make_readable_effects(table: pd.DataFrame) -> pd.DataFrame:
         {
             "comparison": table["comparison"],
             "effect": table["effect"],
-            "of": table["of"],
+            "difference": table["of"],
             "seeds": table["seeds"],
             "steps": format_windows(table),
             "estimate": format_intervals(table, "estimate"),
@@ -176,8 +176,8 @@ def make_readable_claims(table: pd.DataFrame) -> pd.DataFrame:
         {
             "statement": table["statement"],
             "source": table["source"],
-            "of": table["comparison"] + ": " + table["group"],
-            "agreeing": [format_range(low, high) for low, high in ends],
+            "group": table["comparison"] + ": " + table["group"],
+            "agrees if": [format_range(low, high) for low, high in ends],
             "measured": format_intervals(table, "measured"),
             "verdict": table["verdict"],
             "note": table["note"],

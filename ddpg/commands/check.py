@@ -137,7 +137,7 @@ def _list_checks(
     yield "curves", check_curves
     images = options.documents / "images"
     yield "figures", lambda: check_with_curves(lambda: check_figures(comparisons, images))
-    yield "claims", lambda: check_with_curves(lambda: check_numbers(comparisons, numbers))
+    yield "numbers", lambda: check_with_curves(lambda: check_numbers(comparisons, numbers))
 
 
 def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:

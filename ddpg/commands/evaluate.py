@@ -25,5 +25,5 @@ def run(options: Namespace) -> None:
         f"{options.policy} on {trained.env}, {options.episodes} episodes: mean return "
         f"{returns.mean():.1f}, standard deviation {returns.std():.1f}, from {returns.min():.1f} "
         f"to {returns.max():.1f}; mean length {lengths.mean():.1f} steps; "
-        f"{100 * saturation:.0f} % of the actions saturated (|tanh| above {SATURATED})"
+        f"{100 * saturation:.0f} % of the action components saturated (|tanh| above {SATURATED})"
     )

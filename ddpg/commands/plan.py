@@ -71,8 +71,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
         "--published", nargs="*", type=Path, metavar="RUN",
-        help="published runs, whose memory and disk use, and speed if no rate is known, the plan "
-        f"assumes (default: those in {PUBLISHED} beside the configuration)",
+        help="published runs from which memory, disk use and, if no rate is known, speed are "
+        f"estimated (default: those in {PUBLISHED} beside the configuration)",
     )  # fmt: skip
     which = parser.add_mutually_exclusive_group()
     which.add_argument(

@@ -28,7 +28,7 @@ def run(options: Namespace) -> None:
         main = comparisons[0].make_figure_path(options.figures, "comparison", ".png")
         paths = {"main figure": main, **paths}
     if options.page:
-        paths["report"] = options.page
+        paths["page"] = options.page
     print_summary(comparisons, verdict, paths)
     if verdict and verdict.result == FAIL:
         failed = [name for name, found in verdict.experiments.items() if found.result == FAIL]

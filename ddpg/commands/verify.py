@@ -116,7 +116,7 @@ def replay_epochs(
         revision = LAST_REVISIONS.get(record.arithmetic_version)
         return (
             f"not possible: the run is of version {record.arithmetic_version} of the arithmetic, "
-            f"this package computes version {ARITHMETIC_VERSION}; "
+            f"and this package computes version {ARITHMETIC_VERSION}; "
             f"{f'revision {revision}' if revision else 'a newer version of this package'} replays "
             "it"
         ), True

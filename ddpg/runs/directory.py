@@ -341,7 +341,7 @@ def _is_of_a_checkpoint(name: str) -> bool:
 
 # Parts of log messages of a training, which Snakemake repeats (workflow/rules/jobs.smk).
 MOVED_TO = "; moved it to "
-MOVED_BACK = "; moved the run of these values back from "
+MOVED_BACK = "; moved back the run with these values from "
 ALREADY_FINISHED = ": already finished; "
 NO_UPDATES = ": trained without a single update, so the policy has its initial weights"
 

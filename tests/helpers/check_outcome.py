@@ -40,7 +40,7 @@ def check_outcome(
     assert said[-3:] == [
         f"main figure  results/figures/{collection}/{comparisons[0]}/comparison.png",
         f"all figures  results/figures/{collection}",
-        f"report       results/summary/{target}.html",
+        f"page         results/summary/{target}.html",
     ]
     return said
 

@@ -84,7 +84,7 @@ def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
 
 def test_report_contains_every_figure_and_table(checkout):
     output = checkout.run(REPORT)
-    assert "report       results/summary/figures.html\n" in output
+    assert "page         results/summary/figures.html\n" in output
     report = (checkout.directory / "results/report.html").read_text()
     assert len(report) > 10**6
     for name in ("comparison.svg", "statistics.html", "provenance.html", "figures.html"):
@@ -135,7 +135,7 @@ def test_all_fails_if_a_published_run_differs(checkout, trained):
             "The fresh runs of 2 experiments do NOT all reproduce the published ones.",
         ]
         assert parse_verdict(said) == {"halfcheetah-benchmark": "pass", "pendulum-demo": "fail"}
-        assert said[-1] == "report       results/summary/all.html"
+        assert said[-1] == "page         results/summary/all.html"
     page = (checkout.directory / "results/summary/all.html").read_text()
     assert "<h2>Verdict: fail</h2>" in page
     assert Verdict.read(checkout.directory / "results/verdict.json").result == "fail"

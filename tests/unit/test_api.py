@@ -52,7 +52,7 @@ def test_the_example_in_the_documents_runs_and_has_the_stated_difference(capsys,
     (example,) = re.findall(r"```python\n(from .*?)```", (ROOT / "docs/api.md").read_text(), re.S)
     exec(example, {})
     shown = dict(re.findall(r"^(\w+) +(\S+)$", capsys.readouterr().out, re.M))
-    stated = re.search(r"difference to Spinning Up's PyTorch DDPG, run again \| (\S+) \|",
+    stated = re.search(r"difference from Spinning Up's PyTorch DDPG, run again \| (\S+) \|",
                        (ROOT / "docs/artifact.md").read_text())  # fmt: skip
     assert round(float(shown["difference"])) == int(stated[1])
 

@@ -57,7 +57,7 @@ def test_undamaged_results_pass_every_check(project, capfd):
     assert main(["check", "--replay", "1"]) == 0
     out, err = capfd.readouterr()
     lines = [re.fullmatch(r"(\w+) +ok +(.*) \(\d+ s\)", line) for line in out.splitlines()]
-    assert [line[1] for line in lines] == ["manifest", "replay", "curves", "figures", "claims"]
+    assert [line[1] for line in lines] == ["manifest", "replay", "curves", "figures", "numbers"]
     assert lines[1][2] == "pendulum-demo seed 0: the first 1 epoch(s) are the same, byte for byte"
     assert "3 stated numbers" in lines[4][2]
     assert err == ""
@@ -74,14 +74,14 @@ def test_every_check_runs_and_one_line_says_which_failed(project, capfd):
     assert main(["check", "--replay", "1"]) == 1
     out, err = capfd.readouterr()
     states = dict(re.findall(r"^(\w+) +(ok|FAILED) ", out, re.MULTILINE))
-    wrong = {"manifest", "replay", "claims"}
+    wrong = {"manifest", "replay", "numbers"}
     assert states == {
         name: "FAILED" if name in wrong else "ok"
-        for name in ("manifest", "replay", "curves", "figures", "claims")
+        for name in ("manifest", "replay", "curves", "figures", "numbers")
     }
     assert "differ, first after epoch" not in out, "the states are the same"
     assert "stated -149, computed -148" in out
-    assert err == "ddpg: 3 of the checks failed: manifest, replay, claims\n"
+    assert err == "ddpg: 3 of the checks failed: manifest, replay, numbers\n"
 
 
 @pytest.mark.parametrize("name", ["policy.npz", "run.json"])

@@ -142,7 +142,7 @@ def test_sources_of_a_reference_in_two_files_are_named(tmp_path):
         config.read("config.yaml", mine)
     assert str(error.value) == (
         "comparisons.pendulum.references.drl-tf2: 'runs' in config.yaml and 'table' in "
-        f"{mine}; give one, or the other another name"
+        f"{mine}; give only one of them, or rename one"
     )
 
 

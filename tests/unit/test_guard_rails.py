@@ -363,7 +363,8 @@ def test_an_edit_that_is_undone_takes_the_earlier_run_back(tmp_path, expected, c
     caplog.clear()
     train(experiment(), 0, run, restart_edited=True)
     first, second = run / "set_aside_1", run / "set_aside_2"
-    assert f"; moved it to {second}; moved the run of these values back from {first}" in caplog.text
+    said = f"; moved it to {second}; moved back the run with these values from {first}"
+    assert said in caplog.text
     assert "starting from step 0" not in caplog.text
     assert ("resuming from step 20" in caplog.text) == (before is stopped)
     assert ("already finished" in caplog.text) == (before is finished_and_deleted)
@@ -383,7 +384,7 @@ def test_an_edit_that_never_trained_can_be_undone(tmp_path, expected, caplog, le
     if left == "nothing":
         delete_results(run)
     train(experiment(), 0, run, restart_edited=True)
-    assert f"; moved the run of these values back from {run / 'set_aside_1'}" in caplog.text
+    assert f"; moved back the run with these values from {run / 'set_aside_1'}" in caplog.text
     (run / "failure.txt").unlink(missing_ok=True)
     for aside in run.glob("set_aside_*"):
         shutil.rmtree(aside)
@@ -403,7 +404,7 @@ def test_the_message_about_another_configuration_names_the_run_to_take_back(tmp_
     run = tmp_path / "run"
     train(experiment(), 0, run)
     train(experiment(pi_lr=0.5), 0, run, restart=True)
-    refused(run, f"(with --restart-edited, {run / 'set_aside_1'}, of these values, is moved back)")
+    refused(run, f"(--restart-edited moves back {run / 'set_aside_1'}, a run with these values)")
 
 
 def damage_replay(run):

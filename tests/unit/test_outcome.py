@@ -59,7 +59,7 @@ def test_summary_prints_final_returns_and_result_paths(made, capsys):
     assert said.splitlines()[-3:] == [
         "main figure  figures/pendulum/comparison.png",
         "all figures  figures",
-        "report       summary/runs.html",
+        "page         summary/runs.html",
     ]
 
 
@@ -93,7 +93,7 @@ def test_summary_does_not_truncate_reasons_and_paths(made, capsys):
     assert " ".join(re.findall(r"reason\d+", said)) == reason
     *others, last = said.splitlines()
     assert max(map(len, others)) <= 100
-    assert last == f"report       {page}"
+    assert last == f"page         {page}"
 
 
 def make_comparison(name: str, end: float) -> Comparison:

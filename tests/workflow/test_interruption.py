@@ -137,7 +137,8 @@ def test_editing_a_value_of_an_interrupted_run_sets_it_aside(checkout):
     edit(epochs=2, pi_lr=0.0005)
     output = checkout.snakemake(*command)
     said = (
-        f"moved it to {RUN}/set_aside_3; moved the run of these values back from {RUN}/set_aside_2"
+        f"moved it to {RUN}/set_aside_3; "
+        f"moved back the run with these values from {RUN}/set_aside_2"
     )
     assert said in log.read_text() and output.count(said) == 1
     assert RunRecord.read(run / "run.json") == first

@@ -168,7 +168,7 @@ wildcard_constraints:
 
 
 def stop(message):
-    """Stop Snakemake with one line; it would print an exception of an input function's traceback."""
+    """Stop Snakemake with one line. Of an exception in an input function it prints the traceback."""
     logger.error(message)
     raise SystemExit(1)
 
