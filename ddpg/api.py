@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ddpg import evaluation
+from ddpg import evaluation, filming
 from ddpg.analysis import comparison, curves, figures
 from ddpg.analysis.groups import DEFAULT_FINAL, FinalSteps, SeedGroup
 from ddpg.core.policy import Policy
@@ -162,7 +162,7 @@ def film(
         raise UserError(f"width={width}: give a whole number of pixels, 1 or more")
     if not (isinstance(seconds, int | float | np.number) and seconds > 0):
         raise UserError(f"seconds={seconds}: give a number above 0")
-    return evaluation.film_episode(_load_trained(source), Path(output), seed, width, seconds)
+    return filming.film_episode(_load_trained(source), Path(output), seed, width, seconds)
 
 
 def _check_seed(seed: int) -> None:

@@ -1,10 +1,6 @@
-"""Evaluate a trained policy, or film an episode of it."""
+"""Read a trained policy, and evaluate it."""
 
-import contextlib
 import dataclasses
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,10 +9,9 @@ import numpy as np
 
 from ddpg import environment
 from ddpg.core.action_space import ActionSpace
-from ddpg.core.evaluation import evaluate_policy, get_time_limit
+from ddpg.core.evaluation import evaluate_policy
 from ddpg.core.policy import Policy
-from ddpg.errors import EnvironmentFailed, UserError, get_first_line
-from ddpg.files import write_atomically
+from ddpg.errors import UserError
 from ddpg.runs.directory import RunDirectory
 from ddpg.runs.policy_file import load_policy
 from ddpg.runs.typed_json import from_json, read_dataclass
@@ -28,8 +23,6 @@ if TYPE_CHECKING:
 SATURATED = 0.99
 # Episodes that are played together. Each takes the memory of an environment.
 MOST_AT_ONCE = 100
-# The widest film in pixels: a mistyped number would take all memory.
-WIDEST = 4096
 
 
 class Trained(NamedTuple):
@@ -119,116 +112,6 @@ def evaluate_trained(trained: Trained, episodes: int, seed: int) -> Evaluation:
         results.append(evaluate_policy(act, own, trained.max_ep_len, rng))
     returns, lengths = (np.concatenate(part) for part in zip(*results, strict=True))
     return Evaluation(returns, lengths, float(np.concatenate(saturated).mean()))
-
-
-def film_episode(
-    trained: Trained, output: Path, seed: int, width: int | None, seconds: float
-) -> float:
-    """Film one episode as `output` (.gif or .mp4), at most `seconds` long; returns its return.
-
-    Frames are scaled to `width` pixels where that is given. Rendering is off-screen.
-    """
-    if output.suffix not in (".gif", ".mp4"):
-        raise UserError(f"{output}: --output must end in .gif or .mp4")
-    # Both renderers open a window unless these are set before they are imported.
-    os.environ.setdefault("MUJOCO_GL", "egl")
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    import imageio.v3 as iio
-    from PIL import Image
-
-    with _explain_renderer(trained.env):  # it may fail where the environment is made, too
-        env = environment.make(trained.env, render_mode="rgb_array")
-        follow_body(env)
-    obs, _ = env.reset(seed=seed)
-    with _explain_renderer(trained.env):
-        first = _draw_frame(env, trained.env)
-    size = _compute_size(first, width) if width else (first.shape[1], first.shape[0])
-
-    def scale(frame: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(frame).resize(size)) if width else frame
-
-    actions = ActionSpace(env.action_space)
-    rate = env.metadata.get("render_fps", 30)
-    longest = get_time_limit(env, trained.max_ep_len)
-    frames, total, over = [scale(first)], 0.0, False
-    while not over and len(frames) < seconds * rate:
-        action = actions.clip(trained.policy(obs.astype(np.float32)))
-        obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
-        total += float(reward)
-        frames.append(scale(_draw_frame(env, trained.env)))  # the first frame is of the reset
-        over = terminated or truncated or len(frames) > longest
-    env.close()
-    encoding = {
-        ".gif": {"duration": 1000 / rate, "loop": 0},
-        ".mp4": {"fps": rate, "codec": "libx264", "macro_block_size": 2},  # H.264 takes even sizes
-    }[output.suffix]
-    film = iio.imwrite("<bytes>", frames, extension=output.suffix, **encoding)
-    try:
-        iio.imread(film, index=0, extension=output.suffix)
-    except Exception as error:  # ffmpeg does not report a full directory of temporary files
-        raise UserError(
-            f"{output}: could not be encoded ({get_first_line(error)}); is the disk of "
-            f"{tempfile.gettempdir()} full?"
-        ) from None
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, film)
-    return total
-
-
-def _draw_frame(env: gym.Env, name: str) -> np.ndarray:
-    frame = env.render()
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.dtype != np.uint8:
-        raise UserError(
-            f"environment {name!r} cannot be filmed: its render returned {type(frame).__name__} "
-            "instead of an array (height, width, 3) of uint8; implement the render mode rgb_array"
-        )
-    return frame
-
-
-def _compute_size(frame: np.ndarray, width: int) -> tuple[int, int]:
-    """(width, height) of a frame scaled to `width` pixels; the height is even, as H.264 needs it.
-
-    UserError if nothing is left of the height, and beyond WIDEST.
-    """
-    if width > WIDEST:
-        raise UserError(f"--width {width}: give at most {WIDEST:,} pixels")
-    height = round(width * frame.shape[0] / frame.shape[1]) // 2 * 2
-    if height == 0:
-        raise UserError(
-            f"--width {width}: the film would be less than 2 pixels high; give a larger one (the "
-            f"environment draws {frame.shape[1]})"
-        )
-    return width, height
-
-
-@contextlib.contextmanager
-def _explain_renderer(env: str) -> Iterator[None]:
-    """Turn any exception but other UserErrors into one about the renderer.
-
-    MuJoCo and OpenGL raise whatever their loaders raise.
-    """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, UserError) and not isinstance(error, EnvironmentFailed):
-            raise
-        raise UserError(
-            f"no off-screen renderer for {env} ({get_first_line(error)}); set MUJOCO_GL=egl "
-            "(Debian: libegl1 libgl1) or MUJOCO_GL=osmesa (libosmesa6)"
-        ) from None
-
-
-def follow_body(env: gym.Env) -> None:
-    """Film with the camera of a MuJoCo model that follows its body, where it has one.
-
-    Gymnasium 1.4 uses a fixed camera, and a cheetah runs out of its view.
-    """
-    renderer = getattr(env.unwrapped, "mujoco_renderer", None)
-    if renderer is not None:
-        import mujoco
-
-        camera = mujoco.mjtObj.mjOBJ_CAMERA
-        renderer.camera_id = mujoco.mj_name2id(env.unwrapped.model, camera, "track")
 
 
 def _read_checkpoint(run: RunDirectory) -> "RunState | None":

@@ -14,7 +14,8 @@ import pandas as pd  # noqa: E402
 
 from ddpg.analysis import curves  # noqa: E402
 from ddpg.analysis.groups import DEFAULT_FINAL, SeedGroup, measure_final  # noqa: E402
-from ddpg.evaluation import film_episode, load_trained  # noqa: E402
+from ddpg.evaluation import load_trained  # noqa: E402
+from ddpg.filming import film_episode  # noqa: E402
 from ddpg.runs.directory import format_seed_directory  # noqa: E402
 
 PUBLISHED = ROOT / "results/published"

@@ -28,7 +28,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Write the video and print the return of what it shows."""
-    from ddpg.evaluation import film_episode, load_trained
+    from ddpg.evaluation import load_trained
+    from ddpg.filming import film_episode
 
     trained = load_trained(options.policy, options.env)
     total = film_episode(trained, options.output, options.seed, options.width, options.seconds)

@@ -10,7 +10,7 @@ import yaml
 from helpers.check_imports import check_tensorflow_is_not_imported
 from helpers.checkout import ROOT
 
-from ddpg import config, environment, evaluation
+from ddpg import config, environment, filming
 from ddpg.cli import build_parser, main
 from ddpg.core.policy import Policy
 from ddpg.runs.policy_file import serialize_policy
@@ -254,6 +254,6 @@ def test_film_ends_at_the_time_limit_of_the_run(tmp_path, capfd):
 @pytest.mark.parametrize(("name", "camera"), [("HalfCheetah-v5", "track"), ("Reacher-v5", None)])
 def test_camera_follows_the_body(name, camera):
     env = environment.make(name, render_mode="rgb_array")
-    evaluation.follow_body(env)
+    filming.follow_body(env)
     chosen = env.unwrapped.mujoco_renderer.camera_id
     assert chosen == (env.unwrapped.model.camera(camera).id if camera else -1)

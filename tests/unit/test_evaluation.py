@@ -9,7 +9,8 @@ from helpers.read_experiment import read_experiment
 from ddpg import environment
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
-from ddpg.evaluation import Trained, evaluate_trained, film_episode, load_trained
+from ddpg.evaluation import Trained, evaluate_trained, load_trained
+from ddpg.filming import film_episode
 from ddpg.runs.policy_file import serialize_policy
 from ddpg.training import train
 
