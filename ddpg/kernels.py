@@ -134,13 +134,17 @@ def is_portable() -> bool:
 
 def read_processor_flags() -> set[str]:
     """The instruction sets that the system lets programs use (Linux on x86-64; else none)."""
+    return set(read_processor_fields().get("flags", "").split())
+
+
+def read_processor_fields() -> dict[str, str]:
+    """What Linux says of the first processor, by the names in /proc/cpuinfo; else nothing."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("flags"):
-                return set(line.partition(":")[2].split())
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
-        pass
-    return set()
+        return {}
+    lines = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in lines}
 
 
 def is_capped() -> bool:

@@ -22,6 +22,7 @@ from ddpg.probe import describe_hidden_state
 from ddpg.progress import Report
 from ddpg.runs import provenance
 from ddpg.runs.checkpoint import Checkpoints, Damaged, read_newest_state
+from ddpg.runs.differences import describe_differences
 from ddpg.runs.directory import (
     ALREADY_FINISHED,
     CONFIG,
@@ -276,7 +277,7 @@ class _Run:
         log.info("resuming from step %s", f"{self.training.steps:,}")
 
     def _refuse_other_identity(self, saved: Identity) -> None:
-        changed = provenance.describe_differences(to_json(saved), to_json(self.identity))
+        changed = describe_differences(to_json(saved), to_json(self.identity))
         if not changed:
             return
         message = (
@@ -361,7 +362,7 @@ def _get_chosen_values(identity: Identity) -> tuple:
 def _refuse_other_files(directory: RunDirectory, settings: dict) -> None:
     """OtherRun if there are results of another run, without a checkpoint."""
     if directory.config_path.exists():
-        changed = provenance.describe_differences(directory.read_config(), settings)
+        changed = describe_differences(directory.read_config(), settings)
         if changed:
             raise OtherRun(
                 f"{directory}: holds a run of another configuration ({'; '.join(changed)})"

@@ -12,9 +12,10 @@ import pandas as pd
 
 from ddpg.errors import UserError
 from ddpg.files import hash_file, name_source, read_json, read_text
+from ddpg.runs.differences import find_differences
 from ddpg.runs.directory import CONFIG, PROGRESS, RECORD, RunDirectory, check_distinct
 from ddpg.runs.progress_table import check_no_column_twice, parse_progress
-from ddpg.runs.provenance import find_differences
+from ddpg.runs.record import have_other_code
 from ddpg.runs.typed_json import read_dataclass
 from ddpg.runs.walk import walk_visible
 
@@ -359,14 +360,11 @@ def _check_same_configuration(directories: list[Path]) -> None:
 
 def _warn_of_other_code(directories: list[Path]) -> None:
     """A warning if the user's code of the environment changed between finished runs."""
-    first: dict[str | None, Path] = {}
-    for directory in directories:
-        if record := RunDirectory(directory).read_finished():
-            first.setdefault(record.identity.environment_code, directory)
-    if len(first) > 1:
+    records = {run: RunDirectory(run).read_finished() for run in directories}
+    if have_other_code(record for record in records.values() if record):
         log.warning(
             "%s: the code of their environment differs, so they are not seeds of one experiment",
-            " and ".join(map(str, first.values())),
+            " and ".join(str(run) for run, record in records.items() if record),
         )
 
 

@@ -1,35 +1,13 @@
-"""Tables as CSV, JSON and Markdown."""
+"""Tables as CSV and Markdown."""
 
-import dataclasses
 import math
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 from markdown_it import MarkdownIt
 
 from ddpg.files import write_text
-from ddpg.runs.directory import read_records
-from ddpg.runs.record import Image, Revision
-
-PROVENANCE_COLUMNS = [
-    "experiment",
-    "seed",
-    "finished",
-    "steps",
-    "steps per second",
-    "peak memory (MB)",
-    "started",
-    "processor",
-    "processor type",
-    "GPU",
-    "image",
-    "revision",
-    "versions",
-    "arithmetic",
-    "weights (SHA-256)",
-]
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -92,41 +70,6 @@ def format_number(value: float) -> str:
 def format_count(n: int, noun: str) -> str:
     """A number and its noun, which takes an s in the plural."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def tabulate_provenance(runs: Iterable[Path]) -> pd.DataFrame:
-    """One row per finished run: what its run.json says of code, versions, machine and speed."""
-    records = read_records(runs).values()
-    rows = [
-        {
-            "experiment": record.experiment,
-            "seed": record.seed,
-            "finished": record.finished.isoformat(),
-            "steps": record.steps,
-            "steps per second": record.steps_per_second,
-            "peak memory (MB)": record.peak_memory_bytes // 10**6,
-            "started": len(record.sessions),
-            "processor": record.machine.cpu.model,
-            "processor type": record.machine.cpu.type,
-            "GPU": ", ".join(record.machine.gpu),
-            "image": _shorten_image(record.machine.image),
-            "revision": _shorten_revision(record.machine.git),
-            "versions": ", ".join(f"{k} {v}" for k, v in record.identity.packages.items()),
-            "arithmetic": record.arithmetic_version,
-            "weights (SHA-256)": record.weights_sha256[:16],
-        }
-        for record in records
-    ]
-    return pd.DataFrame(rows, columns=PROVENANCE_COLUMNS)
-
-
-def _shorten_image(image: Image | None) -> str:
-    short = image and dataclasses.replace(image, id=image.id.removeprefix("sha256:")[:12])
-    return str(short or "")
-
-
-def _shorten_revision(git: Revision | None) -> str:
-    return str(dataclasses.replace(git, revision=git.revision[:12])) if git else ""
 
 
 def _format_cell(value: str | float) -> str:

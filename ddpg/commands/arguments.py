@@ -109,6 +109,13 @@ def add_comparisons(parser: ArgumentParser) -> None:
     )
 
 
+def add_output_directory(parser: ArgumentParser) -> None:
+    """Add --output, a directory."""
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="directory to write to"
+    )
+
+
 def add_outcome(parser: ArgumentParser) -> None:
     """Add --figures and --verdict."""
     parser.add_argument(

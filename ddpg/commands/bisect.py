@@ -10,6 +10,7 @@ from ddpg.config import Experiment
 from ddpg.core import ARITHMETIC_VERSION
 from ddpg.errors import UserError
 from ddpg.runs import provenance
+from ddpg.runs.differences import describe_differences
 from ddpg.runs.directory import RunDirectory
 
 if TYPE_CHECKING:  # imported where they are needed: each takes long
@@ -45,11 +46,11 @@ def bisect_runs(a: Path, b: Path) -> str:
     epochs = min(len(read_digests(a)), len(read_digests(b)))
     if found is None:
         return f"{a} and {b}: the states are equal after each of the {epochs} epochs in both runs"
-    sentence = f"{a} and {b}: the states differ {describe_divergence(a, b)}"
+    sentence = f"{a} and {b}: the states differ {describe_divergence(*found)}"
     epoch, _ = found
     try:
         settings = (RunDirectory(path).read_config() for path in (a, b))
-        if changed := provenance.describe_differences(*settings):
+        if changed := describe_differences(*settings):
             sentence += f"; so do the settings: {', '.join(changed)}"
         runs = [_load_retrainable(path) for path in (a, b)]
         return f"{sentence}; {_find_first_update([a, b], runs, epoch)}"

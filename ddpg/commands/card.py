@@ -5,7 +5,6 @@ from pathlib import Path
 
 import yaml
 
-from ddpg.errors import UserError
 from ddpg.runs.directory import POLICY, RunDirectory
 from ddpg.runs.record import RunRecord
 
@@ -90,9 +89,7 @@ def format_card(directory: Path) -> str:
     from ddpg.runs.policy_file import load_policy
 
     run = RunDirectory(directory)
-    record = run.read_record()
-    if problems := run.find_mismatches(record):
-        raise UserError(f"{problems[0]}; restore the file first")
+    record = run.read_undamaged()
     curve = curves.read_run(directory)
     policy = load_policy(run.policy_path)
     settings = record.identity.config

@@ -121,23 +121,26 @@ def _list_checks(
     for name, directories in runs.items():
         if directories:
             yield "replay", functools.partial(replay_experiment, name, directories, options.replay)
-    comparisons: list[Comparison] = []
+    comparisons: list[Comparison] | None = None  # until the curves have been read
 
     def check_curves() -> Result:
         from ddpg.analysis.curves import aggregate_runs
         from ddpg.commands.comparisons import build_comparisons
 
+        nonlocal comparisons
         table = aggregate_runs(run for directories in runs.values() for run in directories)
-        comparisons.extend(build_comparisons(settings, table))
+        comparisons = build_comparisons(settings, table)
         return Result(OK, f"{len(table)} epochs read, {len(comparisons)} comparisons made")
 
-    def check_with_curves(check: Callable[[], Result]) -> Result:
-        return check() if comparisons else Result(NOT_POSSIBLE, "the curves could not be read")
+    def check_with_curves(check: Callable[[list["Comparison"]], Result]) -> Result:
+        if comparisons is None:
+            return Result(NOT_POSSIBLE, "the curves could not be read")
+        return check(comparisons)
 
     yield "curves", check_curves
     images = options.documents / "images"
-    yield "figures", lambda: check_with_curves(lambda: check_figures(comparisons, images))
-    yield "numbers", lambda: check_with_curves(lambda: check_numbers(comparisons, numbers))
+    yield "figures", lambda: check_with_curves(lambda made: check_figures(made, images))
+    yield "numbers", lambda: check_with_curves(lambda made: check_numbers(made, numbers))
 
 
 def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
@@ -154,7 +157,7 @@ def check_files(published: Path, runs: dict[str, list[Path]]) -> Result:
 
 def replay_experiment(name: str, directories: list[Path], epochs: int) -> Result:
     """Train the first epochs of an experiment's first run that this arithmetic can replay."""
-    from ddpg.commands.verify import replay_epochs
+    from ddpg.commands.retraining import replay_epochs
     from ddpg.core import ARITHMETIC_VERSION
 
     records = {run: RunDirectory(run).read_record() for run in directories}

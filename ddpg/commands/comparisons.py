@@ -9,24 +9,19 @@ import pandas as pd
 
 from ddpg import config
 from ddpg.analysis import curves
-from ddpg.analysis.claims import Claim, read_claims
 from ddpg.analysis.comparison import Comparison, load_comparison
 from ddpg.analysis.verdict import Verdict
 from ddpg.config import Settings
-from ddpg.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
-def load_comparisons(options: Namespace) -> list[Comparison]:
+def load_comparisons(settings: Settings, options: Namespace) -> list[Comparison]:
     """The comparisons of --only (default: all) of the configuration, with the runs of --curves."""
-    settings = config.read(*options.config)
     declared = settings["comparisons"]
     names = list(dict.fromkeys(options.only or declared))
     for name in names:
-        if name not in declared:
-            known = ", ".join(declared) or "none"
-            raise UserError(f"{settings.files}: no comparison {name!r}; there are: {known}")
+        config.get_comparison(settings, name)  # raises on an unknown one
     if not names:
         log.info("%s declares no comparisons", settings.files)
     runs = curves.read_curves(options.curves)
@@ -52,15 +47,10 @@ def build_comparisons(
     ]
 
 
-def load_headline_first(options: Namespace) -> list[Comparison]:
+def load_headline_first(settings: Settings, options: Namespace) -> list[Comparison]:
     """The comparisons as `load_comparisons`, the configuration's `headline` before the others."""
-    headline = config.read(*options.config).get("headline")
-    return sorted(load_comparisons(options), key=lambda comparison: comparison.name != headline)
-
-
-def load_claims(options: Namespace) -> tuple[Claim, ...]:
-    """The claims of the configuration; UserError if their file is wrong."""
-    return read_claims(config.read(*options.config))
+    headline = settings.get("headline")
+    return sorted(load_comparisons(settings, options), key=lambda found: found.name != headline)
 
 
 def read_verdict(options: Namespace) -> Verdict | None:

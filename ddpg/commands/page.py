@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ddpg import config
 from ddpg.commands.arguments import add_comparisons, add_outcome
 
 HELP = "write one page with the outcome: figures, results, claims"
@@ -20,10 +21,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Write the page, the headline comparison first."""
+    from ddpg.analysis.claims import read_claims
     from ddpg.analysis.page import render_page
-    from ddpg.commands.comparisons import load_claims, load_headline_first, read_verdict
+    from ddpg.commands.comparisons import load_headline_first, read_verdict
     from ddpg.files import write_text
 
-    comparisons, verdict = load_headline_first(options), read_verdict(options)
-    text = render_page(options.title, comparisons, load_claims(options), options.figures, verdict)
+    settings = config.read(*options.config)
+    comparisons, verdict = load_headline_first(settings, options), read_verdict(options)
+    text = render_page(options.title, comparisons, read_claims(settings), options.figures, verdict)
     write_text(options.output, text)

@@ -1,9 +1,9 @@
 """`plot`: the figures of the comparisons."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
-from ddpg.commands.arguments import add_comparisons
+from ddpg import config
+from ddpg.commands.arguments import add_comparisons, add_output_directory
 
 HELP = "draw the figures of the comparisons"
 
@@ -11,9 +11,7 @@ HELP = "draw the figures of the comparisons"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_comparisons(parser)
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="directory to write to"
-    )
+    add_output_directory(parser)
 
 
 def run(options: Namespace) -> None:
@@ -21,4 +19,4 @@ def run(options: Namespace) -> None:
     from ddpg.analysis.figures import draw_figures
     from ddpg.commands.comparisons import load_comparisons
 
-    draw_figures(load_comparisons(options), options.output)
+    draw_figures(load_comparisons(config.read(*options.config), options), options.output)

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ddpg import config
 from ddpg.commands.arguments import add_comparisons, add_outcome
 from ddpg.errors import Mismatch
 
@@ -22,7 +23,8 @@ def run(options: Namespace) -> None:
     from ddpg.analysis.verdict import FAIL
     from ddpg.commands.comparisons import load_headline_first, read_verdict
 
-    comparisons, verdict = load_headline_first(options), read_verdict(options)
+    settings = config.read(*options.config)
+    comparisons, verdict = load_headline_first(settings, options), read_verdict(options)
     paths = {"all figures": options.figures}
     if comparisons:
         main = comparisons[0].make_figure_path(options.figures, "comparison", ".png")

@@ -1,9 +1,8 @@
 """`verdict`: do fresh runs reproduce the published ones?"""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
-from ddpg.commands.arguments import add_runs
+from ddpg.commands.arguments import add_output_directory, add_runs
 from ddpg.errors import UserError
 
 HELP = "test whether fresh runs reproduce the published ones"
@@ -13,9 +12,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     add_runs(parser, "--fresh", "fresh run directories")
     add_runs(parser, "--published", "published run directories", nargs="*")
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="directory to write to"
-    )
+    add_output_directory(parser)
 
 
 def run(options: Namespace) -> None:
@@ -34,9 +31,7 @@ def run(options: Namespace) -> None:
     }:
         raise UserError(f"{min(same)}: given as fresh and as published; give two different runs")
     for path in [*options.fresh, *options.published]:
-        directory = RunDirectory(path)
-        if problems := directory.find_mismatches(directory.read_record()):
-            raise UserError(f"{problems[0]}; restore the file, or train the run again")
+        RunDirectory(path).read_undamaged()
     result = judge_runs(options.fresh, options.published)
     write_json(options.output / "verdict.json", to_json(result))
     tables.write_document(options.output / "verdict", format_verdict(result))

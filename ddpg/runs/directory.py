@@ -114,6 +114,13 @@ class RunDirectory:
         self._refuse_missing(self.record_path)
         return RunRecord.read(self.record_path)
 
+    def read_undamaged(self) -> RunRecord:
+        """The record of a finished run; UserError also if a file does not match its checksum."""
+        record = self.read_record()
+        if problems := self.find_mismatches(record):
+            raise UserError(f"{problems[0]}; restore the file, or train the run again")
+        return record
+
     def read_finished(self) -> RunRecord | None:
         """The record of the run; None if it has not finished. UserError if it is damaged."""
         return self.read_record() if self.record_path.exists() else None

@@ -64,29 +64,6 @@ def make_identity(
     )
 
 
-def find_differences(
-    recorded: dict, current: dict, prefix: str = ""
-) -> dict[str, tuple[object, object]]:
-    """The values (recorded, current) in which two records differ, by key, nested keys dotted.
-
-    A missing key has the value None.
-    """
-    found: dict[str, tuple[object, object]] = {}
-    for key in sorted(recorded.keys() | current.keys()):
-        before, now = recorded.get(key), current.get(key)
-        if isinstance(before, dict) and isinstance(now, dict):
-            found |= find_differences(before, now, f"{prefix}{key}.")
-        elif before != now:
-            found[f"{prefix}{key}"] = (before, now)
-    return found
-
-
-def describe_differences(recorded: dict, current: dict) -> list[str]:
-    """The differences of two records, each as `key: recorded -> current`."""
-    differences = find_differences(recorded, current).items()
-    return [f"{key}: {before} -> {now}" for key, (before, now) in differences]
-
-
 def digest_core() -> str:
     """SHA-256 of the code of `ddpg.core`, without comments, docstrings and layout.
 
@@ -193,13 +170,7 @@ def read_processor() -> Processor:
     Processors of one type run the same kernels: its vendor, family, model and stepping, and the
     vector instructions that it (or a virtual machine) lets programs see.
     """
-    fields: dict[str, str] = {}
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            key, _, value = line.partition(":")
-            fields.setdefault(key.strip(), value.strip())
-    except OSError:
-        pass
+    fields = kernels.read_processor_fields()
     kind = [fields.get(k, "?") for k in ("vendor_id", "cpu family", "model", "stepping")]
     flags = sorted(fields.get("flags", "").split())
     return Processor(

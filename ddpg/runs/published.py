@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ddpg.errors import UserError
 from ddpg.files import hash_file, write_atomically
+from ddpg.runs.differences import describe_differences
 from ddpg.runs.directory import (
     RECORD,
     RESULT_FILES,
@@ -16,7 +17,6 @@ from ddpg.runs.directory import (
     format_seed_directory,
     list_result_files,
 )
-from ddpg.runs.provenance import describe_differences
 from ddpg.runs.record import RunRecord, have_other_code
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,9 @@ def publish_run(run: Path, published: Path) -> Path:
     of that seed or another configuration is published already, and where a published run is
     damaged.
     """
-    record = RunDirectory(run).read_finished()
-    if record is None:
+    if not RunDirectory(run).record_path.exists():
         raise UserError(f"{run}: no run.json; only a finished run can be published")
-    if problems := RunDirectory(run).find_mismatches(record):
-        raise UserError(f"{'; '.join(problems)}; restore the files, or train it again")
+    record = RunDirectory(run).read_undamaged()
     target = published / record.experiment / format_seed_directory(record.seed)
     if target.exists() and not _have_equal_files(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")

@@ -40,10 +40,6 @@ def find_divergence(a: Path, b: Path, epochs: int | None = None) -> tuple[int, l
     return None
 
 
-def describe_divergence(a: Path, b: Path, epochs: int | None = None) -> str:
-    """`find_divergence` as words; empty if nothing differs."""
-    found = find_divergence(a, b, epochs)
-    if found is None:
-        return ""
-    epoch, parts = found
+def describe_divergence(epoch: int, parts: list[str]) -> str:
+    """What `find_divergence` found, in words."""
     return f"first after epoch {epoch}, in {', '.join(part.replace('_', ' ') for part in parts)}"

@@ -12,7 +12,7 @@ from helpers.edit_run import copy_as_arithmetic_1, edit_result_file
 from helpers.make_record import make_record
 from helpers.read_experiment import read_experiment
 
-from ddpg.analysis import tables
+from ddpg.analysis.provenance_table import tabulate_provenance
 from ddpg.commands.plan import estimate_costs
 from ddpg.errors import UserError
 from ddpg.files import encode_json, write_atomically
@@ -65,7 +65,7 @@ def test_the_manifest_lists_only_runs(run, tmp_path, caplog):
 
 @pytest.mark.parametrize(
     "count",
-    [tables.tabulate_provenance, lambda runs: estimate_costs({"experiments": {}}, runs, {})],
+    [tabulate_provenance, lambda runs: estimate_costs({"experiments": {}}, runs, {})],
 )
 def test_duplicate_run_is_refused(run, count):
     shutil.copytree(run, run.with_name("seed_0_backup"))
