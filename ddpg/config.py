@@ -1,6 +1,5 @@
 """Experiments: read from config.yaml, checked by its schema, resolved to one frozen record each."""
 
-import copy
 import dataclasses
 import functools
 import hashlib
@@ -129,19 +128,18 @@ def merge(base: dict, override: dict) -> dict:
     return merged
 
 
-def check(config: dict) -> None:
+def check(settings: Settings) -> None:
     """Check a whole configuration, and each experiment with the defaults filled in."""
-    settings = _make_settings(config)
-    _validate(config, _load_schema(), settings.file_of)
-    for name in config["experiments"]:
-        resolve_experiment(config, name)
-    headline, comparisons = config.get("headline"), config.get("comparisons", {})
+    _validate(settings, _load_schema(), settings.file_of)
+    for name in settings["experiments"]:
+        resolve_experiment(settings, name)
+    headline, comparisons = settings.get("headline"), settings["comparisons"]
     if comparisons and headline is not None and headline not in comparisons:
         raise UserError(
             f"{settings.file_of(('headline',))}: headline: no comparison {headline!r}"
             + suggest_spelling(headline, comparisons)
         )
-    for comparison, value in config.get("comparisons", {}).items():
+    for comparison, value in comparisons.items():
         _check_comparison(settings, comparison, value)
 
 
@@ -219,33 +217,43 @@ def read_with_schema(path: Path | str, schema: Path, kind: str) -> dict:
     return content
 
 
-def count_seeds(config: dict) -> dict[str, int]:
+def count_seeds(settings: Settings) -> dict[str, int]:
     """The number of seeds of each experiment."""
-    return {name: len(resolve_experiment(config, name).seeds) for name in config["experiments"]}
+    return {name: len(resolve_experiment(settings, name).seeds) for name in settings["experiments"]}
 
 
-def resolve_experiment(config: dict, name: str, overrides: dict | None = None) -> Experiment:
+def resolve_experiment(settings: Settings, name: str, overrides: dict | None = None) -> Experiment:
     """The experiment `name`: defaults, then its own keys, then `overrides` (of --set).
 
     Equal values make equal experiments: 50.0 epochs are 50, a discount of 1 is 1.0. Raises
     UserError for an unknown name, a missing key, or a value that violates the schema.
     """
-    settings = _make_settings(config)
-    if name not in config["experiments"]:
-        known = ", ".join(config["experiments"])
+    declared = settings["experiments"]
+    if name not in declared:
         raise UserError(
-            f"{settings.files}: no experiment {name!r}"
-            f"{suggest_spelling(name, config['experiments'])}; there are: {known}"
+            f"{settings.files}: no experiment {name!r}{suggest_spelling(name, declared)}; there "
+            f"are: {', '.join(declared)}"
         )
     overrides = _convert_whole_numbers(overrides or {})
     _validate(overrides, _get_definition("hyperparameters"), lambda path: "--set")
-    own = _convert_whole_numbers({**config["defaults"], **config["experiments"][name], **overrides})
-    _validate(own, _get_definition("experiment"), settings.file_of, prefix=("experiments", name))
+    own = _convert_whole_numbers({**settings["defaults"], **declared[name], **overrides})
+    _validate(own, _get_experiment_schema(), settings.file_of, prefix=("experiments", name))
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
     for field in dataclasses.fields(Experiment):
         if field.type is float:
             values[field.name] = float(values[field.name])
     return Experiment(name=name, **values)
+
+
+def get_comparison(settings: Settings, name: str) -> dict:
+    """What the configuration says of the comparison `name`; UserError if it does not exist."""
+    known = settings["comparisons"]
+    if name not in known:
+        raise UserError(
+            f"{settings.files}: no comparison {name!r}{suggest_spelling(name, known)}; there are: "
+            f"{', '.join(known) or 'none'}"
+        )
+    return known[name]
 
 
 def restore_experiment(settings: dict, where: str) -> tuple[Experiment, int]:
@@ -269,7 +277,7 @@ def prefix_paths(path: Path, root: Path) -> dict:
 
     Raises UserError as `read` does.
     """
-    content = copy.deepcopy(dict(read(path)))
+    content = dict(read(path))
     if "claims" in content:
         content["claims"] = str(root / content["claims"])
     for comparison in content["comparisons"].values():
@@ -281,6 +289,13 @@ def prefix_paths(path: Path, root: Path) -> dict:
             if "runs" in reference:
                 reference["runs"] = [str(root / run) for run in reference["runs"]]
     return content
+
+
+def list_paths(reference: dict) -> list[str]:
+    """The files and directories that hold a reference's curves."""
+    if "runs" in reference:
+        return reference["runs"]
+    return [reference["table"] if "table" in reference else reference["curve"]["file"]]
 
 
 def format_yaml(content: dict) -> str:
@@ -334,11 +349,6 @@ def _convert_whole_numbers(value: Any) -> Any:
     return int(value) if whole else value
 
 
-def _make_settings(config: dict) -> Settings:
-    """`config` as Settings; one that is not from `read` is taken to be config.yaml's."""
-    return config if isinstance(config, Settings) else Settings(config, [("config.yaml", config)])
-
-
 _ABSENT = object()
 _NOT_YAML = "is not valid YAML"
 _CONFIGURATION = "a configuration; it needs `defaults:` and `experiments:`"
@@ -363,6 +373,13 @@ def _load_schema() -> dict:
 def _get_definition(name: str) -> dict:
     """One of the schema's definitions as a schema of its own."""
     return {"$ref": f"#/$defs/{name}", "$defs": _load_schema()["$defs"]}
+
+
+@functools.cache
+def _get_experiment_schema() -> dict:
+    """The schema of an experiment with the defaults filled in: no field is missing."""
+    fields = [field.name for field in dataclasses.fields(Experiment) if field.name != "name"]
+    return {**_get_definition("hyperparameters"), "required": fields}
 
 
 def _is_number(checker: Any, value: Any) -> bool:

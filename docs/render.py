@@ -47,8 +47,8 @@ BEGIN, END = "<!-- {}, rendered by docs/render.py -->", "<!-- end of what is ren
 # The keywords of a schema that `_describe_values` and `_list_keys` put into words, or that only
 # name or nest.
 _KNOWN = set(
-    "$ref $comment type enum description default minimum maximum exclusiveMinimum minItems "
-    "uniqueItems items not multipleOf oneOf const minLength maxLength pattern properties required "
+    "$ref type description default minimum maximum exclusiveMinimum minItems "
+    "uniqueItems items oneOf const minLength maxLength pattern properties required "
     "additionalProperties propertyNames minProperties maxItems".split()
 )
 # Where the keys of a definition stand.
@@ -314,12 +314,9 @@ def _describe_values(schema: dict) -> str:
         return " or ".join(map(_describe_values, schema["oneOf"]))
     if "const" in schema:
         return f"`{schema['const']}`"
-    if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
     kind = schema["type"]
     if kind in _NUMBERS:
-        odd = "odd " if schema.get("not") == {"multipleOf": 2} else ""
-        return f"{odd}{_NUMBERS[kind]}{_format_range(schema)}"
+        return f"{_NUMBERS[kind]}{_format_range(schema)}"
     if kind == "array":
         different = "different " if schema.get("uniqueItems") else ""
         number = f"{schema['maxItems']} " if "maxItems" in schema else ""

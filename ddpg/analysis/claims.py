@@ -46,12 +46,12 @@ def read_claims(settings: Mapping[str, Any], root: Path | str = ".") -> tuple[Cl
     UserError with one line for a file that is missing, is not YAML or violates the schema, and for
     a comparison or group that the configuration does not have.
     """
-    if "claims" not in settings or not settings.get("comparisons"):
+    if "claims" not in settings or not settings["comparisons"]:
         return ()
     path = Path(root, settings["claims"])
     content = config.read_with_schema(path, SCHEMA, "a file of claims; it needs `claims:`")
     return tuple(
-        _make_claim(claim, settings.get("comparisons", {}), f"{path}: claims.{position}")
+        _make_claim(claim, settings["comparisons"], f"{path}: claims.{position}")
         for position, claim in enumerate(content["claims"])
     )
 

@@ -195,7 +195,7 @@ def test_page_exits_2_for_a_missing_figure(made, capsys):
 def test_unknown_headline_raises_user_error():
     values = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"headline": "halfchetah"}
     with pytest.raises(UserError, match="headline: no comparison 'halfchetah'; did you mean 'half"):
-        config.check(values)
+        config.combine([("config.yaml", values)])
 
 
 def test_summary_reads_the_output_of_verdict(made, capsys):

@@ -22,7 +22,7 @@ sys.path.insert(0, str(PROJECT))
 
 import ddpg.config
 from ddpg.analysis.claims import read_claims
-from ddpg.errors import UserError, suggest_spelling
+from ddpg.errors import UserError
 from ddpg.files import name_source, write_text
 from ddpg.runs.directory import (
     PROGRESS,
@@ -32,7 +32,7 @@ from ddpg.runs.directory import (
     find_finished_runs,
     format_seed_directory,
 )
-from ddpg.runs.provenance import describe_differences
+from ddpg.runs.differences import describe_differences
 from ddpg.runs.published import MANIFEST
 from ddpg.runs.walk import walk_visible
 
@@ -241,11 +241,10 @@ def get_directories(files):
 
 def get_comparison(comparison):
     """What the configuration says of a comparison."""
-    known = config["comparisons"]
-    if comparison not in known:
-        hint = suggest_spelling(comparison, known)
-        stop(f"{SETTINGS.files}: no comparison {comparison!r}{hint}; there are: {', '.join(known)}")
-    return known[comparison]
+    try:
+        return ddpg.config.get_comparison(SETTINGS, comparison)
+    except UserError as error:
+        stop(str(error))
 
 
 def describe_comparisons(*comparisons):
@@ -272,12 +271,10 @@ def list_reference_paths(*comparisons):
     """
     paths = []
     for comparison in comparisons:
-        for reference in (get_comparison(comparison).get("references") or {}).values():
-            tables = [(reference.get("curve") or {}).get("file"), reference.get("table")]
-            for table in filter(None, tables):
-                source = name_source(Path(table))
-                paths += [table, str(source)] if source.exists() else [table]
-            paths += reference.get("runs") or []
+        for reference in get_comparison(comparison).get("references", {}).values():
+            for path in ddpg.config.list_paths(reference):
+                source = name_source(Path(path))
+                paths += [path, str(source)] if source.exists() else [path]
     return sorted(set(paths))
 
 
