@@ -6,6 +6,7 @@ written: `$` is a dollar, and a character that the font lacks is named by its co
 being drawn as a box.
 """
 
+import contextlib
 import dataclasses
 import functools
 import io
@@ -13,7 +14,7 @@ import itertools
 import logging
 import math
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +116,19 @@ MARGIN = 0.2
 BAND_RESAMPLES = 2000
 
 
+@contextlib.contextmanager
+def _use_style() -> Iterator[None]:
+    """STYLE over matplotlib's defaults: the user's matplotlibrc must not change a figure."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
 def _apply_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
     def drawing(*args: Comparison | Group | str | float) -> Figure:
-        with mpl.rc_context(STYLE):
+        with _use_style():
             return draw(*map(_make_drawable, args))
 
     return drawing
@@ -158,10 +168,15 @@ def _name_code_point(character: str) -> str:
     return f"<{name}>"
 
 
+def _mark_single(steps: np.ndarray) -> dict[str, Any]:
+    """How to draw a curve: a line through a single evaluation needs a marker to be seen."""
+    return {"marker": "o", "markersize": 3} if len(steps) == 1 else {}
+
+
 def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
     """Write `stem`.svg, .pdf and .png, each whole or not at all; returns their paths."""
     paths = []
-    with mpl.rc_context(STYLE):
+    with _use_style():
         # Laid out once, so that the formats look the same.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -171,7 +186,7 @@ def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
         # A date would make every drawing different.
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
         buffer = io.BytesIO()
-        with mpl.rc_context(STYLE):
+        with _use_style():
             figure.savefig(buffer, format=suffix, metadata=metadata)
         write_atomically(path, buffer.getvalue())
         paths.append(path)
@@ -191,7 +206,8 @@ def draw_learning_curve(group: SeedGroup, title: str, end: float = math.inf) -> 
         return _mark_empty(figure, axes, whole, end)
     scale, unit = _choose_unit([group])
     steps = group.steps / scale
-    axes.plot(steps, values, color=GREY, linewidth=0.5, alpha=0.7)
+    point = _mark_single(steps)
+    axes.plot(steps, values, color=GREY, linewidth=0.5, alpha=0.7, **point)
     axes.plot([], [], color=GREY, linewidth=0.5, alpha=0.7, label="each seed")
     if group.seeds >= statistics.FEWEST_RESAMPLED:
         band = statistics.bootstrap(np.mean, values, resamples=BAND_RESAMPLES)
@@ -206,7 +222,7 @@ def draw_learning_curve(group: SeedGroup, title: str, end: float = math.inf) -> 
             label="95 % bootstrap interval of the mean over seeds",
         )
     label = f"mean: {format_legend(group)}"
-    axes.plot(steps, values.mean(axis=1), color=COLOURS[0], zorder=2.2, label=label)
+    axes.plot(steps, values.mean(axis=1), color=COLOURS[0], zorder=2.2, label=label, **point)
     _label_axes(axes, unit, RETURN_LABEL)
     _add_legend(figure, _list_entries(axes))
     return figure
@@ -267,9 +283,11 @@ def draw_seeds(group: SeedGroup, title: str, end: float = math.inf) -> Figure:
             low, high = curve - spread[:, position], curve + spread[:, position]
             label = "one standard deviation between the seed's test episodes"
             axes.fill_between(steps, low, high, facecolor=BAND_COLOUR, linewidth=0, label=label)
-        axes.plot(steps, curve, color=COLOURS[0], linewidth=1.0, label="the seed")
+        point = _mark_single(steps)
+        axes.plot(steps, curve, color=COLOURS[0], linewidth=1.0, label="the seed", **point)
         label = f"mean: {format_legend(group)}"
-        axes.plot(steps, mean, color=COLOURS[1], linestyle="--", linewidth=0.8, label=label)
+        dashed = {"linestyle": "--", "linewidth": 0.8, **point}
+        axes.plot(steps, mean, color=COLOURS[1], label=label, **dashed)
         axes.set_title(f"seed {seed}", fontsize=8)
         _label_axes(axes, None, "test return" if position % columns == 0 else None)
         if position >= group.seeds - columns:
@@ -492,7 +510,7 @@ def _draw_groups(
         mean, sd = (part[kept] for part in drawn)
         steps = group.steps[kept] / scale
         apart = max(1, len(steps) // 10)
-        every = (position % len(COLOURS) * apart // 4, apart)
+        every = (position % len(COLOURS) * apart // 4 % max(1, len(steps)), apart)
         (entries[legend],) = axes.plot(steps, mean, markevery=every, **style)
         if group.seeds > 1:
             low, high, colour = mean - sd, mean + sd, style["color"]

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -327,3 +328,28 @@ def test_draw_figures_writes_every_figure(tmp_path, monkeypatch):
         [make_comparison(experiment_figures=False)], tmp_path / "without"
     )
     assert {path.stem for path in without} == {"comparison", "values_and_losses", "final_returns"}
+
+
+def test_the_users_settings_of_matplotlib_change_no_figure(tmp_path):
+    def draw(name):
+        return figures.save_figure(figures.draw_comparison(make_comparison()), tmp_path / name)
+
+    ours = draw("ours")
+    with mpl.rc_context({"figure.facecolor": "pink", "font.family": "serif", "lines.marker": "x"}):
+        theirs = draw("theirs")
+    assert [path.read_bytes() for path in theirs] == [path.read_bytes() for path in ours]
+
+
+def test_a_curve_of_a_single_evaluation_is_visible():
+    lonely = group(epochs=1)
+    for figure in (
+        figures.draw_learning_curve(lonely, "title"),
+        figures.draw_seeds(lonely, "title"),
+        figures.draw_comparison(
+            make_comparison(groups=tuple(group(n, epochs=1) for n in "abcdef"))
+        ),
+    ):
+        for axes in figure.axes:
+            marked = [line for line in axes.lines if line.get_marker() not in ("None", "")]
+            places = [line.get_markevery() or (0, 1) for line in marked]
+            assert marked and {first for first, _ in places} == {0}
