@@ -1,9 +1,13 @@
 """Make environments, check that DDPG can learn on them, and report their errors in one line."""
 
+import contextlib
+import hashlib
 import inspect
 import os
+import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,8 @@ def make(name: str, **options: Any) -> gym.Env:
     """
     _import_mujoco()
     try:
-        env = gym.make(name, disable_env_checker=True, **options)
+        with _keep_directory():
+            env = gym.make(name, disable_env_checker=True, **options)
     except gym.error.DependencyNotInstalled as error:
         reason = get_first_line(error)
         raise UserError(f"environment {name!r} needs a package that is missing: {reason}") from None
@@ -50,19 +55,49 @@ def make(name: str, **options: Any) -> gym.Env:
 
 
 def digest_code(env: gym.Env) -> str | None:
-    """SHA-256 of the file with the code of an environment; None for one of Gymnasium's own.
+    """SHA-256 of the files with the code of an environment; None for one of Gymnasium's own.
 
-    The versions of the packages say which code Gymnasium's environments have. None, too, for code
-    that is in no file, as in a notebook.
+    They are the files of its class, of that class's bases, of its wrappers, and of the function
+    that makes it. The versions of the packages say which code Gymnasium's environments have. None,
+    too, for code that is in no file, as in a notebook.
     """
-    kind = type(env.unwrapped)
-    if kind.__module__.partition(".")[0] == gym.__name__:
+    parts: list[Any] = []
+    layer = env
+    while layer is not env.unwrapped:
+        parts += type(layer).__mro__
+        layer = layer.env
+    parts += type(layer).__mro__
+    maker = env.spec and env.spec.entry_point
+    parts.append(gym.envs.registration.load_env_creator(maker) if isinstance(maker, str) else maker)
+    digests = sorted({hash_file(path) for part in parts if (path := _find_own_file(part))})
+    if len(digests) < 2:
+        return digests[0] if digests else None
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def _find_own_file(part: Any) -> Path | None:
+    """The file of a class or function that is not of Gymnasium, this package or Python itself."""
+    package = getattr(part, "__module__", "").partition(".")[0]
+    if package in {gym.__name__, "ddpg", *sys.stdlib_module_names}:
         return None
     try:
-        path = inspect.getsourcefile(kind)
+        path = inspect.getsourcefile(part)
     except TypeError:
         return None
-    return hash_file(Path(path)) if path and Path(path).is_file() else None
+    return Path(path) if path and Path(path).is_file() else None
+
+
+@contextlib.contextmanager
+def _keep_directory() -> Iterator[None]:
+    """Return to the working directory afterwards: environments may leave it to load their files.
+
+    The paths of runs and policies are relative to it.
+    """
+    before = os.getcwd()  # noqa: PTH109  (not a path to work with)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 # As a float64 of NumPy: with a number of Python's, NumPy compares float16 in float16, in which this
@@ -83,7 +118,8 @@ class OneLineErrors(gym.Wrapper):
     def reset(self, **options: Any) -> tuple[np.ndarray, dict]:
         """Reset the environment."""
         try:
-            result = self.env.reset(**options)
+            with _keep_directory():
+                result = self.env.reset(**options)
             if not isinstance(result, tuple) or len(result) != 2:
                 raise _WrongResult(f"{_shorten(result)} instead of (observation, info)")
             return self._check_obs(result[0]), result[1]

@@ -1,8 +1,10 @@
 """Which environments are accepted, and how their time limits count."""
 
 import math
+import os
 import re
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -244,3 +246,23 @@ def test_missing_module_of_a_registered_environment_gets_no_suggestion():
 def test_name_without_a_version_is_refused(name):
     with pytest.raises(UserError, match=f"no version, so it could change; write {name}-v1"):
         environment.make(name)
+
+
+def test_an_environment_that_leaves_the_working_directory(tmp_path, monkeypatch):
+    """As those do that load their files by relative paths. Paths of runs are relative, too."""
+
+    class Wandering(Stub):
+        def __init__(self):
+            super().__init__(BOX, BOX)
+            os.chdir("/")
+
+        def reset(self, *, seed=None, options=None):
+            os.chdir("/")
+            return np.zeros(3, np.float32), {}
+
+    monkeypatch.chdir(tmp_path)
+    gym.register(id="Wandering-v0", entry_point=Wandering)
+    env = environment.make("Wandering-v0")
+    assert Path.cwd() == tmp_path
+    env.reset()
+    assert Path.cwd() == tmp_path

@@ -7,6 +7,9 @@ import sys
 import pytest
 from helpers.checkout import ROOT
 
+from ddpg import environment
+from ddpg.files import hash_file
+
 MODULE = """\
 import gymnasium as gym
 from gymnasium.envs.classic_control import PendulumEnv
@@ -83,7 +86,30 @@ def test_environments_of_gymnasium_are_known_by_its_version():
     record = json.loads((ROOT / "results/published/pendulum-demo/seed_0/run.json").read_text())
     assert "environment_code" not in record["identity"]
     # An earlier run of such an environment is resumed and replayed as before: both are null.
-    from ddpg import environment
-
     assert environment.digest_code(environment.make("Pendulum-v1")) is None
     assert environment.digest_code(environment.make("HalfCheetah-v5")) is None
+
+
+WRAPPED = """\
+import gymnasium as gym
+
+class Scaled(gym.RewardWrapper):
+    def reward(self, reward):
+        return 0.1 * reward
+
+def make(**options):
+    return Scaled(gym.make("Pendulum-v1", **options))
+
+gym.register(id="Scaled-v0", entry_point=make, max_episode_steps=50)
+"""
+
+
+def test_the_code_of_a_wrapper_counts(tmp_path, monkeypatch):
+    module = tmp_path / "wrapped.py"
+    module.write_text(WRAPPED)
+    monkeypatch.syspath_prepend(tmp_path)
+    env = environment.make("wrapped:Scaled-v0")
+    before = environment.digest_code(env)
+    assert before == hash_file(module), "the only file with code of its own"
+    module.write_text(WRAPPED.replace("0.1", "10"))
+    assert environment.digest_code(env) not in (before, None)

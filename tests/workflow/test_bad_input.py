@@ -68,7 +68,7 @@ def test_runs_of_other_values_are_refused(checkout):
     (checkout.directory / "mine.yaml").write_text("experiments: {pendulum-demo: {q_lr: 0.5}}\n")
     for target in (table, "results/runs/pendulum-demo/seed_0/run.json"):
         output = checkout.snakemake(target, "--configfile", "mine.yaml", expect=1)
-        assert "seed_0/run.json: of a run with other values than the configuration's" in output
+        assert "seed_0/run.json: this run has other values than the configuration" in output
         assert "Traceback" not in output
 
     # As the message says; a smaller experiment, so that it takes seconds.
@@ -88,7 +88,7 @@ def test_runs_of_other_values_are_refused_where_only_file_times_count(checkout):
     command = ("-n", "--configfile", "mine.yaml", "--", run)
     assert "rule train:" in checkout.snakemake(*command), "Snakemake knows the values of its runs"
     output = checkout.snakemake("--rerun-triggers", "mtime", *command, expect=1)
-    assert "seed_0/run.json: of a run with other values than the configuration's" in output
+    assert "seed_0/run.json: this run has other values than the configuration" in output
 
 
 def test_a_seed_that_is_not_configured_is_refused(checkout):
@@ -128,7 +128,7 @@ def test_runs_in_a_renamed_directory_are_refused(checkout, experiment, seed, set
     (checkout.directory / "mine.yaml").write_text(f"experiments:\n{settings}")
     target = f"results/runs/{experiment}/seed_{seed}/run.json"
     output = checkout.snakemake(target, "--configfile", "mine.yaml", expect=1)
-    assert f"seed_{seed}/run.json: is of pendulum-demo seed 0; move " in output
+    assert f"seed_{seed}/run.json: this is a run of pendulum-demo seed 0; move " in output
     assert "Traceback" not in output
 
 
@@ -219,3 +219,29 @@ def test_comparisons_and_smoke_are_optional(checkout):
     assert "no comparison 'pendulum'" in output
     output = checkout.snakemake("-n", "results/smoke/pendulum-demo/seed_0/run.json", expect=1)
     assert "the configuration has no `smoke:`" in output
+
+
+def test_runs_of_changed_environment_code_are_refused(checkout):
+    (checkout.directory / "mine.py").write_text(
+        "import gymnasium as gym\n"
+        "from gymnasium.envs.classic_control import PendulumEnv\n"
+        "class Mine(PendulumEnv): pass\n"
+        'gym.register("Mine-v0", entry_point=Mine, max_episode_steps=15)\n'
+    )
+    (checkout.directory / "mine.yaml").write_text(
+        "experiments:\n"
+        '  mine: {env: "mine:Mine-v0", seeds: [0], epochs: 1, steps_per_epoch: 20, max_ep_len: 15}\n'
+    )
+    run = "results/runs/mine/seed_0/run.json"
+    command = ("--configfile", "mine.yaml", "--", run)
+    checkout.snakemake(*command)
+    assert "Nothing to be done" in checkout.snakemake("-n", *command)
+    with (checkout.directory / "mine.py").open("a") as module:
+        module.write("# changed\n")
+    output = checkout.snakemake("-n", *command, expect=1)
+    assert f"{run}: the code of mine:Mine-v0 has changed since this run" in output
+    assert "Traceback" not in output
+    # As the message says.
+    checkout.snakemake("--forcerun=train", *command)
+    assert (checkout.directory / run).with_name("set_aside_1").is_dir()
+    assert "Nothing to be done" in checkout.snakemake("-n", *command)

@@ -40,19 +40,35 @@ def runs_here():
     return executor.common_settings.local_exec
 
 
-@functools.cache
 def find_dimensions(env):
     """The dimensions of an environment's observations and actions; HalfCheetah's if it cannot be made.
 
     It may exist in the container alone. If it does not exist at all, the training says so.
     """
-    from ddpg import environment  # takes half a second to import, and only trainings need it
+    made = make_environment(env)
+    return (made.observation_space.shape[0], made.action_space.shape[0]) if made else (17, 6)
+
+
+@functools.cache
+def make_environment(env):
+    """An environment to ask for its properties; None if it cannot be made here."""
+    from ddpg import environment  # takes half a second to import, and not every target needs it
 
     try:
-        made = environment.make(env)
-        return made.observation_space.shape[0], made.action_space.shape[0]
+        return environment.make(env)
     except UserError:
-        return 17, 6
+        return None
+
+
+def has_other_code(record, env):
+    """Whether the code of the user's environment has changed since a run, as far as that is known."""
+    recorded = record.get("identity", {}).get("environment_code")
+    if recorded is None:
+        return False
+    made = make_environment(env)
+    from ddpg import environment
+
+    return made is not None and environment.digest_code(made) != recorded
 
 
 def compute_training_memory(wildcards, attempt):
@@ -107,13 +123,16 @@ def refuse_stale_run(wildcards):
     found = record.get("config_digest", expected)
     recorded = workflow.persistence.params(IOFile(str(run)))
     is_trigger = RerunTrigger.PARAMS in workflow.rerun_triggers
+    again = f"move {run.parent} away"
+    if not IS_MODULE:
+        again += ", or add --forcerun=train, which moves it to set_aside_1/ there and trains it again"
     if found != expected and not (is_trigger and recorded and repr(expected) not in recorded):
-        force = (
-            ", or add --forcerun=train, which moves it to set_aside_1/ there and trains it again"
-        )
+        stop(f"{run}: this run has other values than the configuration; {again}")
+    env = get_experiment(w.collection, w.experiment).env
+    if found == expected and has_other_code(record, env):
         stop(
-            f"{run}: this run has other values than the configuration; move {run.parent} away"
-            f"{'' if IS_MODULE else force}"
+            f"{run}: the code of {env} has changed since this run (environment_code); undo the "
+            f"change, {again}"
         )
     return []
 
