@@ -217,9 +217,9 @@ def read_with_schema(path: Path | str, schema: Path, kind: str) -> dict:
     return content
 
 
-def count_seeds(settings: Settings) -> dict[str, int]:
-    """The number of seeds of each experiment."""
-    return {name: len(resolve_experiment(settings, name).seeds) for name in settings["experiments"]}
+def list_seeds(settings: Settings) -> dict[str, tuple[int, ...]]:
+    """The seeds of each experiment."""
+    return {name: resolve_experiment(settings, name).seeds for name in settings["experiments"]}
 
 
 def resolve_experiment(settings: Settings, name: str, overrides: dict | None = None) -> Experiment:

@@ -183,7 +183,7 @@ def load_comparison(
     spec: dict[str, Any],
     runs: pd.DataFrame,
     root: Path | str = ".",
-    configured_seeds: Mapping[str, int] | None = None,
+    configured_seeds: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Comparison:
     """Build the comparison `name` of the configuration from our runs and the files it names.
 
@@ -194,7 +194,7 @@ def load_comparison(
     """
     configured = configured_seeds or {}
     groups: list[Group] = [
-        _load_experiment(key, label, runs, configured.get(key, 0))
+        _load_experiment(key, label, runs, configured.get(key, ()))
         for key, label in spec["experiments"].items()
     ]
     for key, reference in spec.get("references", {}).items():
@@ -411,7 +411,9 @@ def _note_shorter_group(a: Group, b: Group, latest: float) -> str:
     )
 
 
-def _load_experiment(name: str, label: str, runs: pd.DataFrame, configured: int) -> SeedGroup:
+def _load_experiment(
+    name: str, label: str, runs: pd.DataFrame, configured: tuple[int, ...]
+) -> SeedGroup:
     own = runs[runs["experiment"] == name]
     env = own["env"].iloc[0] if len(own) else ""
     return SeedGroup(name, label, env, own, ours=True, configured=configured)

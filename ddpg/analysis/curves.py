@@ -136,6 +136,12 @@ def aggregate_runs(run_directories: Iterable[Path | str]) -> pd.DataFrame:
         check_same_steps(own)
         _check_same_configuration([directory for directory, _ in own])
         _warn_of_other_code([directory for directory, _ in own])
+        for directory, curve in own:
+            if not RunDirectory(directory).record_path.exists():
+                last = curve["env_interacts"].iloc[-1]
+                log.warning(
+                    "%s: not finished; its curve ends at step %s", directory, f"{last:,.0f}"
+                )
     curves = pd.concat([curve for _, curve in read])
     return make_whole(curves.sort_values(["experiment", "seed", "epoch"], ignore_index=True))
 
@@ -183,6 +189,12 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
         for name, run in named:
             check_curve(name, run["env_interacts"], run["test_return_mean"])
         check_same_steps(named)
+        if runs["env"].nunique() > 1:
+            first = runs.drop_duplicates("env")
+            both = " and ".join(f"seed {r.seed} on {r.env}" for r in first.itertuples())
+            raise UserError(
+                f"{', '.join(map(str, paths))}: {experiment} has {both}; leave one of them out"
+            )
     return table
 
 
@@ -265,10 +277,17 @@ def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
 
 
 def find_seed(progress: Path) -> int | None:
-    """The seed in the config.json beside a progress.txt; None where there is none."""
+    """The seed in the config.json beside a progress.txt; None where there is none.
+
+    UserError for one that 64 bits cannot hold.
+    """
     config = progress.with_name(CONFIG)
     seed = read_json(config).get("seed") if config.exists() else None
-    return seed if type(seed) is int else None
+    if type(seed) is not int:
+        return None
+    if abs(seed) >= 2**63:
+        raise UserError(f"{config}: the seed {seed} does not fit into 64 bits; correct it")
+    return seed
 
 
 @dataclasses.dataclass(frozen=True)

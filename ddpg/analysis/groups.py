@@ -37,8 +37,8 @@ class SeedGroup:
 
     `runs` holds every seed's curve (columns `seed` and `curves.COLUMNS.values()`), all at the same
     steps; of an experiment that has not run it has no rows. `ours`: whether it is an experiment of
-    this package. `note`: what a reader must know of the curves. `configured`: the number of seeds
-    that the configuration lists (0 where it is not known).
+    this package. `note`: what a reader must know of the curves. `configured`: the seeds that the
+    configuration lists (none where it is not known).
     """
 
     name: str
@@ -47,7 +47,7 @@ class SeedGroup:
     runs: pd.DataFrame
     ours: bool = False
     note: str = ""
-    configured: int = 0
+    configured: tuple[int, ...] = ()
 
     @property
     def seeds(self) -> int:
@@ -147,14 +147,21 @@ def describe_seed_count(group: Group) -> str:
     """The number of seeds, of how many if not all are there: "10 seeds", "6 of 10 seeds"."""
     if not group.seeds:
         return NOT_TRAINED
-    if isinstance(group, SeedGroup) and is_incomplete(group):
-        return f"{group.seeds} of {group.configured} seeds"
-    return format_count(group.seeds, "seed")
+    number = format_count(group.seeds, "seed")
+    if isinstance(group, SeedGroup) and (missing := _list_missing_seeds(group)):
+        if len(missing) + group.seeds == len(group.configured):
+            return f"{group.seeds} of {len(group.configured)} seeds"
+        return f"{number}, without the configured {', '.join(map(str, missing))}"
+    return number
 
 
 def is_incomplete(group: Group) -> bool:
     """Whether seeds that the configuration lists, or all seeds, are missing."""
-    return isinstance(group, SeedGroup) and group.seeds < max(group.configured, 1)
+    return isinstance(group, SeedGroup) and (not group.seeds or bool(_list_missing_seeds(group)))
+
+
+def _list_missing_seeds(group: SeedGroup) -> list[int]:
+    return sorted({*group.configured} - {*group.runs["seed"]})
 
 
 def describe_seeds(group: Group) -> str:

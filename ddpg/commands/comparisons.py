@@ -40,7 +40,7 @@ def build_comparisons(
 
     Paths of references are relative to `root`.
     """
-    declared, seeds = settings["comparisons"], config.count_seeds(settings)
+    declared, seeds = settings["comparisons"], config.list_seeds(settings)
     return [
         load_comparison(name, declared[name], runs, root, seeds)
         for name in (declared if names is None else names)

@@ -45,8 +45,13 @@ def survey_runs(root: Path) -> tuple[list[Status], list[str]]:
     """
     if not root.is_dir():
         raise UserError(f"{root}: no such directory; give the one that holds the runs")
-    found, skipped = [], []
-    for run in sorted(path for path, names in walk_visible(root) if _holds_run(path, names)):
+    found: list[Status] = []
+    skipped: list[str] = []
+
+    def skip(error: OSError) -> None:
+        skipped.append(f"skipped: {error.filename}: {error.strerror}")
+
+    for run in sorted(path for path, names in walk_visible(root, skip) if _holds_run(path, names)):
         try:
             status = read_status(run)
         except UserError as error:

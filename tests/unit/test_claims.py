@@ -151,9 +151,15 @@ def test_claims_about_an_incomplete_experiment_are_undecided(other):
     runs = make_our_runs(experiment=OURS)
     quantity = "difference" if other else "final_return"
     base = Claim("", "", "exercise-2-2", OURS, quantity, -math.inf, math.inf, against=other)
+    seeds = tuple(sorted(runs["seed"].unique()))
     for configured, verdict, note in (
-        (20, judging.AGREES, ""),
-        (30, judging.UNDECIDED, "incomplete, 20 of 30 seeds"),
+        (seeds, judging.AGREES, ""),
+        ((*seeds, 1001, 1003), judging.UNDECIDED, "incomplete, 20 of 22 seeds"),
+        (
+            (*seeds[1:], 1003),
+            judging.UNDECIDED,
+            "incomplete, 20 seeds, without the configured 1003",
+        ),
     ):
         name = "exercise-2-2"
         spec = SETTINGS["comparisons"][name]

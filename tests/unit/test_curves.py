@@ -1,6 +1,8 @@
 """Readers of runs and published curves; invalid files raise UserError."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from helpers.checkout import ROOT
 
 from ddpg.analysis import curves, tables
 from ddpg.errors import UserError
+from ddpg.runs.status import survey_runs
 
 REFERENCE = ROOT / "results/reference"
 HEADER = "Epoch\tAverageEpRet\tAverageTestEpRet\tTotalEnvInteracts\tLossQ"
@@ -284,3 +287,37 @@ def test_hidden_and_set_aside_directories_are_not_read(tmp_path):
     assert curves.read_external([tmp_path])["seed"].nunique() == 1
     with pytest.raises(UserError, match="set_aside_1: set aside by --restart, so not a run"):
         curves.aggregate_runs([run / "set_aside_1"])
+
+
+def test_read_curves_refuses_an_experiment_on_two_environments(tmp_path):
+    table = curves.aggregate_runs([make_run(tmp_path)])
+    both = [table, table.assign(seed=9, env="HalfCheetah-v5")]
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for path, own in zip(paths, both, strict=True):
+        tables.write_csv(path, own)
+    with pytest.raises(
+        UserError, match="demo has seed 0 on Pendulum-v1 and seed 9 on HalfCheetah-v5"
+    ):
+        curves.read_curves(paths)
+
+
+def test_an_unfinished_run_is_named(tmp_path, caplog):
+    run = make_run(tmp_path)
+    curves.aggregate_runs([run])
+    assert caplog.messages == [f"{run}: not finished; its curve ends at step 200"]
+
+
+def test_a_directory_that_cannot_be_read_is_not_left_out(tmp_path, monkeypatch):
+    for seed in (0, 1):
+        make_run(tmp_path, seed)
+    hidden, scan = str(tmp_path / "seed_1"), os.scandir
+
+    def scandir(path):
+        if str(path) == hidden:  # root may read every directory
+            raise PermissionError(errno.EACCES, "Permission denied", hidden)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(UserError, match="seed_1: cannot be read: Permission denied; check its"):
+        curves.find_progress_files([tmp_path])
+    assert f"skipped: {hidden}: Permission denied" in survey_runs(tmp_path)[1]

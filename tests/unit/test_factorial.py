@@ -32,13 +32,13 @@ def make_runs(means: dict[str, float], sd: float = 500, seeds: dict | None = Non
             # Constant in the window, so that the final return is exactly `final`.
             returns = np.where(steps < 900_000, final * steps / 900_000, final)
             returns = returns + np.where(steps > 1_000_000, 9_999, 0)
-            table = {"seed": seed, "env_interacts": steps, "test_return_mean": returns}
+            table = {"seed": 10 * seed, "env_interacts": steps, "test_return_mean": returns}
             tables.append(pd.DataFrame(table).assign(experiment=name, env="HalfCheetah-v5"))
     return pd.concat(tables) if tables else pd.DataFrame(columns=["experiment", "seed"])
 
 
 def load(runs: pd.DataFrame) -> Comparison:
-    return load_comparison(NAME, SPEC, runs, ROOT, config.count_seeds(SETTINGS))
+    return load_comparison(NAME, SPEC, runs, ROOT, config.list_seeds(SETTINGS))
 
 
 def tabulate(runs: pd.DataFrame) -> pd.DataFrame:

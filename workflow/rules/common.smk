@@ -282,7 +282,10 @@ def list_references(*comparisons):
     """The files of the curves of others; a path that does not exist stays as it is."""
     files = []
     for path in list_reference_paths(*comparisons):
-        held = [str(run / PROGRESS) for run, names in walk_visible(path) if PROGRESS in names]
+        try:
+            held = [str(run / PROGRESS) for run, names in walk_visible(path) if PROGRESS in names]
+        except UserError as error:
+            stop(str(error))
         files += held or [path]
     return sorted(set(files))
 
