@@ -23,7 +23,12 @@ from ddpg.runs.directory import (
     RunDirectory,
     read_records,
 )
-from ddpg.runs.published import PUBLISHED, find_published_runs, list_published_files
+from ddpg.runs.published import (
+    PUBLISHED,
+    find_published_runs,
+    list_published_files,
+    name_below,
+)
 from ddpg.runs.record import RunRecord
 
 HELP = "describe published runs as an RO-Crate (ro-crate-metadata.json)"
@@ -108,7 +113,7 @@ def describe_runs(root: Path, published: Path) -> dict:
 def _read_runs(root: Path, published: Path) -> dict[Path, RunRecord]:
     if not published.is_dir():
         raise UserError(f"{published}: no such directory; give it with --published")
-    if not published.resolve().is_relative_to(root.resolve()):
+    if name_below(root, published) is None:
         raise UserError(
             f"{published}: not below {root}; a crate can describe only files below its root"
         )
@@ -279,7 +284,8 @@ class _Describer:
         )
 
     def _make_file(self, path: Path, what: str) -> Any:
-        name = path.resolve().relative_to(self.root.resolve()).as_posix()
+        name = name_below(self.root, path)
+        assert name is not None  # all that is described is below the root
         properties = {"name": name, "description": what, **_measure_file(path)}
         if path.suffix in FORMATS:
             properties["encodingFormat"] = FORMATS[path.suffix]

@@ -47,12 +47,17 @@ def run(options: Namespace) -> None:
         target = options.output / experiment.name / format_seed_directory(seed)
         read.append((directory, read_run(directory), settings, target))
     check_distinct((directory, s["exp_name"], s["seed"]) for directory, _, s, _ in read)
-    for directory, curve, settings, target in read:
-        target.mkdir(parents=True, exist_ok=True)
-        if options.format == CSV:
-            print(write_csv(curve, target))
-        else:
-            print(write_events(directory, curve, settings, target))
+    written = []
+    try:
+        for directory, curve, settings, target in read:
+            target.mkdir(parents=True, exist_ok=True)
+            if options.format == CSV:
+                written.append(write_csv(curve, target))
+            else:
+                written.append(write_events(directory, curve, settings, target))
+    finally:  # not in between: if nobody reads the output, printing ends the command
+        for path in written:
+            print(path)
 
 
 def write_csv(curve: "pd.DataFrame", target: Path) -> Path:

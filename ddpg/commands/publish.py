@@ -19,6 +19,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Publish each run and print the directory of its copy."""
-    for directory in options.runs:
-        print(publish_run(directory, options.to))
+    """Publish each run and print the directories of the copies."""
+    copies = []
+    try:
+        for directory in options.runs:
+            copies.append(publish_run(directory, options.to))
+    finally:  # not in between: if nobody reads the output, printing ends the command
+        for copy in copies:
+            print(copy)

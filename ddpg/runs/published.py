@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,8 @@ def publish_run(run: Path, published: Path) -> Path:
     listed = _read_undamaged(published)
     if not target.exists():
         copy = target.with_name(f".{target.name}.tmp")
-        copy.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(copy, ignore_errors=True)  # of an earlier one that was killed
+        copy.mkdir(parents=True)
         try:
             for name in list_published_files(record):
                 write_atomically(copy / name, (run / name).read_bytes())
@@ -168,14 +170,25 @@ def select_listed(manifest: Path, listed: Mapping[str, str], runs: list[Path]) -
     """What is `listed` in the manifest of the files of runs; UserError if one of them is not."""
     own = {}
     for path in (run / name for run in runs for name in _list_files(run)):
-        try:
-            name = str(path.resolve().relative_to(manifest.parent.resolve()))
-        except ValueError:
-            raise UserError(f"{path}: not below {manifest.parent}") from None
+        name = name_below(manifest.parent, path)
+        if name is None:
+            raise UserError(f"{path}: not below {manifest.parent}; publish it first")
         if name not in listed:
             raise UserError(f"{manifest}: does not list {name}; publish it with `ddpg publish`")
         own[name] = listed[name]
     return own
+
+
+def name_below(root: Path, path: Path) -> str | None:
+    """The path relative to `root`; None if it is not below it.
+
+    Symbolic links count as what they are, and only where that is not below `root` as their targets.
+    """
+    for make in (os.path.abspath, os.path.realpath):
+        whole, above = Path(make(path)), Path(make(root))
+        if whole.is_relative_to(above):
+            return whole.relative_to(above).as_posix()
+    return None
 
 
 def _have_equal_files(run: Path, target: Path) -> bool:

@@ -5,9 +5,11 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from helpers.checkout import ROOT
 from helpers.edit_run import copy_as_arithmetic_1, edit_result_file
 from helpers.make_record import make_record
 from helpers.read_experiment import read_experiment
@@ -226,3 +228,28 @@ def test_a_manifest_that_does_not_match_is_refused(run, tmp_path, damage):
     with pytest.raises(UserError) as error:
         check_manifest(manifest, [target])
     assert "\n" not in str(error.value)
+
+
+def test_all_runs_are_published_if_nobody_reads_what_is_printed(tmp_path):
+    runs = [make_run(tmp_path / "runs", seed) for seed in (0, 10)]
+    command = [sys.executable, "-u", "-m", "ddpg", "publish", *runs, "--to", tmp_path / "published"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        process.stdout.close()
+    assert process.returncode == 0
+    assert len(list((tmp_path / "published/pendulum-demo").glob("seed_*/run.json"))) == 2
+
+
+def test_what_a_killed_publish_left_is_not_published(run, tmp_path):
+    left = tmp_path / "published/pendulum-demo/.seed_0.tmp"
+    left.mkdir(parents=True)
+    (left / ".progress.txt.abc.tmp").write_text("half")
+    target = publish_run(run, tmp_path / "published")
+    assert sorted(path.name for path in target.iterdir()) == sorted([*RESULT_FILES, "run.json"])
+
+
+def test_published_runs_may_be_on_another_disk(run, tmp_path):
+    published = tmp_path / "published"
+    target = publish_run(run, published)
+    target.parent.rename(tmp_path / "disk")
+    target.parent.symlink_to(tmp_path / "disk")
+    check_manifest(published / "MANIFEST.sha256", [target])
