@@ -199,6 +199,8 @@ def _make_comparison(
         raise UserError("groups must be a mapping of names to tables, such as {'name': table}")
     if not groups:
         raise UserError("no groups; give one or more")
+    if unnamed := [name for name in groups if not str(name).strip()]:
+        raise UserError(f"a group is named {unnamed[0]!r}; give it a name that can be shown")
     own = tuple(_make_group(str(name), table) for name, table in groups.items())
     if len({group.name for group in own}) < len(own):
         raise UserError(f"two groups of one name among {', '.join(map(repr, groups))}; rename one")

@@ -101,8 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
         return if_not_read
     except MemoryError as error:
         return _fail(
-            f"not enough memory ({get_first_line(error)}); free some, or lower batch_size, "
-            "update_every, steps_per_epoch, hidden_sizes or replay_size",
+            f"not enough memory ({get_first_line(error)}); free some. Training takes less with a "
+            "lower batch_size, update_every, steps_per_epoch, hidden_sizes or replay_size",
             UserError.exit_code,
         )
     except OSError as error:

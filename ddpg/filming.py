@@ -1,6 +1,7 @@
 """Film an episode of a trained policy."""
 
 import contextlib
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ddpg.core.evaluation import get_time_limit
 from ddpg.errors import EnvironmentFailed, UserError, get_first_line
 from ddpg.evaluation import Trained
 from ddpg.files import write_atomically
+from ddpg.memory import refuse_beyond_memory
 
 # The widest film in pixels: a mistyped number would take all memory.
 WIDEST = 4096
@@ -42,19 +44,23 @@ def film_episode(
     with _explain_renderer(trained.env):
         first = _draw_frame(env, trained.env)
     size = _compute_size(first, width) if width else (first.shape[1], first.shape[0])
+    rate = _get_rate(env, trained.env)
+    longest = get_time_limit(env, trained.max_ep_len)
+    most = math.ceil(min(seconds * rate, longest + 1))
+    key = "--width" if width else "--seconds"
+    # Encoding copies them.
+    refuse_beyond_memory(2 * most * size[0] * size[1] * 3, key, f"{most:,} frames")
 
     def scale(frame: np.ndarray) -> np.ndarray:
         return np.asarray(Image.fromarray(frame).resize(size)) if width else frame
 
     actions = ActionSpace(env.action_space)
-    rate = env.metadata.get("render_fps", 30)
-    longest = get_time_limit(env, trained.max_ep_len)
     frames, total, over = [scale(first)], 0.0, False
     while not over and len(frames) < seconds * rate:
         action = actions.clip(trained.policy(obs.astype(np.float32)))
         obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
         total += float(reward)
-        frames.append(scale(_draw_frame(env, trained.env)))  # the first frame is of the reset
+        frames.append(scale(_draw_frame(env, trained.env, first.shape)))  # the first: of the reset
         over = terminated or truncated or len(frames) > longest
     env.close()
     film = _encode(frames, rate, output)
@@ -86,14 +92,33 @@ def _encode(frames: list[np.ndarray], rate: float, output: Path) -> bytes:
     return film
 
 
-def _draw_frame(env: gym.Env, name: str) -> np.ndarray:
+def _draw_frame(env: gym.Env, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """A frame (height, width, 3) of the environment, of that `shape` if it is given."""
     frame = env.render()
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.dtype != np.uint8:
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape[2:] != (3,):
+        is_array = isinstance(frame, np.ndarray)
+        found = f"{frame.dtype} {frame.shape}" if is_array else type(frame).__name__
         raise UserError(
-            f"environment {name!r} cannot be filmed: its render returned {type(frame).__name__} "
-            "instead of an array (height, width, 3) of uint8; implement the render mode rgb_array"
+            f"environment {name!r} cannot be filmed: its render returned {found} instead of an "
+            "array (height, width, 3) of uint8; implement the render mode rgb_array"
+        )
+    if shape not in (None, frame.shape):
+        raise UserError(
+            f"environment {name!r} cannot be filmed: its frames change from {shape} to "
+            f"{frame.shape}; draw all of one size"
         )
     return frame
+
+
+def _get_rate(env: gym.Env, name: str) -> float:
+    """Frames per second."""
+    rate = env.metadata.get("render_fps", 30)
+    if not isinstance(rate, int | float) or not 0 < rate < math.inf:
+        raise UserError(
+            f"environment {name!r} cannot be filmed: render_fps in its metadata is {rate!r}, not a "
+            "number above 0"
+        )
+    return rate
 
 
 def _compute_size(frame: np.ndarray, width: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -69,9 +70,12 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def make_console() -> Console:
-    """A console for tables: as wide as the terminal; 130 columns without one."""
-    return _Console(width=None if sys.stdout.isatty() else 130)
+def make_console(**options: Any) -> Console:
+    """A console for tables: as wide as the terminal; 130 columns without one.
+
+    `options` are those of rich's Console.
+    """
+    return _Console(**{"width": None if sys.stdout.isatty() else 130} | options)
 
 
 def format_duration(seconds: float) -> str:

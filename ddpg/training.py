@@ -72,6 +72,7 @@ def train(
                 restore_results(own)
                 if restart and (aside := own.set_aside()):
                     log.info("moved the earlier run in %s to %s", directory, aside)
+                    run.again = "the same command without --restart"
                 own.refuse_foreign_files()
                 with own.record_failure():
                     # After --restart, the run that it has just set aside is not taken back.
@@ -83,7 +84,7 @@ def train(
             raise
         raise Interrupted(
             f"{directory}: {error.strerror}; the last checkpoint is kept: check the disk and run "
-            "the same command again"
+            f"the same command again{', without --restart' if restart else ''}"
         ) from None
 
 
@@ -129,6 +130,7 @@ class _Run:
         self.identity = provenance.make_identity(experiment, seed, platform.name, code)
         self.logger = Logger(directory.path, experiment.name, seed)
         self.checkpoints = Checkpoints(directory.checkpoint_path)
+        self.again = "the same command"  # which resumes this run
         self.sessions: tuple[Session, ...] = ()
         self.clock = Clock()
 
@@ -248,8 +250,8 @@ class _Run:
             if training.steps < experiment.total_steps:
                 self._save()
                 raise Interrupted(
-                    f"{self.directory}: stopped and saved at step {training.steps:,}; the same "
-                    "command continues from there"
+                    f"{self.directory}: stopped and saved at step {training.steps:,}; {self.again} "
+                    "continues from there"
                 )
             record = self._finish()
             self.directory.refuse_if_moved()

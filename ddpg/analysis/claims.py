@@ -13,6 +13,7 @@ from typing import Any
 
 from ddpg import config
 from ddpg.errors import UserError
+from ddpg.files import encode_file_name
 
 SCHEMA = config.SCHEMA.with_name("claims.schema.yaml")
 
@@ -48,7 +49,7 @@ def read_claims(settings: Mapping[str, Any], root: Path | str = ".") -> tuple[Cl
     """
     if "claims" not in settings or not settings["comparisons"]:
         return ()
-    path = Path(root, settings["claims"])
+    path = Path(root, encode_file_name(settings["claims"]))
     content = config.read_with_schema(path, SCHEMA, "a file of claims; it needs `claims:`")
     return tuple(
         _make_claim(claim, settings["comparisons"], f"{path}: claims.{position}")

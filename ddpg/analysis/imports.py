@@ -58,6 +58,9 @@ def import_curves(kind: str, paths: Sequence[Path]) -> pd.DataFrame:
     says, else its number in order. Raises UserError with one line for a file that is missing, in
     another format, or without a whole step or a finite test return, and for the same curve twice.
     """
+    for path in paths:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UserError(f"{path}: not a regular file, so it has no checksum; save it as one")
     seeds = _READERS[kind](paths)
     _check_steps(seeds)
     _check_distinct_curves(seeds)

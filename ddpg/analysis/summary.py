@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from ddpg.analysis.comparison import Comparison
 from ddpg.analysis.groups import FinalSteps, SeedGroup, explain_missing, measure_final
 from ddpg.analysis.tables import format_number
 from ddpg.analysis.verdict import Verdict
+from ddpg.progress import make_console
 
 WIDTH = 100  # columns; fixed: the workflow writes the summary to a file before printing it
 
@@ -43,7 +43,7 @@ def print_summary(
     comparisons: list[Comparison], verdict: Verdict | None, paths: dict[str, Path | str]
 ) -> None:
     """Print the verdict, or without one the final returns, then the `paths` by name."""
-    out = Console(width=WIDTH, highlight=False, markup=False, soft_wrap=False)
+    out = make_console(width=WIDTH, highlight=False, markup=False, soft_wrap=False)
     if verdict:
         out.print(f"Verdict: {verdict.result}", verdict.describe(), sep="\n")
         out.print(tabulate_outcomes(verdict))

@@ -20,7 +20,7 @@ from statistics import median
 from ddpg import config
 from ddpg.commands.arguments import add_config
 from ddpg.config import Experiment, Settings
-from ddpg.errors import Interrupted, UserError
+from ddpg.errors import Diverged, EnvironmentFailed, Interrupted, UserError
 from ddpg.files import write_atomically
 from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory, read_records
@@ -143,12 +143,17 @@ def measure_rate(settings: Settings, name: str) -> Rate:
     short = config.resolve_experiment(settings, name, {"epochs": before + measured})
     times: list[float] = []
     with tempfile.TemporaryDirectory() as directory:
-        train(
-            short,
-            experiment.seeds[0],
-            Path(directory, "run"),
-            report=lambda steps, new, row: times.append(row["Time"]),
-        )
+        run = Path(directory, "run")
+        try:
+            train(
+                short,
+                experiment.seeds[0],
+                run,
+                report=lambda steps, new, row: times.append(row["Time"]),
+            )
+        except (EnvironmentFailed, Diverged) as error:  # names files of the temporary directory
+            reason = str(error).partition("; its traceback")[0].removeprefix(f"{run}: ")
+            raise type(error)(f"{name} could not be measured: {reason}") from None
     seconds = times[-1] - times[before - 1]
     rate = measured * experiment.steps_per_epoch / seconds
     return Rate(round(rate, 1), provenance.read_processor().model, digest_cost(experiment))

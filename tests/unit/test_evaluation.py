@@ -139,6 +139,16 @@ FRAME = np.zeros((40, 60, 3), np.uint8)
         (lambda n: FRAME if n < 3 else None, None, "its render returned NoneType instead of an"),
         (lambda n: FRAME if n < 3 else 1 / 0, None, "failed in render: ZeroDivisionError: .*line"),
         (lambda n: 1 / 0, None, "no off-screen renderer for Drawn-v0 .*ZeroDivisionError.*; set"),
+        (
+            lambda n: FRAME[:, :, :1],
+            None,
+            r"its render returned uint8 \(40, 60, 1\) instead of an",
+        ),
+        (
+            lambda n: FRAME[n:],
+            None,
+            r"its frames change from \(39, 60, 3\) to \(38, 60, 3\); draw",
+        ),
         (lambda n: FRAME, 1, "--width 1: the film would be less than 2 pixels high; give a larger"),
     ],
 )
@@ -188,3 +198,22 @@ def test_policy_of_another_type_is_refused(tmp_path, dtype):
     (tmp_path / "policy.npz").write_bytes(serialize_policy(policy))
     with pytest.raises(UserError, match="weight_0 is of .*, not of float32"):
         load_trained(tmp_path / "policy.npz", "Pendulum-v1")
+
+
+@pytest.mark.parametrize("rate", [None, 0, "30", float("inf")])
+def test_a_rate_of_frames_that_is_no_number_is_refused(tmp_path, monkeypatch, rate):
+    spec = EnvSpec("Drawn-v0", Drawn, kwargs={"draw": lambda n: FRAME}, max_episode_steps=9)
+    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
+    monkeypatch.setattr(Drawn, "metadata", Drawn.metadata | {"render_fps": rate})
+    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
+    with pytest.raises(UserError, match="'Drawn-v0' cannot be filmed: render_fps in its metadata"):
+        film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, None, 60)
+
+
+def test_a_film_beyond_the_memory_is_refused(tmp_path, monkeypatch):
+    spec = EnvSpec("Drawn-v0", Drawn, kwargs={"draw": lambda n: FRAME}, max_episode_steps=9)
+    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
+    monkeypatch.setattr("ddpg.memory.measure_available_memory", lambda: 10**5)
+    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
+    with pytest.raises(UserError, match="--width: 10 frames take 0.01 GB"):
+        film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, 600, 60)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +271,18 @@ def test_runs_with_other_settings_are_not_seeds_of_one_group(tmp_path, change, m
         with pytest.raises(UserError) as error:
             read("spinup", [tmp_path])
         assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_pipe_has_no_checksum(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe: not a regular file, so it has no checksum; save"):
+        imports.import_curves("wide", [tmp_path / "pipe"])
+
+
+def test_a_seed_beyond_64_bits_is_refused(tmp_path):
+    run = tmp_path / "seed"
+    run.mkdir()
+    (run / "progress.txt").write_text(PROGRESS)
+    (run / "config.json").write_text(json.dumps({"seed": 2**70}))
+    with pytest.raises(UserError, match=r"config.json: the seed 1180591620717411303424 does not"):
+        imports.import_curves("spinup", [run])

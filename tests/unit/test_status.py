@@ -21,7 +21,7 @@ from ddpg.commands import plan
 from ddpg.commands.status import print_statuses
 from ddpg.config import read, resolve_experiment
 from ddpg.core.replay import ReplayBuffer
-from ddpg.errors import Diverged, Interrupted, UserError
+from ddpg.errors import Diverged, EnvironmentFailed, Interrupted, UserError
 from ddpg.files import encode_json
 from ddpg.runs import status
 from ddpg.runs.checkpoint import Checkpoints
@@ -350,3 +350,15 @@ def test_a_damaged_progress_table_is_named_in_one_line(tmp_path, old, new, messa
     found, skipped = status.survey_runs(tmp_path)
     assert not found and len(skipped) == 1
     assert re.search(f"^skipped: {run}/progress.txt.*{message}", skipped[0]), skipped
+
+
+def test_an_experiment_that_fails_while_it_is_measured_is_named(monkeypatch, capfd, tmp_path):
+    def fail(short, seed, run, report):
+        raise EnvironmentFailed(f"environment 'x' failed in step; its traceback is in {run}/f.txt")
+
+    monkeypatch.setattr("ddpg.training.train", fail)
+    command = ["plan", "--config", str(ROOT / "config.yaml"), "--measure", str(tmp_path / "r.csv")]
+    assert main(command) == 2
+    name = next(iter(read("config.yaml")["experiments"]))
+    said = f"ddpg: {name} could not be measured: environment 'x' failed in step\n"
+    assert capfd.readouterr().err == said
