@@ -1,7 +1,7 @@
 """The public Python functions: read runs, compare groups of seeds, draw curves, run a policy.
 
-docs/api.md describes them, and their names and arguments stay as they are. Everything else in
-this package may change. Nothing here imports TensorFlow.
+docs/api.md describes them. Their names and arguments stay as they are within a major version;
+everything else in this package may change. Nothing here imports TensorFlow.
 """
 
 import math
