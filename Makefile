@@ -35,7 +35,7 @@ report: figures ## put the figures and tables in one page, results/report.html
 	@echo "make report: results/report.html; its summary alone: results/summary/figures.html"
 
 plan: $(VENV)/cpu ## estimate the cost of training everything
-	$(SNAKEMAKE) --quiet all -- plan
+	$(SNAKEMAKE) --quiet progress rules host reason -- plan
 
 check: $(VENV)/cpu ## check the published runs: files, replays, figures, stated numbers (4 minutes)
 	$(VENV)/bin/python -m ddpg check
@@ -92,7 +92,7 @@ docker-image: ## build the Docker image `ddpg`, with Docker or Buildah
 # An image contains the sources, so it is rebuilt when one of them has changed.
 containers/ddpg.sif: VARIANT = cpu
 containers/ddpg-gpu.sif: VARIANT = gpu
-containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources)
+containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources | sed 's/ /\\ /g')
 	@echo "make: building $@ (takes minutes)"
 	containers/build.sh sif $(VARIANT) $@
 
@@ -104,7 +104,7 @@ archive: containers/ddpg.sif crate ## put sources, image and published runs in o
 
 clean: ## remove the environment and the workflow's figures and tables, but keep all runs
 	rm -rf $(VENV) .snakemake results/figures results/tables results/summary \
-	    results/report.html
+	    results/report.html results/verdict.*
 
 # Python compiles modules when they are first imported. Where it must not write byte code, each process
 # would compile TensorFlow's again, which takes 5 s.

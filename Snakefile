@@ -55,9 +55,10 @@ onstart:
     retry_recoverable_failures()
     check_image()
     check_cluster()
-    keep_config()
-    keep_finished_runs()
-    forget_summaries()
+    with stop_on_disk_errors():
+        keep_config()
+        keep_earlier_runs()
+        forget_summaries()
 
 
 onsuccess:
@@ -70,9 +71,14 @@ onerror:
     print_summaries_at_exit()
 
 
+# The runs are inputs of the targets, so that a run is trained again if it is missing. Snakemake does not
+# look for what only tables that are already there were made from.
+
+
 rule all:
     default_target: True
     input:
+        lambda w: list_all_run_files("runs"),
         list_outputs("runs"),
         "results/verdict.json",
         "results/summary/all.html",
@@ -84,6 +90,7 @@ rule all:
 
 rule demo:
     input:
+        lambda w: list_comparison_runs("runs", "pendulum"),
         "results/figures/runs/pendulum",
         "results/summary/demo.html",
     log:
@@ -104,6 +111,7 @@ rule figures:
 
 rule smoke:
     input:
+        lambda w: list_all_run_files("smoke"),
         list_outputs("smoke"),
         "results/summary/smoke.html",
     log:

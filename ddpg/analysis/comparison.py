@@ -158,6 +158,16 @@ class Comparison:
         """The path of one of its figures below `directory`, as `figures.draw_figures` names it."""
         return Path(directory, self.name, f"{figure}{suffix}")
 
+    def find_figure(self, directory: Path | str, suffix: str) -> Path:
+        """The path of its first figure below `directory`; UserError if that is not drawn."""
+        path = self.make_figure_path(directory, "comparison", suffix)
+        if not path.is_file():
+            raise UserError(
+                f"{path}: missing; draw it with `plot` or, in Snakemake, add "
+                "--forcerun=figures_of_comparison"
+            )
+        return path
+
     def find_group(self, name: str) -> Group | None:
         """The group of that name which has seeds, or None."""
         found = [group for group in self.groups if group.name == name and group.seeds]

@@ -117,7 +117,7 @@ def _render_effects(comparison: Comparison) -> str:
 
 
 def _embed_figure(figures: Path, comparison: Comparison) -> str:
-    path = comparison.make_figure_path(figures, "comparison", ".svg")
+    path = comparison.find_figure(figures, ".svg")
     picture = base64.b64encode(path.read_bytes()).decode()
     title = html.escape(comparison.title)
     return f'<img alt="{title}" src="data:image/svg+xml;base64,{picture}">\n'

@@ -27,8 +27,7 @@ def run(options: Namespace) -> None:
     comparisons, verdict = load_headline_first(settings, options), read_verdict(options)
     paths = {"all figures": options.figures}
     if comparisons:
-        main = comparisons[0].make_figure_path(options.figures, "comparison", ".png")
-        paths = {"main figure": main, **paths}
+        paths = {"main figure": comparisons[0].find_figure(options.figures, ".png"), **paths}
     if options.page:
         paths["page"] = options.page
     print_summary(comparisons, verdict, paths)

@@ -49,18 +49,23 @@ def copy_results(directory: RunDirectory, files: dict[str, bytes]) -> None:
         write_atomically(copy.path / name, files[name], sync=True)
 
 
-def keep_copy(directory: RunDirectory) -> None:
-    """Copy the files of a finished, undamaged run without a good copy, as published runs are."""
+def keep_copy(directory: RunDirectory) -> bool:
+    """Copy the files of a finished, undamaged run without a good copy, as published runs are.
+
+    Returns whether `restore_results` can write the run's files again.
+    """
+    copied = _read_copy(directory)
     try:
         record = directory.read_finished()
-        if record is None or directory.find_mismatches(record):
-            return
-    except UserError:  # a damaged record; `train` says so
-        return
-    if _read_copy(directory) == record:
-        return
+        if record is None or record == copied:
+            return copied is not None
+        if directory.find_mismatches(record):
+            return False
+    except UserError:  # a damaged record: that of the copy replaces it
+        return copied is not None
     names = (*list_result_files(record), RECORD)
     copy_results(directory, {name: (directory.path / name).read_bytes() for name in names})
+    return True
 
 
 def restore_results(directory: RunDirectory) -> None:

@@ -188,7 +188,9 @@ def test_page_shows_the_headline_comparison_first(made):
 def test_page_exits_2_for_a_missing_figure(made, capsys):
     (made / "figures/pendulum/comparison.svg").unlink()
     assert main(["page", *OPTIONS, "--output", "page.html"]) == 2
-    assert "figures/pendulum/comparison.svg: No such file" in capsys.readouterr().err
+    assert (
+        "figures/pendulum/comparison.svg: missing; draw it with `plot`" in capsys.readouterr().err
+    )
     assert not (made / "page.html").exists()
 
 

@@ -229,8 +229,7 @@ def test_runs_of_changed_environment_code_are_refused(checkout):
         'gym.register("Mine-v0", entry_point=Mine, max_episode_steps=15)\n'
     )
     (checkout.directory / "mine.yaml").write_text(
-        "experiments:\n"
-        '  mine: {env: "mine:Mine-v0", seeds: [0], epochs: 1, steps_per_epoch: 20, max_ep_len: 15}\n'
+        'experiments:\n  mine: {env: "mine:Mine-v0", seeds: [0], epochs: 1, steps_per_epoch: 20}\n'
     )
     run = "results/runs/mine/seed_0/run.json"
     command = ("--configfile", "mine.yaml", "--", run)
@@ -245,3 +244,28 @@ def test_runs_of_changed_environment_code_are_refused(checkout):
     checkout.snakemake("--forcerun=train", *command)
     assert (checkout.directory / run).with_name("set_aside_1").is_dir()
     assert "Nothing to be done" in checkout.snakemake("-n", *command)
+
+
+def test_a_whole_configuration_needs_no_other(checkout, tmp_path_factory):
+    """Also the copy that Snakemake has read."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    run = "results/smoke/pendulum-demo/seed_0/run.json"
+    for directory in (checkout.directory, elsewhere):
+        (directory / "results/config").mkdir(parents=True, exist_ok=True)
+        shutil.copy(checkout.directory / "config.yaml", directory / "results/config/copy.yaml")
+        options = ("--configfile", f"{directory}/results/config/copy.yaml")
+        where = ("--directory", str(directory), "--replace-workflow-config")
+        assert "rule train:" in checkout.snakemake("-n", *where, *options, "--", run)
+
+
+def test_a_path_with_braces_is_refused(checkout):
+    (checkout.directory / "mine.yaml").write_text("container: image{v2}.sif\n")
+    output = checkout.snakemake("-n", "demo", "--configfile", "mine.yaml", expect=1)
+    assert "image{v2}.sif: has braces; rename the file without them" in output
+
+
+def test_results_that_cannot_be_written_stop_snakemake_with_one_line(checkout):
+    (checkout.directory / "results/config").write_text("a file\n")
+    output = checkout.snakemake("demo", expect=1)
+    assert "results/config: File exists; check its permissions and the disk" in output
+    assert "pathlib" not in output and "Traceback" not in output

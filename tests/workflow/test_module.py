@@ -89,3 +89,10 @@ def test_workflow_catalog_entry_has_the_required_keys():
     assert set(usage["mandatory-flags"]) == {"desc", "flags"}
     assert usage["report"] is True
     assert (ROOT / "Snakefile").is_file() and (ROOT / "config.yaml").is_file()
+
+
+def test_a_configuration_that_is_no_mapping_is_refused_in_one_line(study):
+    (study / "study.yaml").write_text("ddpg: mine.yaml\n")
+    output = Checkout.at(study).snakemake("-n", expect=1)
+    assert "the module's config: 'mine.yaml' is not a mapping; write config: config[" in output
+    assert "AttributeError" not in output

@@ -11,6 +11,8 @@ rule aggregate:
         "results/logs/aggregate/{collection}/{comparison}.log",
     params:
         code=ANALYSIS,
+        # If a value changes and the training fails, the tables are not up to date.
+        values=lambda w: describe_values(w.collection, get_comparison(w.comparison)["experiments"]),
         manifest=lambda w, input: ["--manifest", *input.manifest] if input.manifest else [],
         runs=lambda w, input: get_directories(input.runs),
     shell:

@@ -48,10 +48,9 @@ os.environ |= {
 # directory, which has neither them nor the package.
 DATA = Path(os.path.relpath(PROJECT)) if IS_MODULE else Path()
 PUBLISHED = DATA / "results/published"
-# Jobs find the package also where Snakemake runs in another directory.
-if Path.cwd() != PROJECT:
-    paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
-    os.environ |= {"PYTHONPATH": os.pathsep.join(paths)}
+# Jobs find the package also where Snakemake runs in another directory, and with PYTHONSAFEPATH.
+paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
+os.environ |= {"PYTHONPATH": os.pathsep.join(paths)}
 
 # The user's configuration files, in the order in which Snakemake merges them.
 CONFIG_FILES = ["config.yaml", *map(os.path.relpath, workflow.overwrite_configfiles)]
@@ -71,16 +70,24 @@ def read_settings():
     copy = os.environ.get(CONFIG_VARIABLE)
     if copy and not workflow.is_main_process:
         return ddpg.config.read(copy)
+    if IS_MODULE and not isinstance(config, dict):
+        raise UserError(
+            f'the module\'s config: {config!r} is not a mapping; write config: config["ddpg"], with '
+            "`experiments:` below `ddpg:`"
+        )
     if IS_MODULE:
         project = ddpg.config.prefix_paths(PROJECT / "config.yaml", DATA)
         return ddpg.config.combine(
             [(str(DATA / "config.yaml"), project), ("the module's config", config)]
         )
-    if targets := [path for path in CONFIG_FILES if Path(path).parts[0] == "results"]:
+    own = ("results", "config")  # the copies below are configurations
+    parts = {path: Path(path).parts for path in CONFIG_FILES}
+    if targets := [path for path, p in parts.items() if p[0] == "results" and p[:2] != own]:
         raise UserError(
             f"{targets[0]}: a result, given as a configuration file; write -- before the targets"
         )
-    if not Path("config.yaml").exists() and Path.cwd() != PROJECT:
+    missing = "config.yaml" in CONFIG_FILES and not Path("config.yaml").exists()
+    if missing and Path.cwd() != PROJECT:
         raise UserError(
             f"{Path.cwd()} has no config.yaml: start Snakemake in {PROJECT}, or copy its "
             f"config.yaml, {PUBLISHED}, results/reference and results/rates.csv"
@@ -102,6 +109,32 @@ def check_command_line():
             )
 
 
+def refuse_braces(settings):
+    """UserError for a path with braces, which Snakemake takes for a wildcard."""
+    references = [
+        reference
+        for comparison in settings["comparisons"].values()
+        for reference in comparison.get("references", {}).values()
+    ]
+    paths = [path for reference in references for path in ddpg.config.list_paths(reference)]
+    named = [settings.get("claims", ""), settings.get("container", ""), *paths]
+    if wrong := [path for path in named if {"{", "}"} & {*path}]:
+        raise UserError(f"{settings.files}: {wrong[0]}: has braces; rename the file without them")
+
+
+@contextlib.contextmanager
+def stop_on_disk_errors():
+    """Stop with one line if a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkflowError(
+            f"{error.filename}: {error.strerror}; check its permissions and the disk"
+        ) from None
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def read_config():
     """Put into `config` what the commands of the rules will read; returns it.
 
@@ -110,6 +143,7 @@ def read_config():
     try:
         settings = read_settings()
         read_claims(settings)  # refuses them now, not when everything is trained
+        refuse_braces(settings)
         given = {} if IS_MODULE else dict(workflow.config_settings.config)
         for key in given:
             if key != "container":  # which no command reads
@@ -149,7 +183,8 @@ def keep_config():
 
 
 if IS_MODULE and workflow.is_main_process:  # a module's handlers do not run
-    keep_config()
+    with stop_on_disk_errors():
+        keep_config()
 
 CLAIMS = [config["claims"]] if "claims" in config else []
 
@@ -190,6 +225,11 @@ def get_experiment(collection, name):
 def compute_digest(collection, name):
     """What triggers an experiment's training: a digest of its values."""
     return get_experiment(collection, name).digest()
+
+
+def describe_values(collection, names):
+    """A digest of the values of each experiment's runs; nothing of published runs."""
+    return [compute_digest(collection, name) for name in names if collection != "published"]
 
 
 def list_seeds(collection, name):

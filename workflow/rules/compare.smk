@@ -46,6 +46,7 @@ rule provenance:
         "results/logs/provenance/{collection}.log",
     params:
         code=ANALYSIS,
+        values=lambda w: describe_values(w.collection, config["experiments"]),
         runs=lambda w, input: get_directories(input),
         directory=lambda w, output: str(Path(output.csv).parent),
     shell:
@@ -70,6 +71,7 @@ rule verdict:
         "results/logs/verdict.log",
     params:
         code=ANALYSIS,
+        values=lambda w: describe_values("runs", config["experiments"]),
         fresh=lambda w, input: get_directories(input.fresh),
         published=lambda w, input: get_directories(input.published),
     shell:

@@ -99,8 +99,17 @@ def refuse_stale_run(wildcards):
     w = wildcards
     limit_resources()
     run = Path("results", w.collection, w.experiment, format_seed_directory(w.seed), RECORD)
+    if run.resolve().is_relative_to(PUBLISHED.resolve()):
+        stop(
+            f"{run.parent}: links to a published run, which training would replace; copy it instead"
+        )
+    if DELETES_OUTPUT:
+        try:
+            keep_earlier_run(RunDirectory(run.parent))
+        except (UserError, OSError) as error:
+            stop(str(error))
     seeds = get_experiment(w.collection, w.experiment).seeds
-    if not run.exists() and w.seed not in map(str, seeds):
+    if w.seed not in map(str, seeds):
         own = w.collection != "smoke" or "seeds" not in config["smoke"]
         path = ("experiments", w.experiment, "seeds") if own else ("smoke", "seeds")
         stop(
@@ -125,7 +134,9 @@ def refuse_stale_run(wildcards):
     is_trigger = RerunTrigger.PARAMS in workflow.rerun_triggers
     again = f"move {run.parent} away"
     if not IS_MODULE:
-        again += ", or add --forcerun=train, which moves it to set_aside_1/ there and trains it again"
+        again += (
+            ", or add --forcerun=train, which moves it to set_aside_1/ there and trains it again"
+        )
     if found != expected and not (is_trigger and recorded and repr(expected) not in recorded):
         stop(f"{run}: this run has other values than the configuration; {again}")
     env = get_experiment(w.collection, w.experiment).env
@@ -138,17 +149,34 @@ def refuse_stale_run(wildcards):
 
 
 def is_training_forced(run):
-    """Whether the command line asks to train a run again, and `keep_finished_runs` keeps this one."""
+    """Whether the command line asks to train a run again, and `keep_earlier_runs` keeps this one."""
     settings = workflow.dag_settings
     forced = settings.forceall or not {"train", str(run)}.isdisjoint(settings.forcerun)
     return forced and not IS_MODULE  # a module's handlers do not run
 
 
-def keep_finished_runs():
-    """Copy finished runs that came without a copy, before Snakemake deletes their files."""
+# No handler runs with this option.
+DELETES_OUTPUT = "--delete-all-output" in sys.argv and not {"-n", "--dry-run", "--dryrun"} & set(
+    sys.argv
+)
+
+
+def keep_earlier_runs():
+    """Keep the files of earlier runs before Snakemake deletes them."""
+    if not workflow.is_main_process:  # the main one has
+        return
     for job in workflow.dag.jobs:
         if job.rule.name == "train" and workflow.dag.needrun(job):
-            keep_copy(RunDirectory(Path(job.params.directory)))
+            keep_earlier_run(RunDirectory(Path(job.params.directory)))
+
+
+def keep_earlier_run(directory):
+    """Copy a finished run; set aside results that neither a copy nor a checkpoint could restore."""
+    if directory.is_claimed() or keep_copy(directory) or directory.has_checkpoint():
+        return
+    if directory.record_path.exists() or directory.has_results():
+        aside = directory.set_aside()
+        logger.warning(f"{directory}: holds results that are not a finished run's{MOVED_TO}{aside}")
 
 
 @functools.cache
