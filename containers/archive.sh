@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 version=$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
 name=ddpg-$version
 fail() { echo "archive.sh: $*" >&2; exit 2; }
-[ -d .git ] || fail "this is not a git checkout, so the sources are not known; clone the repository"
+[ -e .git ] || fail "this is not a git checkout, so the sources are not known; clone the repository"
 tracked=$(git ls-files) || fail "git cannot list the sources"
 changed=$(git status --porcelain -- results/published) || fail "git cannot compare results/published"
 [ -z "$changed" ] || fail "results/published has changes that are not committed; commit them"
