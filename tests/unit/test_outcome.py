@@ -34,7 +34,8 @@ def made(tmp_path, monkeypatch):
     tables.write_csv("curves.csv", curves.aggregate_runs(runs))
     for name in ("pendulum", "exercise-2-2"):
         (tmp_path / "figures" / name).mkdir(parents=True)
-        (tmp_path / "figures" / name / "comparison.svg").write_bytes(PICTURE)
+        for suffix in ("svg", "png"):
+            (tmp_path / "figures" / name / f"comparison.{suffix}").write_bytes(PICTURE)
     return tmp_path
 
 
