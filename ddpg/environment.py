@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,9 @@ def make(name: str, **options: Any) -> gym.Env:
     """
     _import_mujoco()
     try:
-        with _keep_directory():
+        # Back to the working directory afterwards: environments may leave it to load their files,
+        # and the paths of runs and policies are relative to it.
+        with contextlib.chdir("."):
             env = gym.make(name, disable_env_checker=True, **options)
     except gym.error.DependencyNotInstalled as error:
         reason = get_first_line(error)
@@ -87,19 +88,6 @@ def _find_own_file(part: Any) -> Path | None:
     return Path(path) if path and Path(path).is_file() else None
 
 
-@contextlib.contextmanager
-def _keep_directory() -> Iterator[None]:
-    """Return to the working directory afterwards: environments may leave it to load their files.
-
-    The paths of runs and policies are relative to it.
-    """
-    before = os.getcwd()  # noqa: PTH109  (not a path to work with)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
 # As a float64 of NumPy: with a number of Python's, NumPy compares float16 in float16, in which this
 # is infinite.
 LARGEST = np.float64(np.finfo(np.float32).max)
@@ -118,7 +106,7 @@ class OneLineErrors(gym.Wrapper):
     def reset(self, **options: Any) -> tuple[np.ndarray, dict]:
         """Reset the environment."""
         try:
-            with _keep_directory():
+            with contextlib.chdir("."):  # as in `make`
                 result = self.env.reset(**options)
             if not isinstance(result, tuple) or len(result) != 2:
                 raise _WrongResult(f"{_shorten(result)} instead of (observation, info)")

@@ -277,13 +277,13 @@ def draw_seeds(group: SeedGroup, title: str, end: float = math.inf) -> Figure:
     scale, unit = _choose_unit([group])
     steps = group.steps / scale
     mean, spread = values.mean(axis=1), group.get_values("test_return_std")
+    point = _mark_single(steps)
     for position, seed in enumerate(np.unique(group.runs["seed"])):
         axes, curve = panels[position], values[:, position]
         if spread is not None:
             low, high = curve - spread[:, position], curve + spread[:, position]
             label = "one standard deviation between the seed's test episodes"
             axes.fill_between(steps, low, high, facecolor=BAND_COLOUR, linewidth=0, label=label)
-        point = _mark_single(steps)
         axes.plot(steps, curve, color=COLOURS[0], linewidth=1.0, label="the seed", **point)
         label = f"mean: {format_legend(group)}"
         dashed = {"linestyle": "--", "linewidth": 0.8, **point}

@@ -122,17 +122,18 @@ def refuse_braces(settings):
         raise UserError(f"{settings.files}: {wrong[0]}: has braces; rename the file without them")
 
 
+def describe_disk_error(error):
+    """One line about a file that cannot be written."""
+    return f"{error.filename}: {error.strerror}; check its permissions and the disk"
+
+
 @contextlib.contextmanager
 def stop_on_disk_errors():
     """Stop with one line if a file cannot be written."""
     try:
         yield
     except OSError as error:
-        raise WorkflowError(
-            f"{error.filename}: {error.strerror}; check its permissions and the disk"
-        ) from None
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
+        raise WorkflowError(describe_disk_error(error)) from None
 
 
 def read_config():

@@ -65,9 +65,9 @@ def has_other_code(record, env):
     recorded = record.get("identity", {}).get("environment_code")
     if recorded is None:
         return False
-    made = make_environment(env)
     from ddpg import environment
 
+    made = make_environment(env)
     return made is not None and environment.digest_code(made) != recorded
 
 
@@ -106,8 +106,8 @@ def refuse_stale_run(wildcards):
     if DELETES_OUTPUT:
         try:
             keep_earlier_run(RunDirectory(run.parent))
-        except (UserError, OSError) as error:
-            stop(str(error))
+        except OSError as error:
+            stop(describe_disk_error(error))
     seeds = get_experiment(w.collection, w.experiment).seeds
     if w.seed not in map(str, seeds):
         own = w.collection != "smoke" or "seeds" not in config["smoke"]
