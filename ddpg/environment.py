@@ -25,10 +25,10 @@ _MUJOCO_WARNING = "compiler attribute 'settotalmass' is deprecated"
 def make(name: str, **options: Any) -> gym.Env:
     """Make the Gymnasium environment `name`.
 
-    Raises UserError unless it exists, its observation space is a numeric Box of shape (n,), and its
-    action space is a floating-point Box of shape (n,) with finite bounds. EnvironmentFailed, a
-    UserError, for any exception of its own code and for results outside its spaces, here or later
-    in `reset`, `step`, `render` and `close`.
+    Raises UserError unless it exists, `name` gives its version, its observation space is a numeric
+    Box of shape (n,), and its action space is a floating-point Box of shape (n,) with finite bounds
+    that float32 can hold. Raises EnvironmentFailed, a UserError, for any exception of its own code
+    and for results outside its spaces, here or later in `reset`, `step`, `render` and `close`.
     """
     _import_mujoco()
     try:

@@ -58,7 +58,8 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     """The policy of a run (finished, published or stopped), or of a policy.npz.
 
     `env` overrides the run's environment, and must be given for a file without config.json beside
-    it. UserError for anything else.
+    it. Then episodes end at the environment's own limit, after 1,000 steps at the latest, which may
+    not be the run's `max_ep_len`. UserError for anything else.
     """
     if not source.exists():
         raise UserError(f"{source}: no such file or directory")

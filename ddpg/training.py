@@ -192,11 +192,11 @@ class _Run:
         record = self.directory.read_finished()
         if record is None:
             return None
-        what = (record.experiment, record.seed, record.config_digest)
-        if what != (self.experiment.name, self.seed, self.experiment.digest()):
+        chosen = (_get_chosen_values(identity) for identity in (record.identity, self.identity))
+        if changed := describe_differences(*chosen):
             raise OtherRun(
-                f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}"
-                ", of another configuration"
+                f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}, "
+                f"which is another ({'; '.join(changed)})"
             )
         code = record.identity.environment_code  # None in runs of before it was recorded
         if code not in (None, self.identity.environment_code):
@@ -356,9 +356,9 @@ class _Run:
         return write_results(self.directory, contents, record)
 
 
-def _get_chosen_values(identity: Identity) -> tuple:
+def _get_chosen_values(identity: Identity) -> dict:
     """The part of an identity that the user chooses."""
-    return identity.experiment, identity.seed, identity.config
+    return {"experiment": identity.experiment, "seed": identity.seed, **identity.config}
 
 
 def _refuse_other_files(directory: RunDirectory, settings: dict) -> None:

@@ -149,7 +149,7 @@ def _describe_provenance(record: RunRecord) -> dict[str, str]:
         "packages": record.describe_packages(),
         "processor": record.machine.cpu.model,
         "finished": f"{record.finished:%Y-%m-%d %H:%M %Z}",
-        "SHA-256 of the weights": f"`{record.weights_sha256}`",
+        "SHA-256 of weights and optimiser state": f"`{record.weights_sha256}`",
         "SHA-256 of policy.npz": f"`{record.files[POLICY]}`",
     }
 

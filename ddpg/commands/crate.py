@@ -332,7 +332,7 @@ class _Describer:
             "operating system": machine.platform,
             "code revision": str(machine.git or ""),
             "version of the arithmetic": record.arithmetic_version,
-            "SHA-256 of the weights": record.weights_sha256,
+            "SHA-256 of weights and optimiser state": record.weights_sha256,
             "interruptions": len(record.sessions) - 1,
         }
         return [self._make_property("about", name, value) for name, value in known.items()

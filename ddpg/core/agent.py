@@ -71,7 +71,11 @@ def actor_loss(
     scale: np.ndarray,
     offset: np.ndarray,
 ) -> tf.Tensor:
-    """Mean of -Q(s, μ(s)) over observations (B, obs_dim), shape ()."""
+    """Mean of -Q(s, μ(s)) over observations (B, obs_dim), shape ().
+
+    Its gradient with respect to `actor_params` is the deterministic policy gradient (equation 6 of
+    the paper). `scale` and `offset`, (act_dim,), map tanh to the action's bounds.
+    """
     return -tf.reduce_mean(critic(critic_params, obs, actor(actor_params, obs, scale, offset)))
 
 
@@ -85,7 +89,8 @@ class DDPG:
     """An agent: its TrainState, and the compiled loop that updates it.
 
     `capacity` is the largest number of updates in one call of the compiled loop, which is compiled
-    once for it.
+    once for it. `rng` draws the initial weights, the actor's first. `batches`, arrays of shape
+    (capacity, B, ...), are filled before each call by `ReplayBuffer.sample`.
     """
 
     def __init__(
@@ -115,7 +120,8 @@ class DDPG:
         """One update of critic, actor and targets, in this order, on a batch of B transitions."""
         hp, scale, offset = self.hyperparameters, self.scale, self.offset
 
-        # Critic: regress Q(s, a) onto the TD target of the target networks.
+        # Critic: regress Q(s, a) onto the TD target of the target networks, a constant here: it is
+        # computed outside the tape.
         next_action = actor(state.target_actor_params, batch.next_obs, scale, offset)
         next_q = critic(state.target_critic_params, batch.next_obs, next_action)
         y = td_target(next_q, batch, hp.discount)

@@ -23,9 +23,11 @@ def evaluate_policy(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Play one episode in each environment, each reset with a seed drawn from `rng`.
 
-    The episodes step together: one forward pass of the policy serves all that still run. Returns
-    (returns, lengths), float64 and int64 of shape (episodes,); a return is the undiscounted sum of
-    rewards.
+    `policy` maps observations (n, obs_dim), float32, to actions (n, act_dim), which are clipped
+    into the action space. The episodes step together: one forward pass of the policy serves all
+    that still run. They end at `max_ep_len` steps or the environment's own limit at the latest.
+    Returns (returns, lengths), float64 and int64 of shape (episodes,): undiscounted sums of
+    rewards, and steps.
     """
     actions = ActionSpace(envs[0].action_space)
     longest = get_time_limit(envs[0], max_ep_len)

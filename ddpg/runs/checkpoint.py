@@ -111,9 +111,10 @@ class Checkpoints:
     def load(self, replay: ReplayBuffer, accept: Callable[[Identity], None]) -> RunState:
         """The state of the newest undamaged checkpoint, whose transitions are put into `replay`.
 
-        A damaged one is skipped with a warning. Raises Damaged, with `replay` empty, if all are
-        damaged; Interrupted if one of them cannot be read now; UserError if another version of the
-        package wrote it. `accept` gets its identity before `replay` changes, and may raise.
+        A damaged or unreadable one is skipped with a warning. If none is good, raises Interrupted
+        if one of them cannot be read now, else Damaged, with `replay` empty. UserError if another
+        version of the package wrote it. `accept` gets its identity before `replay` changes, and may
+        raise.
         """
         unreadable = None
         for path in list_state_files(self.directory):

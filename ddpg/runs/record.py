@@ -103,6 +103,8 @@ class RunRecord:
     seconds: float
     steps_per_second: float
     peak_memory_bytes: int
+    # Of DDPG.arrays(): both networks, their targets and Adam's state, as "agent" in
+    # state_digests.txt; not of policy.npz.
     weights_sha256: str
     identity: Identity
     machine: Machine

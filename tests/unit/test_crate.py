@@ -69,7 +69,7 @@ def test_crate_describes_a_run_as_its_record(project, run):
     about = named(found, action["additionalProperty"])
     assert about["processor"] == record.machine.cpu.model
     assert about["code revision"] == str(record.machine.git)
-    assert about["SHA-256 of the weights"] == record.weights_sha256
+    assert about["SHA-256 of weights and optimiser state"] == record.weights_sha256
     software = {found[r["@id"]]["name"]: found[r["@id"]]["softwareVersion"]
                 for r in action["softwareRequirements"]}  # fmt: skip
     assert software == {"python": record.machine.python, **record.machine.packages}

@@ -159,8 +159,12 @@ def test_finished_run_is_not_changed(tmp_path, caplog):
     train(experiment(), 0, tmp_path / "run")
     assert contents(tmp_path / "run") == before
     assert "already finished; train it again with --restart" in caplog.text
-    refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", seed=10)
-    refused(tmp_path / "run", "holds the finished run pendulum-demo seed 0", pi_lr=0.5)
+    refused(tmp_path / "run", "seed 0, which is another (seed: 0 -> 10)", seed=10)
+    refused(
+        tmp_path / "run",
+        "seed 0, which is another (pi_lr: 0.001 -> 0.5)",
+        pi_lr=0.5,
+    )
 
 
 def test_damaged_finished_run_is_refused_without_a_checkpoint(tmp_path, expected):
@@ -233,7 +237,9 @@ def test_copy_of_another_run_is_not_restored(tmp_path):
     (run / "policy.npz").unlink()
     refused(run, "policy.npz: missing; restore it, or train it again")
     delete_results(run)
-    with pytest.raises(UserError, match="holds the finished run pendulum-demo seed 10, of another"):
+    with pytest.raises(
+        UserError, match="holds the finished run pendulum-demo seed 10, which is another"
+    ):
         train(experiment(), 0, run)
 
 
