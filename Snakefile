@@ -90,8 +90,8 @@ rule all:
 
 rule demo:
     input:
-        lambda w: list_comparison_runs("runs", "pendulum"),
-        "results/figures/runs/pendulum",
+        lambda w: list_comparison_runs("runs", DEMO),
+        list_figures("demo"),
         "results/summary/demo.html",
     log:
         "results/logs/summary/demo.log",

@@ -90,11 +90,11 @@ if "--nv" in workflow.deployment_settings.apptainer_args.split():
     GPU_RESOURCES["gpu_jobs"] = 1
 
 
-def refuse_stale_run(wildcards):
-    """No input files, but one line if a run is not one of the configuration's.
+def prepare_training(wildcards):
+    """No input files; what must happen before Snakemake plans a training.
 
-    If its values differ, Snakemake trains it again only if it has recorded the values itself, not if
-    the run was copied here or trained without it, nor if only file times count.
+    Sets the scheduler's limits, keeps a run that Snakemake would delete, and stops with one line for
+    a run that must not be trained or is not one of the configuration's.
     """
     w = wildcards
     limit_resources()
@@ -108,6 +108,14 @@ def refuse_stale_run(wildcards):
             keep_earlier_run(RunDirectory(run.parent))
         except OSError as error:
             stop(describe_disk_error(error))
+    refuse_unknown_seed(w)
+    if run.exists() and workflow.is_main_process and not is_training_forced(run):
+        refuse_stale_run(w, run)
+    return []
+
+
+def refuse_unknown_seed(w):
+    """Stop with one line if the configuration does not have the seed of wildcards."""
     seeds = get_experiment(w.collection, w.experiment).seeds
     if w.seed not in map(str, seeds):
         own = w.collection != "smoke" or "seeds" not in config["smoke"]
@@ -116,13 +124,19 @@ def refuse_stale_run(wildcards):
             f"{SETTINGS.file_of(path)}: seed {w.seed} is not among the seeds of {w.experiment} "
             f"({', '.join(map(str, seeds))}); add it to {'.'.join(path)}"
         )
-    if not run.exists() or not workflow.is_main_process or is_training_forced(run):
-        return []
+
+
+def refuse_stale_run(w, run):
+    """Stop with one line if the finished run of wildcards is not one of the configuration's.
+
+    If its values differ, Snakemake trains it again only if it has recorded the values itself, not if
+    the run was copied here or trained without it, nor if only file times count.
+    """
     expected = compute_digest(w.collection, w.experiment)
     try:
         record = read_json(run)
     except UserError:  # damaged: `aggregate` refuses it
-        return []
+        return
     name = record.get("experiment", w.experiment), str(record.get("seed", w.seed))
     if name != (w.experiment, w.seed):
         stop(
@@ -145,7 +159,6 @@ def refuse_stale_run(wildcards):
             f"{run}: the code of {env} has changed since this run (environment_code); undo the "
             f"change, {again}"
         )
-    return []
 
 
 def is_training_forced(run):

@@ -9,11 +9,12 @@ TITLES = {
     "smoke": "A trial of the workflow: runs of seconds, nothing here is a result",
 }
 COLLECTIONS = {"all": "runs", "demo": "runs", "figures": "published", "smoke": "smoke"}
+DEMO = "pendulum"  # the only comparison of `demo`
 
 
 def list_comparisons(target):
     """The comparisons of a target."""
-    return [n for n in config["comparisons"] if target != "demo" or n == "pendulum"]
+    return [n for n in config["comparisons"] if target != "demo" or n == DEMO]
 
 
 def list_curves(target):

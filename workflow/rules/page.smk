@@ -17,6 +17,8 @@ rule page:
         ),
     log:
         "results/logs/page/{target}.log",
+    wildcard_constraints:
+        target="|".join(TITLES),
     params:
         declared=lambda w: [
             config.get("headline"),

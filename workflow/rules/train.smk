@@ -8,7 +8,7 @@
 
 rule train:
     input:
-        refuse_stale_run,
+        prepare_training,
     output:
         [f"results/{{collection}}/{{experiment}}/seed_{{seed}}/{name}" for name in RESULT_FILES],
         run="results/{collection}/{experiment}/seed_{seed}/run.json",
