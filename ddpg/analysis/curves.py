@@ -246,20 +246,42 @@ def read_external(paths: Iterable[Path | str]) -> pd.DataFrame:
     """Read runs of other programs in Spinning Up's format.
 
     The paths are those of `find_progress_files`. Seeds are numbered in the order of the paths: the
-    number says only which lines belong together. Raises UserError as `find_progress_files` and
-    `read_progress` do.
+    number says only which lines belong together. Raises UserError as `read_progress_files` does.
+    """
+    curves = enumerate(read_progress_files(paths))
+    return pd.concat([curve.assign(seed=number) for number, (_, curve) in curves])
+
+
+def read_progress_files(paths: Iterable[Path | str]) -> list[tuple[Path, pd.DataFrame]]:
+    """The runs of `find_progress_files`, each with its file, as `read_progress` reads it.
+
+    UserError also for a run that is there twice, and for runs with other environments or
+    hyperparameters, where they have a config.json.
     """
     files = find_progress_files(paths)
+    _check_same_settings(files)
     curves = [(file, read_progress(file)) for file in files]
-    return pd.concat([curve.assign(seed=number) for number, (_, curve) in enumerate(curves)])
+    check_distinct_curves(curves)
+    return curves
+
+
+def check_distinct_curves(curves: Iterable[tuple[Path | str, pd.DataFrame]]) -> None:
+    """UserError for a named curve that is there twice: counted as two seeds, it narrows intervals.
+
+    The same run, repeated, takes another time.
+    """
+    seen: dict[bytes, Path | str] = {}
+    for name, curve in curves:
+        numbers = curve.drop(columns="time", errors="ignore").select_dtypes("number")
+        first = seen.setdefault(numbers.to_numpy(dtype=float).tobytes(), name)
+        if first is not name:
+            raise UserError(f"{first} and {name}: the same run twice; remove one")
 
 
 def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
     """The files of runs in Spinning Up's format: each path, or every progress.txt below it.
 
-    Those that are hidden or were set aside are left out. UserError for a directory without any, for
-    a run that is there twice, and for runs with other environments or hyperparameters, where they
-    have a config.json.
+    Those that are hidden or were set aside are left out. UserError for a directory without any.
     """
     files: list[Path] = []
     for path in map(Path, paths):
@@ -271,8 +293,6 @@ def find_progress_files(paths: Iterable[Path | str]) -> list[Path]:
         if not found:
             raise UserError(f"{path}: no progress.txt in this directory or below it")
         files += found
-    _check_distinct_files(files)
-    _check_same_settings(files)
     return files
 
 
@@ -310,16 +330,6 @@ def _check_source(table: Path) -> None:
     source = name_source(table)
     if source.exists() and read_dataclass(ImportSource, source).sha256 != hash_file(table):
         raise UserError(f"{table}: not the bytes that {source} lists; import it again")
-
-
-def _check_distinct_files(files: list[Path]) -> None:
-    """Raise UserError where two files differ at most in Time, so are the same run twice."""
-    seen: dict[bytes, Path] = {}
-    for file in files:
-        curve = read_progress(file).drop(columns="time")
-        first = seen.setdefault(curve.to_numpy(dtype=float).tobytes(), file)
-        if first is not file:
-            raise UserError(f"{first} and {file}: the same run twice; remove one")
 
 
 def _check_same_settings(files: list[Path]) -> None:

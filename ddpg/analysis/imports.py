@@ -63,7 +63,9 @@ def import_curves(kind: str, paths: Sequence[Path]) -> pd.DataFrame:
             raise UserError(f"{path}: not a regular file, so it has no checksum; save it as one")
     seeds = _READERS[kind](paths)
     _check_steps(seeds)
-    _check_distinct_curves(seeds)
+    curves.check_distinct_curves(
+        (f"curve {i} of {len(seeds)}", curve) for i, (_, curve) in enumerate(seeds, 1)
+    )
     numbers = [seed for seed, _ in seeds]
     if None in numbers or len(set(numbers)) < len(numbers):
         numbers = list(range(len(seeds)))
@@ -83,19 +85,6 @@ def _check_steps(seeds: SeedCurves) -> None:
         if not (steps == np.floor(steps)).all():
             step = steps[steps != np.floor(steps)][0]
             raise UserError(f"curve {number} of {len(seeds)}: its step {step:g} is not whole")
-
-
-def _check_distinct_curves(seeds: SeedCurves) -> None:
-    """UserError for a curve that is there twice: counted as two seeds, it narrows intervals.
-
-    The same run, repeated, takes another time.
-    """
-    seen: dict[bytes, int] = {}
-    for number, (_, curve) in enumerate(seeds, 1):
-        numbers = curve.drop(columns="time", errors="ignore").select_dtypes("number")
-        content = numbers.to_numpy(dtype=float).tobytes()
-        if (first := seen.setdefault(content, number)) != number:
-            raise UserError(f"curves {first} and {number} of {len(seeds)} are the same; remove one")
 
 
 def write_import(
@@ -135,10 +124,7 @@ def _describe(table: pd.DataFrame) -> str:
 
 
 def _read_spinup(paths: Sequence[Path]) -> SeedCurves:
-    return [
-        (curves.find_seed(path), curves.read_progress(path))
-        for path in curves.find_progress_files(paths)
-    ]
+    return [(curves.find_seed(path), curve) for path, curve in curves.read_progress_files(paths)]
 
 
 def _read_tianshou(paths: Sequence[Path]) -> SeedCurves:

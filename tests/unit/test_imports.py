@@ -83,7 +83,9 @@ def test_import_tianshou_csv_of_a_single_run(tmp_path):
 
 def test_duplicate_curves_and_fractional_steps_raise_user_error(tmp_path):
     (tmp_path / "wide.csv").write_text("step,a,b,c\n100,1,2,1\n200,3,4,3\n")
-    with pytest.raises(UserError, match="curves 1 and 3 of 3 are the same; remove one"):
+    with pytest.raises(
+        UserError, match="curve 1 of 3 and curve 3 of 3: the same run twice; remove one"
+    ):
         imports.import_curves("wide", [tmp_path / "wide.csv"])
     (tmp_path / "wide.csv").write_text("step,a\n1,1\n1.5,3\n")
     with pytest.raises(UserError, match="curve 1 of 1: its step 1.5 is not whole"):
@@ -92,9 +94,9 @@ def test_duplicate_curves_and_fractional_steps_raise_user_error(tmp_path):
 
 def test_curves_that_differ_in_time_only_are_the_same():
     curve = pd.DataFrame({"env_interacts": [1, 2], "test_return_mean": [3.0, 4.0]})
-    seeds = [(seed, curve.assign(time=[seed, 9.0])) for seed in (0, 1)]
-    with pytest.raises(UserError, match="curves 1 and 2 of 2 are the same; remove one"):
-        imports._check_distinct_curves(seeds)
+    named = [(name, curve.assign(time=[time, 9.0])) for time, name in enumerate("ab")]
+    with pytest.raises(UserError, match="a and b: the same run twice; remove one"):
+        curves.check_distinct_curves(named)
 
 
 def test_import_stable_baselines3_evaluations(tmp_path):
