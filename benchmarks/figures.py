@@ -1,11 +1,10 @@
 """Draw the figures of benchmarks/results/*.csv, as SVG and PNG beside them."""
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks import common
-from ddpg.analysis.figures import COLOURS, GREY, STYLE
+from ddpg.analysis.figures import COLOURS, GREY, use_style
 
 TITLES = {
     common.LARGE: "networks (400, 300), batch 100",
@@ -24,7 +23,7 @@ def main() -> None:
         if not (common.RESULTS / f"{name}.csv").exists():
             print(f"  {name}: not measured")
             continue
-        with mpl.rc_context(STYLE):
+        with use_style():
             figure = draw(common.read_table(name))
             for suffix, metadata in (("svg", {"Date": None}), ("png", None)):
                 path = common.RESULTS / f"{name}.{suffix}"

@@ -198,9 +198,9 @@ def load_comparison(
     """Build the comparison `name` of the configuration from our runs and the files it names.
 
     `spec` is `comparisons.<name>` of config.yaml, `runs` an `aggregate` table, `configured_seeds`
-    the number of seeds that the configuration lists for each experiment; paths are relative to
-    `root`. An experiment without runs becomes a group of 0 seeds. Raises UserError for references
-    that cannot be read. Labels are put on one line; groups with equal labels get their names added.
+    the seeds that the configuration lists for each experiment; paths are relative to `root`. An
+    experiment without runs becomes a group of 0 seeds. Raises UserError for references that cannot
+    be read. Labels are put on one line; groups with equal labels get their names added.
     """
     configured = configured_seeds or {}
     groups: list[Group] = [

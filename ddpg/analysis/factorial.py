@@ -8,7 +8,7 @@ interaction are
     interaction  (m11 - m10) - (m01 - m00)
 
 each with Welch's interval and test of a contrast, which does not assume equal variances. Nothing is
-estimated before every cell has seeds, and the table says which seeds are missing.
+estimated before every cell has seeds, and the table says how many seeds are missing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,8 +48,10 @@ COLUMNS = [
     "p",
     "p_adjusted",
     "detectable",
+    "verdict",
     "note",
 ]
+HOLDS, UNDECIDED, INCOMPLETE = "holds", "undecided", "incomplete"
 
 
 def measure_cells(comparison: Comparison, factorial: Factorial) -> list[SeedFinal | None]:
@@ -74,7 +76,9 @@ def list_missing(comparison: Comparison, factorial: Factorial) -> list[str]:
 def tabulate_effects(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     """One row per effect of each comparison that is a 2x2; no rows where none is.
 
-    `p_adjusted` adjusts the three tests of a 2x2 together (`statistics.adjust_p_values`).
+    `p_adjusted` adjusts the three tests of a 2x2 together (`statistics.adjust_p_values`). `verdict`
+    on the hypothesis that there is an effect: HOLDS if `p_adjusted` is below `statistics.ALPHA`,
+    else UNDECIDED; INCOMPLETE while seeds are missing (docs/preregistration.md).
     `detectable` is the minimum detectable effect of these seeds (80 % power at the 5 % level). An
     effect is NaN while a cell has no seeds; its interval and tests are NaN while a cell has fewer
     than `statistics.FEWEST_TESTED`.
@@ -110,7 +114,9 @@ def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
         for effect, weights in EFFECTS.items()
     ]
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    return table.assign(p_adjusted=statistics.adjust_p_values(table["p"].to_numpy(dtype=float)))
+    adjusted = statistics.adjust_p_values(table["p"].to_numpy(dtype=float))
+    decided = np.where(adjusted < statistics.ALPHA, HOLDS, UNDECIDED)
+    return table.assign(p_adjusted=adjusted, verdict=INCOMPLETE if missing else decided)
 
 
 def _estimate(weights: Sequence[float], cells: Sequence[SeedFinal | None]) -> dict[str, float]:
@@ -147,5 +153,5 @@ def compute_cell_intervals(cells: Iterable[SeedFinal | None]) -> list[tuple[floa
             intervals.append((NAN, NAN, NAN))
             continue
         test = statistics.test_contrast((1.0,), [cell.moments])
-        intervals.append((float(np.mean(cell.values)), test.low, test.high))
+        intervals.append((test.estimate, test.low, test.high))
     return intervals

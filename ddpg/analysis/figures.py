@@ -109,15 +109,15 @@ WIDTH = 6.4
 # Width of a legend's symbols and margins in inches, and the number of legend lines for which the
 # figures' heights have room.
 LEGEND_MARGIN, LEGEND_LINES = 0.9, 8
-# Maximum width in inches of a group's label beside its row of points.
-ROW_LABEL = 2.6
+# Maximum widths in inches of a group's label beside its row of points, and of what an effect is of.
+ROW_LABEL, EFFECT_TEXT = 2.6, 1.6
 MARGIN = 0.2
 # Resamples for a drawn band; the tables use more.
 BAND_RESAMPLES = 2000
 
 
 @contextlib.contextmanager
-def _use_style() -> Iterator[None]:
+def use_style() -> Iterator[None]:
     """STYLE over matplotlib's defaults: the user's matplotlibrc must not change a figure."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -128,7 +128,7 @@ def _use_style() -> Iterator[None]:
 def _apply_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(draw)
     def drawing(*args: Comparison | Group | str | float) -> Figure:
-        with _use_style():
+        with use_style():
             return draw(*map(_make_drawable, args))
 
     return drawing
@@ -176,7 +176,7 @@ def _mark_single(steps: np.ndarray) -> dict[str, Any]:
 def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
     """Write `stem`.svg, .pdf and .png, each whole or not at all; returns their paths."""
     paths = []
-    with _use_style():
+    with use_style():
         # Laid out once, so that the formats look the same.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -186,7 +186,7 @@ def save_figure(figure: Figure, stem: Path | str) -> list[Path]:
         # A date would make every drawing different.
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
         buffer = io.BytesIO()
-        with _use_style():
+        with use_style():
             figure.savefig(buffer, format=suffix, metadata=metadata)
         write_atomically(path, buffer.getvalue())
         paths.append(path)
@@ -408,9 +408,12 @@ def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
     """The effects and their 95 % intervals."""
     axes.axvline(0, color=GREY, linewidth=0.8)
     for row, effect in enumerate(effects.to_dict("records")):
+        of = _break_lines(effect["of"], 7, EFFECT_TEXT)
+        across = axes.get_yaxis_transform()
+        axes.text(0.03, row - 0.12, of, transform=across, va="bottom", fontsize=7, color=GREY)
         value, low, high = (effect[f"estimate{end}"] for end in ("", "_low", "_high"))
         if math.isnan(value):
-            axes.text(0.5, row, "unknown", transform=axes.get_yaxis_transform(), ha="center")
+            axes.text(0.5, row, "unknown", transform=across, ha="center")
             continue
         error_bars = _measure_error_bars([value], [low], [high])
         axes.errorbar(value, row, xerr=error_bars, color=COLOURS[3], marker="D", capsize=3)

@@ -94,8 +94,7 @@ class SeedGroup:
 
     def compute_return_band(self) -> tuple[np.ndarray, np.ndarray]:
         """`compute_band` of the test return; ValueError for a group without seeds."""
-        values = self.get_returns()
-        return values.mean(axis=1), values.std(axis=1)
+        return _summarise_seeds(self.get_returns())
 
 
 def _summarise_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,15 +143,21 @@ Group = SeedGroup | PublishedGroup
 
 
 def describe_seed_count(group: Group) -> str:
-    """The number of seeds, of how many if not all are there: "10 seeds", "6 of 10 seeds"."""
+    """`count_seeds` in words: "10 seeds", "6 of 10 seeds", NOT_TRAINED."""
     if not group.seeds:
         return NOT_TRAINED
     number = format_count(group.seeds, "seed")
     if isinstance(group, SeedGroup) and (missing := _list_missing_seeds(group)):
         if len(missing) + group.seeds == len(group.configured):
-            return f"{group.seeds} of {len(group.configured)} seeds"
+            return f"{count_seeds(group)} seeds"
         return f"{number}, without the configured {', '.join(map(str, missing))}"
     return number
+
+
+def count_seeds(group: Group) -> str:
+    """The number of seeds, of how many if configured ones are missing: "10", "6 of 10"."""
+    missing = isinstance(group, SeedGroup) and _list_missing_seeds(group)
+    return f"{group.seeds} of {group.seeds + len(missing)}" if missing else str(group.seeds)
 
 
 def is_incomplete(group: Group) -> bool:

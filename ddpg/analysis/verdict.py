@@ -18,8 +18,8 @@ varies less than the test assumes.
 
 Groups without any difference, whose seeds do not vary, are equal: they pass with any margin.
 
-A fail is a difference that Welch's test finds at the 1 % level and that is not within the margin;
-at the 5 % level, one in twenty true reproductions would fail.
+A fail is a difference that Welch's test finds at the 1 % level and that is not shown to be within
+the margin; at the 5 % level, one in twenty true reproductions would fail.
 """
 
 import dataclasses
@@ -228,12 +228,12 @@ def _judge_by_equivalence(fresh: dict[int, _Run], published: dict[int, _Run]) ->
         len(fresh),
         len(published),
         _explain(result, test, difference.estimate, needed),
-        margin=_convert_nan(margin),
+        margin=_drop_nonfinite(margin),
         difference=difference.estimate,
-        interval_90=(_convert_nan(test.low), _convert_nan(test.high)),
-        p_equivalent=_convert_nan(test.p),
-        p_different=_convert_nan(difference.p),
-        seeds_for_equivalence=_convert_nan(needed),
+        interval_90=(_drop_nonfinite(test.low), _drop_nonfinite(test.high)),
+        p_equivalent=_drop_nonfinite(test.p),
+        p_different=_drop_nonfinite(difference.p),
+        seeds_for_equivalence=_drop_nonfinite(needed),
     )
 
 
@@ -273,5 +273,6 @@ def _pick_one(runs: dict[int, _Run]) -> _Run:
     return next(iter(runs.values()))
 
 
-def _convert_nan(value: float) -> float | None:
+def _drop_nonfinite(value: float) -> float | None:
+    """None for what JSON has no number for: NaN (not known) and infinity (no number suffices)."""
     return float(value) if math.isfinite(value) else None

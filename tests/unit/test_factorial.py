@@ -74,6 +74,14 @@ def test_effects_without_noise_are_exact():
         assert table.loc[effect, "p_adjusted"] < 1e-6
     assert set(zip(table["from_step"], table["to_step"], strict=True)) == {(900_000, 1_000_000)}
     assert set(table["note"]) == {""} and set(table["seeds"]) == {"10, 5, 5, 10"}
+    assert set(table["verdict"]) == {"holds"}
+
+
+def test_verdict_on_an_effect_is_that_of_the_adjusted_p_value():
+    table = tabulate(make_runs(dict.fromkeys(CELLS, 5000.0) | {CELLS[3]: 6000.0}))
+    assert {*table["verdict"]} == {"holds", "undecided"}
+    for row in table.itertuples():
+        assert row.verdict == ("holds" if row.p_adjusted < 0.05 else "undecided")
 
 
 def test_contrast_intervals_have_95_percent_coverage():
@@ -138,6 +146,7 @@ def test_effects_of_partial_cells_are_marked_incomplete():
     table = tabulate(make_runs(dict.fromkeys(CELLS, 5000.0), seeds=seeds))
     assert table[["estimate", "estimate_low", "p"]].notna().all(axis=None)
     assert all("3 of 5 seeds" in note for note in table["note"])
+    assert set(table["verdict"]) == {"incomplete"}
     few = dict(zip(CELLS, (3, 2, 3, 3), strict=True))
     table = tabulate(make_runs(dict.fromkeys(CELLS, 5000.0), seeds=few))
     assert table["estimate"].notna().all() and table[["estimate_low", "p"]].isna().all(axis=None)
@@ -179,7 +188,9 @@ def test_factorial_figure_of_partial_data_lists_missing_seeds(tmp_path, monkeypa
         f"{CELLS[3]}: 1 of 10 seeds",
     ]
     assert figure.axes[1].get_xticks().tolist() == []
-    assert [text.get_text() for text in figure.axes[1].texts] == ["unknown"] * 3
+    subtracted = factorial.tabulate_effects([load(make_runs({}))])["of"]
+    said = [text.get_text().replace("\n", " ") for text in figure.axes[1].texts]
+    assert said == [word for of in subtracted for word in (of, "unknown")]
     empty = load(make_runs({}))
     assert [t.get_text() for t in figures.draw_factorial(empty).axes[0].texts] == [
         "not trained yet"
