@@ -4,6 +4,7 @@ One seed is trained by the same command on the host and in the Apptainer image, 
 core. The time of a job outside training is start-up and shutdown.
 """
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -32,18 +33,14 @@ def main() -> None:
     # Some machines forbid root to mount an image outside a user namespace.
     userns = ["--userns"] if os.geteuid() == 0 else []
     mount = ["--bind", str(common.ROOT)]
-    commands = {
-        "host": [sys.executable],
-        "image": ["apptainer", "exec", "--cleanenv", *userns, *mount, str(IMAGE), "python"],
-    }
-    rows = []
-    for round_ in range(ROUNDS + 1):
-        for where in list(commands)[:: 1 if round_ % 2 else -1]:
-            measured = run_job(commands[where])
-            if round_:  # the first warms the disk's cache
-                rows.append({"where": where, "round": round_, **measured})
+    in_image = ("apptainer", "exec", "--cleanenv", *userns, *mount, str(IMAGE), "python")
+    jobs = {"host": Job((sys.executable,)), "image": Job(in_image)}
+    rows = [
+        {"where": where, "round": round_, **measured}
+        for round_, where, measured in common.interleave(jobs, ROUNDS)
+    ]
     common.write_table("container", rows)
-    host, image = ([row for row in rows if row["where"] == where] for where in commands)
+    host, image = ([row for row in rows if row["where"] == where] for where in jobs)
     for key, text in (
         ("steps_per_second", "training, steps/s"),
         ("other_seconds", "start-up and shutdown per job, s"),
@@ -62,19 +59,25 @@ def main() -> None:
     )
 
 
-def run_job(python: list[str]) -> dict:
-    """Train once with a Python; its speed, and the seconds that were not training."""
-    with tempfile.TemporaryDirectory() as directory:
-        output = Path(directory, "run")
-        start = time.perf_counter()
-        command = [*python, *TRAIN, "--output", str(output)]
-        subprocess.run(command, cwd=common.ROOT, check=True, capture_output=True)
-        seconds = time.perf_counter() - start
-        record = RunDirectory(output).read_record()
-    return {
-        "steps_per_second": record.steps_per_second,
-        "other_seconds": seconds - record.seconds,
-    }
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A training in a process of its own, by the command line of a Python."""
+
+    python: tuple[str, ...]
+
+    def measure(self) -> dict[str, float]:
+        """Train once; its speed, and the seconds that were not training."""
+        with tempfile.TemporaryDirectory() as directory:
+            output = Path(directory, "run")
+            start = time.perf_counter()
+            command = [*self.python, *TRAIN, "--output", str(output)]
+            subprocess.run(command, cwd=common.ROOT, check=True, capture_output=True)
+            seconds = time.perf_counter() - start
+            record = RunDirectory(output).read_record()
+        return {
+            "steps_per_second": record.steps_per_second,
+            "other_seconds": seconds - record.seconds,
+        }
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 #   dev.txt  the same versions, with the test and style tools
 #   sbom.txt the SBOM tools; removed from the image after the build
 #   validator.txt  the RO-Crate validator, in a separate environment because it pins an older rich
+#   uv.txt   uv, which installs the others
 #   benchmark.txt  the same versions, with the libraries that the benchmarks compare with; PyTorch
 #            in its CPU build, from its own index or from PIP_FIND_LINKS
 #
@@ -40,6 +41,7 @@ lock dev.txt "${package[@]}" --universal --extra dev "${same[@]}"
 lock sbom.txt - --universal <<< "cyclonedx-bom
 debsbom[cdx]"
 lock validator.txt - --universal <<< "roc-validator"
+lock uv.txt - --universal <<< "uv"
 if [[ -n ${PIP_FIND_LINKS:-} ]]; then torch=(--find-links "$PIP_FIND_LINKS"); else torch=(--torch-backend cpu); fi
 lock benchmark.txt "${package[@]}" --python-platform x86_64-manylinux_2_28 \
     benchmarks/requirements.in "${torch[@]}" "${same[@]}"

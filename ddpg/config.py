@@ -105,7 +105,11 @@ def read(*paths: Path | str) -> Settings:
     Absent `comparisons` and `smoke` are empty. Raises UserError with one line, which names the
     file, for a file that is missing, is not YAML, or violates the schema.
     """
-    return combine([(str(path), _load_yaml(path)) for path in paths])
+    for path in paths:
+        if not Path(path).exists():
+            raise UserError(f"{path}: no such file; give the configuration with --config")
+    kind = "a configuration; it needs `defaults:` and `experiments:`"
+    return combine([(str(path), _load_yaml(path, kind)) for path in paths])
 
 
 def combine(layers: Sequence[tuple[str, dict]]) -> Settings:
@@ -144,7 +148,9 @@ def check(settings: Settings) -> None:
 
 
 def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
-    """UserError for an unknown experiment, and for a reference without exactly one source."""
+    """UserError for an unknown experiment or group, a reference without exactly one source, or a
+    2x2 whose cells do not differ as it says.
+    """
 
     def refuse(part: str, name: str, problem: str) -> NoReturn:
         path = ("comparisons", comparison, part, name)
@@ -236,7 +242,7 @@ def resolve_experiment(settings: Settings, name: str, overrides: dict | None = N
         )
     overrides = _convert_whole_numbers(overrides or {})
     _validate(overrides, _get_definition("hyperparameters"), lambda path: "--set")
-    own = _convert_whole_numbers({**settings["defaults"], **declared[name], **overrides})
+    own = {**settings["defaults"], **declared[name], **overrides}
     _validate(own, _get_experiment_schema(), settings.file_of, prefix=("experiments", name))
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}
     for field in dataclasses.fields(Experiment):
@@ -351,7 +357,6 @@ def _convert_whole_numbers(value: Any) -> Any:
 
 _ABSENT = object()
 _NOT_YAML = "is not valid YAML"
-_CONFIGURATION = "a configuration; it needs `defaults:` and `experiments:`"
 
 
 def _get_at(path: Sequence[str | int], value: Any) -> Any:
@@ -395,9 +400,8 @@ _Validator = validators.extend(
 )
 
 
-def _load_yaml(path: Path | str, kind: str = _CONFIGURATION) -> dict:
-    if kind == _CONFIGURATION and not Path(path).exists():
-        raise UserError(f"{path}: no such file; give the configuration with --config")
+def _load_yaml(path: Path | str, kind: str) -> dict:
+    """The mapping in a YAML file; UserError if it has none, where `kind` says what it should be."""
     try:
         loaded = strict_yaml.load(read_text(path))
     except yaml.YAMLError as error:

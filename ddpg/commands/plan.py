@@ -248,9 +248,7 @@ def _measure_speed(run: Path) -> float:
     return median(speeds)
 
 
-def print_plan(
-    settings: Settings, published: list[Path], rates: Mapping[str, Rate] | None = None
-) -> None:
+def print_plan(settings: Settings, published: list[Path], rates: Mapping[str, Rate]) -> None:
     """Print the costs as a table, with how their speed was measured."""
     from rich import box
     from rich.table import Table
@@ -270,7 +268,7 @@ def print_plan(
     )
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "experiment" else "right")
-    costs = estimate_costs(settings, published, rates or {})
+    costs = estimate_costs(settings, published, rates)
     for cost in costs:
         table.add_row(
             cost.experiment,

@@ -15,6 +15,7 @@ HELP = "show what every run is doing"
 
 # The columns of a terminal in which names of usual length and a progress bar have room.
 WIDTH_WITH_BAR = 110
+REFRESH = 2.0  # seconds between two tables of --watch
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -77,8 +78,8 @@ def make_table(root: Path, width: int) -> "Table":
     return drawn
 
 
-def print_statuses(root: Path, watch: bool = False, every: float = 2.0) -> None:
-    """Print the table; with `watch`, again every `every` seconds until Ctrl-C.
+def print_statuses(root: Path, watch: bool = False) -> None:
+    """Print the table; with `watch`, again every REFRESH seconds until Ctrl-C.
 
     UserError with `watch` where standard output is not a terminal, which alone can replace a table.
     """
@@ -96,10 +97,10 @@ def print_statuses(root: Path, watch: bool = False, every: float = 2.0) -> None:
         if not root.exists():
             console.print(f"waiting for the first run in {root}", markup=False)
         while not root.exists():
-            time.sleep(every)
+            time.sleep(REFRESH)
         with Live(make_table(root, console.width), console=console, auto_refresh=False) as live:
             while True:
-                time.sleep(every)
+                time.sleep(REFRESH)
                 live.update(make_table(root, console.width), refresh=True)
     except KeyboardInterrupt:
         return

@@ -29,7 +29,7 @@ def run(options: Namespace) -> None:
     verify_runs(options.runs, options.replay)
 
 
-def verify_runs(directories: list[Path], replay: int = 0) -> None:
+def verify_runs(directories: list[Path], replay: int) -> None:
     """Print what is known about each run, and train its first `replay` epochs again.
 
     Checks all runs, then raises Mismatch if a file is missing or has other bytes than the run
