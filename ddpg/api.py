@@ -223,11 +223,9 @@ def _make_group(name: str, table: pd.DataFrame) -> SeedGroup:
                 f"{name!r}: more than one {column} ({several}); make one group for each"
             )
     table = table.reset_index(drop=True)
-    if table["seed"].isna().any():
-        raise UserError(f"{name!r}: a row without a seed")
+    curves.check_seeds(f"{name!r}", table)
     if table.duplicated(["seed", "env_interacts"]).any():
         raise UserError(f"{name!r}: a seed appears twice; read all runs in one call of read_runs")
-    curves.check_numbers(f"{name!r}", table, [*curves.COLUMNS.values(), "seed"])
     for seed, own in table.groupby("seed"):
         returns = own["test_return_mean"]
         curves.check_curve(f"seed {seed} of {name!r}", own["env_interacts"], returns)

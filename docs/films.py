@@ -13,7 +13,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from ddpg.analysis import curves  # noqa: E402
-from ddpg.analysis.groups import DEFAULT_FINAL, SeedGroup, measure_final  # noqa: E402
+from ddpg.analysis.groups import measure_runs  # noqa: E402
 from ddpg.evaluation import load_trained  # noqa: E402
 from ddpg.filming import film_episode  # noqa: E402
 from ddpg.runs.directory import format_seed_directory  # noqa: E402
@@ -40,10 +40,7 @@ def choose_best_and_median(runs: pd.DataFrame) -> tuple[int, int]:
 
     `runs` holds the curves of one experiment's seeds (`curves.aggregate_runs`).
     """
-    final = measure_final(SeedGroup("", "", "", runs), DEFAULT_FINAL)
-    if final is None:
-        raise ValueError("no finished runs")
-    ranked = np.unique(runs["seed"])[np.argsort(final.values)]  # the values are in seeds' order
+    ranked = np.unique(runs["seed"])[np.argsort(measure_runs(runs).values)]
     return int(ranked[-1]), int(ranked[(len(ranked) - 1) // 2])
 
 

@@ -170,9 +170,7 @@ def read_curves(paths: Iterable[Path | str]) -> pd.DataFrame:
         table = read_csv(path)
         if list(table.columns) != RUN_COLUMNS:
             raise UserError(f"{path}: not a table of runs; make it with: python -m ddpg aggregate")
-        check_numbers(path, table, ["seed", *COLUMNS.values()])
-        if table["seed"].isna().any():
-            raise UserError(f"{path}: a row without a seed")
+        check_seeds(path, table)
         tables.append(table)
     if not tables:
         return pd.DataFrame(columns=RUN_COLUMNS)
@@ -233,9 +231,9 @@ def read_per_seed(path: Path | str) -> pd.DataFrame:
     missing = [name for name in PER_SEED_COLUMNS if name not in table.columns]
     if missing:
         raise UserError(f"{path}: not a table of curves per seed: no column {', '.join(missing)}")
-    check_numbers(path, table, ["seed", *COLUMNS.values()])
-    if table.empty or table["seed"].isna().any():
-        raise UserError(f"{path}: no rows, or a row without a seed")
+    if table.empty:
+        raise UserError(f"{path}: no rows below the header; give a table with curves")
+    check_seeds(path, table)
     curves = [(f"{path}, seed {seed}", curve) for seed, curve in table.groupby("seed")]
     for name, curve in curves:
         check_curve(name, curve["env_interacts"], curve["test_return_mean"])
@@ -438,6 +436,13 @@ def read_csv(path: Path | str) -> pd.DataFrame:
         )
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV table: {error}") from None
+
+
+def check_seeds(name: Path | str, table: pd.DataFrame) -> None:
+    """UserError where a row has no seed, or a cell of a curve is not a number."""
+    check_numbers(name, table, ["seed", *COLUMNS.values()])
+    if table["seed"].isna().any():
+        raise UserError(f"{name}: a row without a seed")
 
 
 def check_numbers(name: Path | str, table: pd.DataFrame, columns: Iterable[str]) -> None:

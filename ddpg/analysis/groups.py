@@ -234,6 +234,17 @@ def measure_final(group: Group, final: FinalSteps, *others: Group) -> Final | No
     return Final(Moments(mean, _make_unbiased(sd, group.seeds), group.seeds), None, used, window)
 
 
+def measure_runs(runs: pd.DataFrame) -> SeedFinal:
+    """Final returns of seeds of one experiment over DEFAULT_FINAL, in ascending order of the seeds.
+
+    `runs` is a table of curves, one or more; ValueError for a table without rows.
+    """
+    final = measure_final(SeedGroup("", "", "", runs), DEFAULT_FINAL)
+    if final is None:
+        raise ValueError("no runs")
+    return final
+
+
 def _make_unbiased(sd: float, n: int) -> float:
     """A standard deviation of divisor n - 1 from one of divisor n; NaN for one seed."""
     return sd * math.sqrt(n / (n - 1)) if n > 1 else NAN

@@ -84,7 +84,11 @@ def add_policy(parser: ArgumentParser) -> None:
     parser.add_argument(
         "policy", type=Path, metavar="RUN", help="a run directory, published or not, or policy.npz"
     )
-    parser.add_argument("--env", help="environment (default: the one in config.json)")
+    parser.add_argument(
+        "--env",
+        help="environment (default: the one in config.json; without that file, episodes have at "
+        "most 1,000 steps)",
+    )
     parser.add_argument(
         "--seed",
         type=parse_whole_number,

@@ -85,7 +85,7 @@ def run(options: Namespace) -> None:
 def format_card(directory: Path) -> str:
     """The card of the run in `directory`: metadata in YAML, then Markdown."""
     from ddpg.analysis import curves
-    from ddpg.analysis.groups import DEFAULT_FINAL, SeedGroup, measure_final
+    from ddpg.analysis.groups import measure_runs
     from ddpg.runs.policy_file import load_policy
 
     run = RunDirectory(directory)
@@ -94,8 +94,7 @@ def format_card(directory: Path) -> str:
     policy = load_policy(run.policy_path)
     settings = record.identity.config
     env, last = curve["env"].iloc[0], curve.iloc[-1]
-    final = measure_final(SeedGroup("", "", env, curve), DEFAULT_FINAL)
-    assert final is not None  # of a single curve there always is one
+    final = measure_runs(curve)
     mean, sd = last["test_return_mean"], last["test_return_std"]
     body = _CARD.format(
         env=env, experiment=record.experiment, seed=record.seed, steps=record.steps,

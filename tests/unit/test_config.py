@@ -2,12 +2,16 @@
 
 import json
 import math
+import re
 
 import pytest
 import yaml
 from helpers.checkout import ROOT
 
 from ddpg import config
+from ddpg.analysis import claims
+from ddpg.analysis.comparison import load_comparison
+from ddpg.analysis.curves import aggregate_runs
 from ddpg.errors import UserError
 
 
@@ -298,3 +302,16 @@ def test_later_files_override_earlier_ones_key_by_key(tmp_path):
     later.write_text(yaml.safe_dump({"experiments": {"pendulum-demo": {"epochs": 7}}}))
     demo = config.resolve_experiment(config.read("config.yaml", later), "pendulum-demo")
     assert (demo.epochs, demo.env) == (7, "Pendulum-v1")
+
+
+def test_defaults_in_the_schemas_are_those_of_the_code():
+    schema = yaml.safe_load(config.SCHEMA.read_text())
+    keys = schema["$defs"]["comparison"]["properties"]
+    spec = {"title": "bare", "experiments": {}}
+    bare = load_comparison("bare", spec, aggregate_runs([]))
+    assert keys["final"]["properties"]["steps"]["default"] == bare.final.width
+    assert keys["experiment_figures"]["default"] == bare.experiment_figures
+    (image,) = re.findall(r'config.get\("container", "(.*)"\)', (ROOT / "Snakefile").read_text())
+    assert schema["properties"]["container"]["default"] == image
+    claim = yaml.safe_load(claims.SCHEMA.read_text())["$defs"]["claim"]["properties"]
+    assert claim["test"]["default"] == claims.Claim.test
