@@ -60,7 +60,7 @@ def read_spinning_up(paths: Iterable[Path | str]) -> pd.DataFrame:
     """The learning curves of other programs that write Spinning Up's progress.txt.
 
     Each path is one file, or a directory below which every progress.txt is one seed. The columns
-    are those of `read_run` but for experiment and env. Raises UserError as `read_run` does.
+    are those of `read_run` except experiment and env. Raises UserError as `read_run` does.
     """
     return curves.read_external(_list_paths(paths))
 
@@ -128,7 +128,8 @@ def load_policy(source: Path | str) -> Policy:
 
     Raises UserError for anything else.
     """
-    return _load_trained(source).policy
+    path = Path(source)
+    return evaluation.load_policy_file(path) if path.is_file() else _load_trained(path).policy
 
 
 def evaluate(source: Path | str, episodes: int = 10, seed: int = 0) -> np.ndarray:

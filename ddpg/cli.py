@@ -7,6 +7,7 @@ import io
 import logging
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
 
 from ddpg import kernels
 from ddpg.commands import (
@@ -35,6 +36,7 @@ from ddpg.commands import (
 from ddpg.commands.arguments import Parser
 from ddpg.errors import Diverged, Interrupted, Mismatch, UserError, get_first_line
 from ddpg.files import DISK_ERRORS
+from ddpg.runs.directory import refuse_file_of_run
 from ddpg.runs.provenance import check_image
 from ddpg.standard_streams import discard_unwritable_output, open_closed_streams
 
@@ -88,6 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
         options = _parse(arguments)
         if options.command in (verify.run, check.run):
             if_not_read = SIGPIPE_EXIT_CODE
+        _refuse_deleted_directory()
+        for option in ("output", "measure"):
+            refuse_file_of_run(getattr(options, option, None))
         kernels.list_user_xla_flags()  # raises on flags that `import ddpg` could not read
         check_image()
         options.command(options)
@@ -124,6 +129,13 @@ def _parse(arguments: list[str] | None) -> Namespace:
         return build_parser().parse_args(arguments)
     finally:  # --help prints and exits
         sys.stdout.flush()
+
+
+def _refuse_deleted_directory() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the working directory no longer exists; change to another one") from None
 
 
 def _fail(message: str, exit_code: int) -> int:

@@ -21,6 +21,8 @@ from ddpg.files import read_text
 log = logging.getLogger(__name__)
 
 SCHEMA = Path(__file__).parent.parent / "workflow" / "schemas" / "config.schema.yaml"
+# The schema states it, too: NumPy and environments take seeds of 32 bits.
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -440,12 +442,17 @@ def _explain(error: ValidationError) -> str:
         missing = next(key for key in wanted if key not in value)
         if missing == "defaults":  # the file of an experiment alone
             return f"{missing!r} is missing; give it after config.yaml: --config config.yaml FILE"
-        return f"{missing!r} is missing"
+        return f"{missing!r} is missing; add it"
     message = error.message
     if value is None:
         message = "has no value; write one or remove the key"
     elif kind == "type" and wanted in ("number", "integer"):
-        message = _explain_number(value) or message
+        whole = "whole " if wanted == "integer" else ""
+        message = _explain_number(value) or f"{value!r} is not a {whole}number"
+    elif kind == "uniqueItems":
+        message = f"{value!r} has an item twice; write each once"
+    elif kind == "minItems" and not value:
+        message = "the list is empty; write one item or more"
     elif kind == "type" and wanted == "array":
         message = f"{value!r} is not a list; write [{value}]"
     elif kind == "type" and wanted == "string" and isinstance(value, int | float):
@@ -454,6 +461,8 @@ def _explain(error: ValidationError) -> str:
         message = f"{value!r} is neither a positive whole number nor 'episode'"
     elif kind == "type" and wanted == "object" and "steps" in error.schema.get("properties", {}):
         message = f"write a width in environment steps, {{steps: NUMBER}}, in place of {value!r}"
+    elif kind == "type" and wanted == "object":
+        message = f"{value!r} is not a mapping; write `key: value` lines below it"
     elif kind == "pattern":
         message = f"{value!r} is not allowed"
     meaning = " ".join(error.schema.get("description", "").split()).split(". ")[0].rstrip(".")

@@ -12,7 +12,7 @@ from ddpg.core.action_space import ActionSpace
 from ddpg.core.evaluation import evaluate_policy
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
-from ddpg.runs.directory import RunDirectory
+from ddpg.runs.directory import CONFIG, RunDirectory
 from ddpg.runs.policy_file import load_policy
 from ddpg.runs.typed_json import from_json, read_dataclass
 
@@ -95,6 +95,13 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     return Trained(policy, name, settings.max_ep_len)
 
 
+def load_policy_file(path: Path) -> Policy:
+    """The policy in a policy.npz, for any environment; UserError if it is something else."""
+    policy = load_policy(path)
+    _check_layers(path, policy)
+    return policy
+
+
 def evaluate_trained(trained: Trained, episodes: int, seed: int) -> Evaluation:
     """Play `episodes` episodes of the policy without noise, MOST_AT_ONCE at a time."""
     policy = trained.policy
@@ -129,7 +136,11 @@ def _read_settings(run: RunDirectory, state: "RunState | None") -> _Settings:
     """The settings in the checkpoint or, for a policy.npz, in the config.json beside it."""
     if state is not None:
         return from_json(_Settings, state.identity.config)
-    return read_dataclass(_Settings, run.config_path) if run.config_path.exists() else _Settings()
+    return (
+        read_dataclass(_Settings, run.config_path, CONFIG)
+        if run.config_path.exists()
+        else _Settings()
+    )
 
 
 def _make_policy_of_checkpoint(

@@ -75,6 +75,21 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def list_directory(path: Path) -> list[Path]:
+    """The sorted paths in a directory, none if there is no such directory.
+
+    UserError if it cannot be read; `Path.glob` would leave out what is in it.
+    """
+    try:
+        return sorted(path.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror}; check its permissions"
+        ) from None
+
+
 def hash_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
@@ -123,10 +138,10 @@ def load_arrays(path: Path) -> dict[str, "np.ndarray"]:
     import numpy as np  # takes a tenth of a second, and `--help` does without
 
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("a single array, not an archive")
-        with archive:
+        with open(path, "rb") as file:
+            if not zipfile.is_zipfile(file):  # NumPy would advise to load it unsafely
+                raise ValueError("not an .npz archive")
+        with np.load(path, allow_pickle=False) as archive:
             return dict(archive)
     except FileNotFoundError:
         raise

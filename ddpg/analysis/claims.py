@@ -50,6 +50,8 @@ def read_claims(settings: Mapping[str, Any], root: Path | str = ".") -> tuple[Cl
     if "claims" not in settings or not settings["comparisons"]:
         return ()
     path = Path(root, encode_file_name(settings["claims"]))
+    if not path.exists():
+        raise UserError(f"claims: {path}: no such file; correct the path or remove `claims`")
     content = config.read_with_schema(path, SCHEMA, "a file of claims; it needs `claims:`")
     return tuple(
         _make_claim(claim, settings["comparisons"], f"{path}: claims.{position}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ddpg.config import LARGEST_SEED
 from ddpg.errors import UserError
 from ddpg.files import hash_file, name_source, read_json, read_text
 from ddpg.runs.differences import find_differences
@@ -112,8 +113,10 @@ def read_config(directory: Path | str) -> dict:
     ):  # fmt: skip
         if type(config[key]) is not kind:
             raise UserError(f"{run.config_path}: {key} is {config[key]!r}, not {what}")
-    if not 0 <= config["seed"] < 2**32:
-        raise UserError(f"{run.config_path}: seed is {config['seed']}, not from 0 to 2**32 - 1")
+    if not 0 <= config["seed"] <= LARGEST_SEED:
+        raise UserError(
+            f"{run.config_path}: seed is {config['seed']}, not from 0 to {LARGEST_SEED}"
+        )
     return config
 
 
@@ -326,7 +329,9 @@ def find_differing_keys(config: dict, other: dict) -> list[str]:
 def _check_source(table: Path) -> None:
     """Raise UserError where an imported table is not what was imported."""
     source = name_source(table)
-    if source.exists() and read_dataclass(ImportSource, source).sha256 != hash_file(table):
+    if source.exists() and read_dataclass(
+        ImportSource, source, "source of an imported table"
+    ).sha256 != hash_file(table):
         raise UserError(f"{table}: not the bytes that {source} lists; import it again")
 
 
@@ -398,11 +403,13 @@ def _warn_of_other_code(directories: list[Path]) -> None:
 def check_curve(name: Path | str, steps: pd.Series, returns: pd.Series) -> None:
     """UserError unless the steps (T,) increase and the test returns (T,) are finite.
 
-    Steps beyond MOST_STEP are refused, too.
+    Negative steps, and those beyond MOST_STEP, are refused, too.
     """
     if (steps.abs() > MOST_STEP).any():
         step = steps[steps.abs() > MOST_STEP].iloc[0]
         raise UserError(f"{name}: the environment step {step:g} is impossible; at most 2**53")
+    if (steps < 0).any():
+        raise UserError(f"{name}: the environment step {steps[steps < 0].iloc[0]:g} is negative")
     if not (steps.notna().all() and steps.is_monotonic_increasing and steps.is_unique):
         raise UserError(f"{name}: its environment steps do not increase from row to row")
     if not np.isfinite(returns).all():

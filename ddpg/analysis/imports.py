@@ -152,7 +152,9 @@ def _read_wide(paths: Sequence[Path]) -> SeedCurves:
         table = curves.read_csv(path)
         step, *names = table.columns
         if not names:
-            raise UserError(f"{path}: one column only; give the step and a column per seed")
+            raise UserError(
+                f"{path}: one column only; give the step and a column per seed, separated by commas"
+            )
         _check_step_heading(path, str(step))
         for name in names:
             if any(kind.fullmatch(str(name)) for kind in (SUMMARY, TIME, STEPS, UNNAMED)):

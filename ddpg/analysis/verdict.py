@@ -70,7 +70,7 @@ class Verdict:
     @classmethod
     def read(cls, path: Path) -> "Verdict":
         """The verdict in a verdict.json; UserError with one line where it is not one."""
-        verdict = read_dataclass(cls, path)
+        verdict = read_dataclass(cls, path, "verdict.json")
         for result in (verdict.result, *(each.result for each in verdict.experiments.values())):
             if result not in RESULTS:
                 raise UserError(f"{path}: not a verdict.json of this package: {result!r}")

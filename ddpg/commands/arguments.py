@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ddpg.config import LARGEST_SEED
 from ddpg.errors import UserError, suggest_spelling
 
 
@@ -63,6 +64,13 @@ def parse_whole_number(text: str) -> int:
     """A number of at least 0, written in digits only: int() would also accept 1_0."""
     if not re.fullmatch("[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 10**18 - 1")
+    return int(text)
+
+
+def parse_seed(text: str) -> int:
+    """A seed of an experiment."""
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {LARGEST_SEED}")
     return int(text)
 
 

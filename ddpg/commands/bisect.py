@@ -2,6 +2,7 @@
 
 import functools
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # imported where they are needed: each takes long
     from ddpg.core.agent import DDPG, UpdateMetrics
     from ddpg.core.replay import ReplayBuffer
 
-HELP = "find where two runs diverge"
+HELP = "find where two runs diverge; trains them again up to there"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -29,12 +30,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Print where the two runs diverge."""
-    print(bisect_runs(options.first, options.second))
+    """Print where the two runs diverge, each line as soon as it is known."""
+    for line in bisect_runs(options.first, options.second):
+        print(line, flush=True)
 
 
-def bisect_runs(a: Path, b: Path) -> str:
-    """Describe where two runs diverge, in one sentence.
+def bisect_runs(a: Path, b: Path) -> Iterator[str]:
+    """Yields where two runs diverge: the epoch and part of the state, then the update.
 
     If both runs have finished, with the arithmetic version and packages installed here, retrains
     them up to the epoch that differs and names the first update after which the agents differ; else
@@ -45,17 +47,18 @@ def bisect_runs(a: Path, b: Path) -> str:
     found = find_divergence(a, b)
     epochs = min(len(read_digests(a)), len(read_digests(b)))
     if found is None:
-        return f"{a} and {b}: the states are equal after each of the {epochs} epochs in both runs"
-    sentence = f"{a} and {b}: the states differ {describe_divergence(*found)}"
+        yield f"{a} and {b}: the states are equal after each of the {epochs} epochs in both runs"
+        return
+    yield f"{a} and {b}: the states differ {describe_divergence(*found)}"
     epoch, _ = found
     try:
         settings = (RunDirectory(path).read_config() for path in (a, b))
         if changed := describe_differences(*settings):
-            sentence += f"; so do the settings: {', '.join(changed)}"
+            yield f"the settings differ, too: {', '.join(changed)}"
         runs = [_load_retrainable(path) for path in (a, b)]
-        return f"{sentence}; {_find_first_update([a, b], runs, epoch)}"
+        yield _find_first_update([a, b], runs, epoch)
     except UserError as error:  # what was found is worth more than what is missing for the rest
-        return f"{sentence}; not retrained: {error}"
+        yield f"not retrained: {error}"
 
 
 def _load_retrainable(directory: Path) -> tuple[Experiment, int]:

@@ -37,9 +37,9 @@ layers), and `scale` and `offset`, which map the last layer's tanh to the bounds
 ```python
 from ddpg import api
 
-policy = api.load_policy("policy.npz")  # needs config.json beside it
-action = policy(observation)            # float32 ({act_dim},) for an observation ({obs_dim},)
-returns = api.evaluate("policy.npz", episodes=10)
+policy = api.load_policy("policy.npz")
+action = policy(observation)  # float32 ({act_dim},) for an observation ({obs_dim},)
+returns = api.evaluate("policy.npz", episodes=10)  # needs config.json beside it
 ```
 
 ## Training

@@ -131,7 +131,7 @@ def _read_citation(root: Path) -> dict[str, Any]:
 
     path = root / "CITATION.cff"
     if not path.exists():
-        raise UserError(f"{path}: no such file; give the project's directory by --root")
+        raise UserError(f"{path}: no such file; give the project's directory with --root")
     try:
         citation = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError for 2026-13-40

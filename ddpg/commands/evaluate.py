@@ -21,9 +21,14 @@ def run(options: Namespace) -> None:
 
     trained = load_trained(options.policy, options.env)
     returns, lengths, saturation = evaluate_trained(trained, options.episodes, options.seed)
+    what = f"1 episode: return {returns[0]:.1f}; length {lengths[0]} steps"
+    if options.episodes > 1:
+        what = (
+            f"{options.episodes} episodes: mean return {returns.mean():.1f}, standard deviation "
+            f"{returns.std():.1f}, from {returns.min():.1f} to {returns.max():.1f}; mean length "
+            f"{lengths.mean():.1f} steps"
+        )
     print(
-        f"{options.policy} on {trained.env}, {options.episodes} episodes: mean return "
-        f"{returns.mean():.1f}, standard deviation {returns.std():.1f}, from {returns.min():.1f} "
-        f"to {returns.max():.1f}; mean length {lengths.mean():.1f} steps; "
-        f"{100 * saturation:.0f} % of the action components saturated (|tanh| above {SATURATED})"
+        f"{options.policy} on {trained.env}, {what}; {100 * saturation:.0f} % of the action "
+        f"components saturated (|tanh| above {SATURATED})"
     )

@@ -96,6 +96,8 @@ def run(options: Namespace) -> None:
     if published is None:
         published = find_published_runs(root / PUBLISHED)
     if options.measure:
+        if options.measure.is_file() and options.measure.stat().st_size:
+            read_rates(options.measure)  # refuses to replace another file
         rates = measure_rates(settings, options.measure)
     elif options.rates:
         rates = read_rates(options.rates)
@@ -182,7 +184,7 @@ def read_rates(path: Path) -> dict[str, Rate]:
     except (KeyError, TypeError, ValueError, csv.Error):
         rates = {}
     if not rates or not all(0 < rate.steps_per_second < math.inf for rate in rates.values()):
-        raise UserError(f"{path}: not a table of rates; write it with plan --measure {path}")
+        raise UserError(f"{path}: not a table of rates; give a file that plan --measure wrote")
     return rates
 
 
@@ -283,12 +285,13 @@ def print_plan(settings: Settings, published: list[Path], rates: Mapping[str, Ra
     total = sum(cost.core_hours or 0 for cost in costs)
     unknown = [cost.experiment for cost in costs if cost.core_hours is None]
     models = {m for c in costs for m in ({c.rate.processor} if c.rate else c.processors)}
-    out.print(
-        f"{total:,.1f} core hours, at the speed of one core of "
-        + (", ".join(sorted(models)) or "an unknown processor")
-        + (f", and an unknown number for {', '.join(unknown)}" if unknown else "")
-        + ("; --measure FILE measures them" if unknown else "")
-    )
+    if models:
+        among = ", ".join(sorted(models))
+        out.print(f"{total:,.1f} core hours, at the speed of one core of {among}")
+    if unknown:
+        out.print(
+            f"not known: the core hours of {', '.join(unknown)}; --measure FILE measures them"
+        )
 
 
 def _format(value: float | None, unit: float, form: str, suffix: str = "") -> str:

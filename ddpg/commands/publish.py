@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ddpg.commands.arguments import add_runs
-from ddpg.runs.published import PUBLISHED, publish_run
+from ddpg.runs.published import PUBLISHED, publish_run, read_publishable
 
 HELP = "copy finished runs to results/published and update its manifest"
 
@@ -19,7 +19,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Publish each run and print the directories of the copies."""
+    """Publish each run and print the directories of the copies; nothing if one is unfinished."""
+    for directory in options.runs:
+        read_publishable(directory)
     copies = []
     try:
         for directory in options.runs:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ddpg import config
 from ddpg.commands.arguments import add_comparisons, add_outcome
-from ddpg.errors import Mismatch
+from ddpg.errors import Mismatch, UserError
 
 HELP = "print the outcome; exit code 1 if the verdict is a fail"
 
@@ -29,6 +29,8 @@ def run(options: Namespace) -> None:
     if comparisons:
         paths = {"main figure": comparisons[0].find_figure(options.figures, ".png"), **paths}
     if options.page:
+        if not options.page.exists():
+            raise UserError(f"{options.page}: no such file; write it with the command page")
         paths["page"] = options.page
     print_summary(comparisons, verdict, paths)
     if verdict and verdict.result == FAIL:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ddpg import config
-from ddpg.commands.arguments import add_config, parse_positive_number, parse_whole_number
+from ddpg.commands.arguments import add_config, parse_positive_number, parse_seed
 from ddpg.config import Experiment
 from ddpg.errors import UserError
 from ddpg.runs.directory import format_seed_directory, is_named_for
@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("experiment", help="a name under `experiments:` of the configuration")
     parser.add_argument(
-        "--seed", required=True, type=parse_whole_number, help="one of the experiment's seeds"
+        "--seed", required=True, type=parse_seed, help="one of the experiment's seeds"
     )
     parser.add_argument(
         "--output",

@@ -34,6 +34,7 @@ from ddpg.errors import Diverged, EnvironmentFailed, UserError
 from ddpg.files import (
     DISK_ERRORS,
     hash_file,
+    list_directory,
     parse_temporary_name,
     read_json,
     read_text,
@@ -358,6 +359,12 @@ def explain_restart(directory: Path) -> str:
     return f"with --restart, or in Snakemake by moving {directory} away"
 
 
+def refuse_file_of_run(path: Path | None) -> None:
+    """UserError for a path of a file that a run wrote; None is no path."""
+    if path and path.name in _WRITTEN and path.is_file() and (path.parent / CONFIG).exists():
+        raise UserError(f"{path}: a file of the run in {path.parent}; give another path")
+
+
 # Several directories.
 
 
@@ -387,10 +394,12 @@ def find_finished_runs(experiment: Path) -> tuple[dict[int, Path], list[str]]:
 
     A run is a directory seed_<seed> whose run.json and config.json are of this experiment and seed.
     For every other seed_* there is one line that says why it is not a run. Hidden directories are
-    ignored: `publish` copies under such a name.
+    ignored: `publish` copies under such a name. UserError if the directory cannot be read.
     """
     runs, skipped = {}, []
-    for directory in sorted(experiment.glob("seed_*")):
+    for directory in list_directory(experiment):
+        if not directory.name.startswith("seed_"):
+            continue
         seed = parse_seed(directory)
         if reason := _explain_no_run(directory, seed):
             skipped.append(f"{directory}: skipped: {reason}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ddpg.errors import UserError
-from ddpg.files import hash_file, write_atomically
+from ddpg.files import hash_file, list_directory, write_atomically
 from ddpg.runs.differences import describe_differences
 from ddpg.runs.directory import (
     RECORD,
@@ -35,9 +35,7 @@ def publish_run(run: Path, published: Path) -> Path:
     of that seed or another configuration is published already, and where a published run is
     damaged.
     """
-    if not RunDirectory(run).record_path.exists():
-        raise UserError(f"{run}: no run.json; only a finished run can be published")
-    record = RunDirectory(run).read_undamaged()
+    record = read_publishable(run)
     target = published / record.experiment / format_seed_directory(record.seed)
     if target.exists() and not _have_equal_files(run, target):
         raise UserError(f"{target}: another run of this seed is published; remove it first")
@@ -58,6 +56,13 @@ def publish_run(run: Path, published: Path) -> Path:
         copy.rename(target)
     write_manifest(published, listed)
     return target
+
+
+def read_publishable(run: Path) -> RunRecord:
+    """The record of a run that is finished and undamaged; UserError for any other."""
+    if not RunDirectory(run).record_path.exists():
+        raise UserError(f"{run}: no run.json; only a finished run can be published")
+    return RunDirectory(run).read_undamaged()
 
 
 def _refuse_other_values(run: Path, record: RunRecord, experiment: Path) -> None:
@@ -95,7 +100,7 @@ def find_published_runs(published: Path) -> list[Path]:
 
 def _find_runs(published: Path) -> tuple[list[Path], list[str]]:
     """The published runs, and a line about each directory that is not one."""
-    found = [find_finished_runs(experiment) for experiment in sorted(published.glob("*"))]
+    found = [find_finished_runs(experiment) for experiment in list_directory(published)]
     return (
         [run for runs, _ in found for run in runs.values()],
         [line for _, skipped in found for line in skipped],
@@ -147,7 +152,10 @@ def read_manifest(manifest: Path) -> dict[str, str]:
         lines = manifest.read_text(encoding="utf-8").splitlines()
         return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
-        raise UserError(f"{manifest}: missing, or no list of checksums") from None
+        raise UserError(
+            f"{manifest}: missing, or no list of checksums; restore it with git, or remove it and "
+            "publish a run, which lists all of them again"
+        ) from None
 
 
 def refuse_damaged(manifest: Path, listed: Mapping[str, str]) -> None:

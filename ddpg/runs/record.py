@@ -129,7 +129,7 @@ class RunRecord:
     @classmethod
     def read(cls, path: Path) -> "RunRecord":
         """The record in a run.json. UserError with one line for what is missing or mistyped."""
-        record = typed_json.read_dataclass(cls, path)
+        record = typed_json.read_dataclass(cls, path, "run.json")
         if not record.sessions:
             raise UserError(f"{path}: not a run.json of this package: sessions is empty")
         return record

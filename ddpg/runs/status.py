@@ -107,7 +107,7 @@ def _read_settings_and_rows(directory: Path) -> tuple[_Settings, list[dict[str, 
     run = RunDirectory(directory)
     for place in (run, run.copy):
         if place.config_path.exists():
-            return read_dataclass(_Settings, place.config_path), place.read_progress()
+            return read_dataclass(_Settings, place.config_path, CONFIG), place.read_progress()
     from ddpg.runs.checkpoint import read_newest_state
 
     state = read_newest_state(run.checkpoint_path)

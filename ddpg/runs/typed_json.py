@@ -20,12 +20,15 @@ T = TypeVar("T")
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def read_dataclass(cls: type[T], path: Path) -> T:
-    """The JSON file `path` as the dataclass `cls`; UserError with one line if it is not one."""
+def read_dataclass(cls: type[T], path: Path, name: str) -> T:
+    """The JSON file `path` as the dataclass `cls`; UserError with one line if it is not one.
+
+    `name` is the name that this package gives to such a file.
+    """
     try:
         return from_json(cls, read_json(path))
     except ValueError as error:
-        raise UserError(f"{path}: not a {path.name} of this package: {error}") from None
+        raise UserError(f"{path}: not a {name} of this package: {error}") from None
 
 
 def from_json(kind: Any, value: Any, key: str = "") -> Any:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from helpers.check_imports import check_tensorflow_is_not_imported
 from helpers.checkout import ROOT
 
 from ddpg import api
+from ddpg.errors import UserError
 
 PUBLISHED = ROOT / "results/published"
 SEED = PUBLISHED / "pendulum-demo/seed_0"
@@ -93,6 +95,14 @@ def test_a_policy_is_a_function_of_observations():
     assert policy(observations[0]) == pytest.approx(actions[0], abs=1e-6)
     same = api.load_policy(SEED / "policy.npz")
     assert np.array_equal(same(observations), actions)
+
+
+def test_the_policy_of_a_file_needs_no_configuration(tmp_path):
+    alone = shutil.copy(SEED / "policy.npz", tmp_path)
+    observation = np.float32([1, 0, 0])
+    assert api.load_policy(alone)(observation) == api.load_policy(SEED)(observation)
+    with pytest.raises(UserError, match="no environment is known, because there is no config"):
+        api.evaluate(alone)
 
 
 def test_evaluate_is_deterministic():

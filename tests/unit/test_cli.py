@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,10 @@ def test_bad_input_to_train_is_refused(tmp_path, capfd, arguments, message):
         (["evaluate", "x", "--episodes", "1", "--episodes", "2"], "--episodes appears twice"),
         (["train", "pendulum-demo", "--seed", "1_0", "--output", "x"], "'1_0' is not a whole"),
         (["train", "pendulum-demo", "--seed", "1.0", "--output", "x"], "'1.0' is not a whole"),
+        (
+            ["train", "pendulum-demo", "--seed", "4294967296", "--output", "x"],
+            "'4294967296' is not a whole number from 0 to 4294967295",
+        ),
         (["evaluate", "x", "--episodes", "0"], "'0' is not a positive whole number"),
         (["train", "pendulum-demo"], "required: --seed, --output; see python -m ddpg train --help"),
         (["trian"], "invalid choice: 'trian'"),
@@ -165,7 +170,10 @@ def test_unwritable_directory_is_one_line(tmp_path, capfd):
         (["evaluate", "nowhere"], "nowhere: no such file or directory"),
         (["evaluate", "nowhere", "--env", "Pendulum-v1"], "nowhere: no such file or directory"),
         (["evaluate", "README.md"], "README.md: no environment is known, because there is no conf"),
-        (["evaluate", "README.md", "--env", "Pendulum-v1"], "not a policy of this package"),
+        (
+            ["evaluate", "README.md", "--env", "Pendulum-v1"],
+            "not a policy of this package (not an .npz",
+        ),
         (["record", "results", "--output", "film.avi"], "results: not a run's directory, which is"),
         (["publish", "nowhere"], "no run.json; only a finished run"),
         (["status", "nowhere"], "nowhere: no such directory"),
@@ -217,6 +225,46 @@ def test_evaluate_runs_the_policy_of_a_run(tmp_path, capfd):
     assert "mean length 50.0 steps; 0 % of the action components saturated" in out
     assert "(|tanh| above 0.99)" in out
     assert run(capfd, "evaluate", directory, "--episodes", "7")[1] == out
+
+
+def test_evaluate_of_one_episode_prints_its_return(tmp_path, capfd):
+    directory = make_run(tmp_path / "run")
+    code, out, _ = run(capfd, "evaluate", directory, "--episodes", "1")
+    assert code == 0
+    assert re.search(r"Pendulum-v1, 1 episode: return -\d+\.\d; length 50 steps; 0 % of", out)
+
+
+@pytest.mark.parametrize("name", ["policy.npz", "config.json"])
+def test_no_command_replaces_a_file_of_a_run(tmp_path, capfd, name):
+    directory = make_run(tmp_path / "run")
+    before = (directory / name).read_bytes()
+    code, _, err = run(capfd, "card", PUBLISHED, "--output", directory / name)
+    assert (code, err) == (
+        2,
+        f"ddpg: {directory / name}: a file of the run in {directory}; give another path\n",
+    )
+    assert (directory / name).read_bytes() == before
+
+
+def test_plan_replaces_only_tables_of_rates(tmp_path, capfd):
+    notes = tmp_path / "notes.md"
+    notes.write_text("mine\n")
+    code, _, err = run(capfd, "plan", "--measure", notes)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{notes}: not a table of rates" in err
+    assert notes.read_text() == "mine\n"
+
+
+def test_a_deleted_working_directory_is_one_line(tmp_path, monkeypatch, capfd):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    code, _, err = run(capfd, "evaluate", ROOT / PUBLISHED)
+    assert (code, err) == (
+        2,
+        "ddpg: the working directory no longer exists; change to another one\n",
+    )
 
 
 def test_evaluate_refuses_another_environment(tmp_path, capfd):

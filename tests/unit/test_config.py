@@ -97,16 +97,16 @@ def test_whole_numbers_are_valid_for_float_keys(settings):
         ("epochs=5e1", "'5e1' is text in YAML; write it as a decimal, 50 ("),
         ("epochs=", "epochs: has no value; write one or remove the key"),
         ("epochs=010", "--set epochs=010: 010 is octal in YAML"),
-        ("epochs=True", "epochs: True is not of type 'integer'"),
-        ("seeds=[0, True]", "seeds.1: True is not of type 'integer'"),
-        ("seeds=[0, 0.0]", "seeds: [0, 0] has non-unique elements"),
+        ("epochs=True", "epochs: True is not a whole number"),
+        ("seeds=[0, True]", "seeds.1: True is not a whole number"),
+        ("seeds=[0, 0.0]", "seeds: [0, 0] has an item twice; write each once"),
         ("env=no", "env: False is not text in YAML; put it in quotes"),
         ("epochs={a: 1, a: 2}", "--set epochs={a: 1, a: 2}: the key 'a' appears twice"),
         ("polyack=0.9", "unknown key 'polyack'; did you mean 'polyak'?"),
         ("update_every=often", "'often' is neither a positive whole number nor 'episode'"),
-        ("hidden_sizes=[]", "hidden_sizes: [] should be non-empty"),
-        ("epochs=1.5", "epochs: 1.5 is not of type 'integer'"),
-        ("seeds=[0,0]", "seeds: [0, 0] has non-unique elements"),
+        ("hidden_sizes=[]", "hidden_sizes: the list is empty; write one item or more"),
+        ("epochs=1.5", "epochs: 1.5 is not a whole number"),
+        ("seeds=[0,0]", "seeds: [0, 0] has an item twice; write each once"),
         ("epochs", "--set epochs: write KEY=VALUE"),
     ],
 )
@@ -261,7 +261,10 @@ def test_comparisons_and_smoke_may_be_absent(tmp_path):
             ["experiments: {x: {seeds: [0], epochs: 1}}", "experiments: {x: {epochs: 3}}"],
             "0.yaml: experiments.x: 'env' is missing",
         ),
-        (["smoke: {}", "smoke: 5"], "1.yaml: smoke: 5 is not of type 'object'"),
+        (
+            ["smoke: {}", "smoke: 5"],
+            "1.yaml: smoke: 5 is not a mapping; write `key: value` lines below it",
+        ),
         (["smoke: {}", "smok: {}"], "1.yaml: unknown key 'smok'; did you mean 'smoke'"),
         (["a: 1\n\na: 2", "smoke: {}"], "0.yaml, line 3: the key 'a' appears twice"),
     ],
@@ -313,5 +316,7 @@ def test_defaults_in_the_schemas_are_those_of_the_code():
     assert keys["experiment_figures"]["default"] == bare.experiment_figures
     (image,) = re.findall(r'config.get\("container", "(.*)"\)', (ROOT / "Snakefile").read_text())
     assert schema["properties"]["container"]["default"] == image
+    seed = schema["$defs"]["hyperparameters"]["properties"]["seeds"]["items"]
+    assert seed["maximum"] == config.LARGEST_SEED
     claim = yaml.safe_load(claims.SCHEMA.read_text())["$defs"]["claim"]["properties"]
     assert claim["test"]["default"] == claims.Claim.test

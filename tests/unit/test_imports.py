@@ -163,7 +163,8 @@ BAD = {
         ),
     ],
     "wide": [
-        ("step\n1\n", "one column only; give the step and a column per seed"),
+        ("step\n1\n", "one column only; give the step and a column per seed, separated by commas"),
+        ("step,a\n-1,2\n", "the environment step -1 is negative"),
         ("step,a\n1,x\n", "a cell of the column 'a' is not a number"),
         ("step,a,b\n1,2,\n", "the column 'b' is empty; remove it"),
         ("step,a\n1,2\ninf,3\n", "column a: the environment step inf is impossible"),

@@ -16,7 +16,7 @@ from ddpg.analysis.groups import FinalSteps, SeedGroup
 from ddpg.analysis.verdict import FAIL, NO_RUNS, PASS, TOO_FEW, Outcome, Verdict
 from ddpg.cli import main
 from ddpg.errors import UserError
-from ddpg.files import write_json
+from ddpg.files import write_json, write_text
 from ddpg.runs.typed_json import to_json
 
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt"/>'
@@ -48,7 +48,16 @@ def write_verdict(**results: str) -> None:
     write_json("verdict.json", to_json(Verdict(worst, outcomes)))
 
 
+def test_summary_refuses_a_page_that_does_not_exist(made, capsys):
+    assert main(["summary", *OPTIONS, "--page", "nothing.html"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err == (
+        "ddpg: nothing.html: no such file; write it with the command page\n"
+    )
+
+
 def test_summary_prints_final_returns_and_result_paths(made, capsys):
+    write_text("summary/runs.html", "")
     assert main(["summary", *OPTIONS, "--page", "summary/runs.html"]) == 0
     said = capsys.readouterr().out
     lines = [line.split() for line in said.splitlines()]
@@ -89,6 +98,7 @@ def test_summary_does_not_truncate_reasons_and_paths(made, capsys):
     outcome = Outcome(TOO_FEW, "equivalence", 3, 3, reason)
     write_json("verdict.json", to_json(Verdict(TOO_FEW, {"a": outcome})))
     page = "x" * 200 + ".html"
+    write_text(page, "")
     main(["summary", *OPTIONS, "--verdict", "verdict.json", "--page", page])
     said = capsys.readouterr().out
     assert " ".join(re.findall(r"reason\d+", said)) == reason

@@ -15,6 +15,7 @@ from helpers.make_record import make_record
 from helpers.read_experiment import read_experiment
 
 from ddpg.analysis.provenance_table import tabulate_provenance
+from ddpg.cli import main
 from ddpg.commands.plan import estimate_costs
 from ddpg.errors import UserError
 from ddpg.files import encode_json, write_atomically
@@ -83,6 +84,32 @@ def test_an_unfinished_run_is_not_published(run, tmp_path):
     with pytest.raises(UserError, match="only a finished run"):
         publish_run(run, tmp_path / "published")
     assert not (tmp_path / "published").exists()
+
+
+def test_nothing_is_published_if_one_of_several_runs_is_unfinished(run, tmp_path, capsys):
+    published = tmp_path / "published"
+    assert main(["publish", str(run), str(tmp_path / "nowhere"), "--to", str(published)]) == 2
+    assert "nowhere: no run.json; only a finished run can be published" in capsys.readouterr().err
+    assert not published.exists()
+
+
+def test_a_directory_that_cannot_be_read_is_not_left_out_of_the_manifest(
+    run, tmp_path, monkeypatch
+):
+    published = tmp_path / "published"
+    publish_run(run, published)
+    before = (published / "MANIFEST.sha256").read_bytes()
+    list_all = Path.iterdir
+
+    def iterdir(path):
+        if path == published / "pendulum-demo":  # root may read every directory
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return list_all(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(UserError, match="pendulum-demo: cannot be read: Permission denied; check"):
+        write_manifest(published)
+    assert (published / "MANIFEST.sha256").read_bytes() == before
 
 
 def test_a_changed_run_is_not_published(run, tmp_path):

@@ -1,5 +1,6 @@
 """`verify`: damage, provenance, and replays of a run."""
 
+import errno
 import json
 import shutil
 
@@ -11,6 +12,7 @@ from helpers.read_experiment import read_experiment
 from ddpg.cli import main
 from ddpg.core.training import NonFinite
 from ddpg.runs import provenance
+from ddpg.runs.directory import RunDirectory
 from ddpg.training import train
 
 
@@ -96,6 +98,26 @@ def test_files_of_two_runs_are_reported(run, capfd):
     )
     code, _, err = verify(capfd, run)
     assert (code, "config.json and run.json are not of the same run" in err) == (1, True)
+
+
+def test_a_run_that_cannot_be_read_does_not_hide_the_damage_of_another(
+    run, tmp_path, capfd, monkeypatch
+):
+    other = shutil.copytree(run, tmp_path / "other")
+    with open(run / "policy.npz", "ab") as file:
+        file.write(b"x")
+    find = RunDirectory.find_mismatches
+
+    def find_mismatches(directory, record):
+        if directory.path == other:  # root may read every file
+            raise PermissionError(errno.EACCES, "Permission denied", str(other / "policy.npz"))
+        return find(directory, record)
+
+    monkeypatch.setattr(RunDirectory, "find_mismatches", find_mismatches)
+    code, out, err = verify(capfd, run, other)
+    assert code == 1
+    assert "policy.npz: not the bytes that the run wrote (and 1 more)" in err
+    assert f"{other}/policy.npz: cannot be read: Permission denied" in out
 
 
 def test_two_names_of_a_run_are_reported(run, capfd):

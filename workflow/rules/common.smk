@@ -245,7 +245,10 @@ def find_published_runs(name):
 
     Warns of directories that are not runs, and of runs with other values than the configuration's.
     """
-    runs, skipped = find_finished_runs(PUBLISHED / name)
+    try:
+        runs, skipped = find_finished_runs(PUBLISHED / name)
+    except UserError as error:
+        stop(str(error))
     for line in skipped:
         logger.warning(line)
     if runs and workflow.is_main_process:
