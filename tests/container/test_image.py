@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 
 import pytest
 from helpers.checkout import ROOT, Checkout
@@ -42,15 +41,6 @@ def test_image_older_than_the_lock_is_refused(sif, tmp_path):
     message = run(*command, cwd=checkout.directory, expect=2)
     assert "was built from a different containers/locks/cpu.txt" in message
     assert "`make image`" in message
-
-
-def test_missing_apptainer_is_one_line(tmp_path):
-    for program in ("dirname", "find", "sort", "make", "bash", "sh"):
-        (tmp_path / program).symlink_to(shutil.which(program))
-    command = ["bash", ROOT / "containers/build.sh", "sif", "cpu", tmp_path / "x.sif"]
-    message = run(*command, cwd=ROOT, expect=2, env={"PATH": str(tmp_path)})
-    assert message.startswith("build.sh: apptainer is missing; see")
-    assert len(message.splitlines()) == 1
 
 
 @pytest.mark.mount
