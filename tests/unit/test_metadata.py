@@ -1,4 +1,4 @@
-"""The package's metadata has one version and one origin."""
+"""The package's metadata: one version, one origin, and what catalogues require."""
 
 import json
 import re
@@ -49,3 +49,18 @@ def test_authors_follow_each_format():
     assert (
         metadata._format_name({"family-names": "Silver", "given-names": "David"}) == "Silver, David"
     )
+
+
+def test_the_required_snakemake_is_the_locked_one():
+    (required,) = re.findall(r'^min_version\("(.*)"\)$', (ROOT / "Snakefile").read_text(), re.M)
+    (locked,) = re.findall(
+        r"^snakemake==(\S+)", (ROOT / "containers/locks/cpu.txt").read_text(), re.MULTILINE
+    )
+    assert locked.split(".")[: len(required.split("."))] == required.split(".")
+
+
+def test_workflow_catalog_entry_has_the_required_keys():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["software-stack-deployment"] == {"conda": False, "apptainer": True}
+    assert set(usage["mandatory-flags"]) == {"desc", "flags"}
+    assert usage["report"] is True

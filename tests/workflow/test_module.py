@@ -75,22 +75,6 @@ def test_a_wrong_configuration_is_one_line(study, config, message):
     assert "Traceback" not in output
 
 
-def test_the_required_snakemake_is_the_locked_one():
-    (required,) = re.findall(r'^min_version\("(.*)"\)$', (ROOT / "Snakefile").read_text(), re.M)
-    (locked,) = re.findall(
-        r"^snakemake==(\S+)", (ROOT / "containers/locks/cpu.txt").read_text(), re.MULTILINE
-    )
-    assert locked.split(".")[: len(required.split("."))] == required.split(".")
-
-
-def test_workflow_catalog_entry_has_the_required_keys():
-    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
-    assert usage["software-stack-deployment"] == {"conda": False, "apptainer": True}
-    assert set(usage["mandatory-flags"]) == {"desc", "flags"}
-    assert usage["report"] is True
-    assert (ROOT / "Snakefile").is_file() and (ROOT / "config.yaml").is_file()
-
-
 def test_a_configuration_that_is_no_mapping_is_refused_in_one_line(study):
     (study / "study.yaml").write_text("ddpg: mine.yaml\n")
     output = Checkout.at(study).snakemake("-n", expect=1)
