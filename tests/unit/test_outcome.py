@@ -9,7 +9,7 @@ import pytest
 import yaml
 from helpers.checkout import ROOT
 
-from ddpg import config, privileges
+from ddpg import config
 from ddpg.analysis import curves, summary, tables, verdict
 from ddpg.analysis.comparison import Comparison
 from ddpg.analysis.groups import FinalSteps, SeedGroup
@@ -221,18 +221,3 @@ def test_summary_reads_the_output_of_verdict(made, capsys):
     assert found.result == verdict.PASS
     assert main(["summary", *OPTIONS, "--verdict", "verdict.json"]) == 0
     assert "pendulum-demo   pass" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("user", "permitted", "lacks"),
-    [(0, "000001ffffffffff", False), (0, "000001fffeffffff", True), (1000, "0" * 16, False)],
-)
-def test_root_lacks_capabilities(tmp_path, monkeypatch, user, permitted, lacks):
-    (tmp_path / "status").write_text(f"Name:\tsh\nCapPrm:\t{permitted}\nCapEff:\t{permitted}\n")
-    (tmp_path / "last").write_text("40\n")
-    monkeypatch.setattr(privileges, "STATUS", tmp_path / "status")
-    monkeypatch.setattr(privileges, "LAST", tmp_path / "last")
-    monkeypatch.setattr(privileges.os, "geteuid", lambda: user)
-    assert privileges.root_lacks_capabilities() == lacks
-    (tmp_path / "last").unlink()
-    assert not privileges.root_lacks_capabilities()
