@@ -6,8 +6,10 @@ import sys
 
 import pytest
 from helpers.checkout import ROOT
+from helpers.read_experiment import WITHOUT_UPDATES
 
 from ddpg import environment
+from ddpg.config import format_overrides
 from ddpg.files import hash_file
 
 MODULE = """\
@@ -21,10 +23,7 @@ class Mine(PendulumEnv):
 
 gym.register(id="Mine-v0", entry_point=Mine, max_episode_steps=15)
 """
-SMALL = (
-    "env=mine:Mine-v0 epochs=2 steps_per_epoch=20 max_ep_len=15 hidden_sizes=[4] start_steps=30 "
-    "update_after=1000 replay_size=40 num_test_episodes=1 seeds=[0,10]"
-)
+SETTINGS = format_overrides(WITHOUT_UPDATES | {"env": "mine:Mine-v0", "seeds": [0, 10]})
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def test_other_code_is_named_by_replays_and_when_seeds_are_put_together(tmp_path
     for seed, scale in ((0, 1.0), (10, 0.1)):
         write_module(tmp_path, scale)
         command = ("train", "pendulum-demo", "--seed", seed, "--output", runs[seed], "--set")
-        assert ddpg(*command, *SMALL.split())[0] == 0
+        assert ddpg(*command, *SETTINGS)[0] == 0
     found = [
         json.loads((run / "run.json").read_text())["identity"]["environment_code"]
         for run in runs.values()
@@ -66,7 +65,7 @@ def test_other_code_is_named_by_replays_and_when_seeds_are_put_together(tmp_path
     # Only with its own code a finished run is the run that the command trains.
     command = ("train", "pendulum-demo", "--seed", 0, "--output", runs[0], "--set")
     before = (runs[0] / "run.json").read_bytes()
-    code, said = ddpg(*command, *SMALL.split())
+    code, said = ddpg(*command, *SETTINGS)
     assert (code, said.count("\n")) == (2, 1)
     assert "the code of its environment has changed since" in said
     assert (runs[0] / "run.json").read_bytes() == before

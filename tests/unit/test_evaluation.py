@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
-from helpers.read_experiment import read_experiment
+from helpers.read_experiment import WITHOUT_UPDATES, read_experiment
 
 from ddpg import environment
 from ddpg.core.policy import Policy
@@ -26,10 +26,7 @@ def stop(steps, new, row):
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
     """A run that was killed after its first epoch, without updates."""
-    settings = {
-        "hidden_sizes": [4, 5], "epochs": 3, "steps_per_epoch": 20, "max_ep_len": 15,
-        "start_steps": 30, "update_after": 1000, "replay_size": 40, "num_test_episodes": 1,
-    }  # fmt: skip
+    settings = WITHOUT_UPDATES | {"hidden_sizes": [4, 5]}
     directory = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.raises(Stopped):
         train(read_experiment("pendulum-demo", **settings), 0, directory, report=stop)

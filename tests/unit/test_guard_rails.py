@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from helpers.fake_disk import FakeDisk
-from helpers.read_experiment import read_experiment
+from helpers.read_experiment import WITHOUT_UPDATES, read_experiment
 from helpers.run_files import read_results
 
 from ddpg import training
@@ -30,12 +30,7 @@ FILES = {*RESULT_FILES, "run.json", ".results", ".lock"}
 
 
 def experiment(**overrides):
-    settings = {
-        "hidden_sizes": [4], "epochs": 3, "steps_per_epoch": 20, "max_ep_len": 15,
-        "start_steps": 30, "update_after": 1000, "replay_size": 40, "num_test_episodes": 1,
-        "batch_size": 4,
-    }  # fmt: skip
-    return read_experiment("pendulum-demo", **settings | overrides)
+    return read_experiment("pendulum-demo", **WITHOUT_UPDATES | {"batch_size": 4} | overrides)
 
 
 class Stopped(Exception):

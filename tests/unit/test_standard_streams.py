@@ -5,12 +5,13 @@ import sys
 
 import pytest
 from helpers.checkout import ROOT
+from helpers.read_experiment import WITHOUT_UPDATES
+
+from ddpg.config import format_overrides
 
 PUBLISHED = "results/published/pendulum-demo/seed_0"
-TRAIN = (
-    "train pendulum-demo --seed 0 --set epochs=2 steps_per_epoch=20 max_ep_len=15 hidden_sizes=[4] "
-    "start_steps=30 update_after=1000 replay_size=40 num_test_episodes=1 --output"
-)
+SETTINGS = " ".join(format_overrides(WITHOUT_UPDATES))
+TRAIN = f"train pendulum-demo --seed 0 --set {SETTINGS} --output"
 
 
 def run(command, redirections):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from helpers.check_imports import check_tensorflow_is_not_imported
 from helpers.edit_run import edit_result_file
-from helpers.read_experiment import read_experiment
+from helpers.read_experiment import WITHOUT_UPDATES, read_experiment
 
 from ddpg.cli import main
 from ddpg.core.training import NonFinite
@@ -18,11 +18,7 @@ from ddpg.training import train
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run without updates, which compiles nothing and takes a moment."""
-    settings = {
-        "hidden_sizes": [4], "epochs": 4, "steps_per_epoch": 20, "max_ep_len": 15,
-        "start_steps": 30, "update_after": 1000, "replay_size": 40, "num_test_episodes": 2,
-    }  # fmt: skip
+    settings = WITHOUT_UPDATES | {"epochs": 4, "num_test_episodes": 2}
     experiment = read_experiment("pendulum-demo", **settings)
     directory = tmp_path_factory.mktemp("finished") / "seed_10"
     train(experiment, 10, directory)
