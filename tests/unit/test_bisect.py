@@ -1,11 +1,10 @@
 """`bisect` finds the first epoch, part of the state and update in which two runs differ."""
 
-import json
 import re
 import shutil
 
 import pytest
-from helpers.edit_run import copy_as_arithmetic_1
+from helpers.edit_run import copy_as_arithmetic_1, edit_record
 from helpers.read_experiment import read_experiment
 
 from ddpg.cli import main
@@ -67,15 +66,16 @@ def test_a_run_without_digests_is_refused_in_one_line(runs, tmp_path, capfd):
     assert "state_digests.txt: missing or unreadable" in said
 
 
+def name_another_numpy(run):
+    edit_record(run, lambda record: record["identity"]["packages"].update(numpy="1.0"))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (lambda run: (run / "run.json").unlink(), "run.json: no such file; is "),
         (lambda run: (run / "config.json").unlink(), "config.json: no such file"),
-        (
-            lambda run: edit_packages(run, numpy="1.0"),
-            "its arithmetic version or packages are not those installed",
-        ),
+        (name_another_numpy, "its arithmetic version or packages are not those installed"),
     ],
 )
 def test_divergence_of_a_run_that_cannot_be_retrained_is_printed(
@@ -88,9 +88,3 @@ def test_divergence_of_a_run_that_cannot_be_retrained_is_printed(
     first, *_, last = said.splitlines()
     assert "the states differ first after epoch 2, in agent" in first
     assert last.startswith("not retrained: ") and f"{other}" in last and reason in last
-
-
-def edit_packages(run, **versions):
-    record = json.loads((run / "run.json").read_text())
-    record["identity"]["packages"].update(versions)
-    (run / "run.json").write_text(json.dumps(record))

@@ -1,6 +1,5 @@
 """`check`: one line per check; each kind of damage to published results fails one."""
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers.checkout import ROOT
+from helpers.edit_run import edit_record
 from PIL import Image
 
 from ddpg import config
@@ -116,9 +116,7 @@ def test_missing_run_and_unlisted_run_fail(project):
 def test_a_run_of_an_older_arithmetic_cannot_be_replayed(project):
     runs = runs_of(project)["pendulum-demo"]
     for run in runs:
-        record = json.loads((run / "run.json").read_text())
-        record["identity"]["arithmetic_version"] = 1
-        (run / "run.json").write_text(json.dumps(record))
+        edit_record(run, lambda record: record["identity"].update(arithmetic_version=1))
     state, sentence = check.replay_experiment("pendulum-demo", runs, 1)
     assert (state, "version 1 of the arithmetic" in sentence) == (check.NOT_POSSIBLE, True)
 

@@ -1,7 +1,6 @@
 """Published runs: only finished and undamaged runs are copied, and their manifest is checked."""
 
 import errno
-import json
 import re
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.checkout import ROOT
-from helpers.edit_run import copy_as_arithmetic_1, edit_result_file
+from helpers.edit_run import copy_as_arithmetic_1, edit_record, edit_result_file
 from helpers.make_record import make_record
 from helpers.read_experiment import read_experiment
 
@@ -144,23 +143,18 @@ def test_an_older_arithmetic_is_published_beside_a_newer(run, tmp_path):
     check_manifest(tmp_path / "published/MANIFEST.sha256", targets)
 
 
-def edit_record(run, **values):
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | values))
-
-
 @pytest.mark.parametrize(
     "values", [{"seed": 20}, {"config_digest": "0" * 64}, {"experiment": "../../escaped"}]
 )
 def test_files_of_two_runs_are_not_published(run, tmp_path, values):
-    edit_record(run, **values)
+    edit_record(run, lambda record: record.update(values))
     with pytest.raises(UserError, match="run.json (are not of the same run|is of ../../escaped)"):
         publish_run(run, tmp_path / "a/b/published")
     assert not (tmp_path / "a").exists()
 
 
 def test_a_name_that_leaves_the_directory_is_not_published(run, tmp_path):
-    edit_record(run, experiment="../../escaped")
+    edit_record(run, lambda record: record.update(experiment="../../escaped"))
     edit_result_file(run, "config.json", lambda c: c.replace(b"pendulum-demo", b"../../escaped"))
     with pytest.raises(UserError, match="config.json: exp_name"):
         publish_run(run, tmp_path / "a/b/published")

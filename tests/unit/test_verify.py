@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from helpers.check_imports import check_tensorflow_is_not_imported
-from helpers.edit_run import edit_result_file
+from helpers.edit_run import edit_record, edit_result_file
 from helpers.read_experiment import WITHOUT_UPDATES, read_experiment
 
 from ddpg.cli import main
@@ -35,12 +35,6 @@ def verify(capfd, *arguments):
     capfd.readouterr()
     code = main(["verify", *map(str, arguments)])
     return code, *capfd.readouterr()
-
-
-def edit_record(run, change):
-    record = json.loads((run / "run.json").read_text())
-    change(record)
-    (run / "run.json").write_text(json.dumps(record))
 
 
 def test_undamaged_run_prints_its_provenance(run, capfd):
