@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from helpers.read_experiment import WITHOUT_UPDATES, read_experiment
+from helpers.stop_training import train_one_epoch
 
 from ddpg import environment
 from ddpg.core.policy import Policy
@@ -12,15 +13,6 @@ from ddpg.errors import UserError
 from ddpg.evaluation import Trained, evaluate_trained, load_trained
 from ddpg.filming import film_episode
 from ddpg.runs.policy_file import serialize_policy
-from ddpg.training import train
-
-
-class Stopped(Exception):
-    pass
-
-
-def stop(steps, new, row):
-    raise Stopped  # like a kill: only the checkpoint of the epoch is there
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +20,7 @@ def stopped(tmp_path_factory):
     """A run that was killed after its first epoch, without updates."""
     settings = WITHOUT_UPDATES | {"hidden_sizes": [4, 5]}
     directory = tmp_path_factory.mktemp("stopped") / "run"
-    with pytest.raises(Stopped):
-        train(read_experiment("pendulum-demo", **settings), 0, directory, report=stop)
+    train_one_epoch(read_experiment("pendulum-demo", **settings), directory)
     return directory
 
 
