@@ -120,6 +120,14 @@ class Drawn(gym.Env):
 FRAME = np.zeros((40, 60, 3), np.uint8)
 
 
+def register(monkeypatch, env=Drawn, draw=lambda n: FRAME):
+    """Register `env` as Drawn-v0; returns a policy for it, to be filmed."""
+    spec = EnvSpec("Drawn-v0", env, kwargs={"draw": draw}, max_episode_steps=9)
+    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
+    zeros = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
+    return Trained(zeros, "Drawn-v0", 9)
+
+
 @pytest.mark.parametrize(
     ("draw", "width", "message"),
     [
@@ -143,11 +151,9 @@ FRAME = np.zeros((40, 60, 3), np.uint8)
 def test_an_environment_that_cannot_be_filmed_is_one_line(
     tmp_path, monkeypatch, draw, width, message
 ):
-    spec = EnvSpec("Drawn-v0", Drawn, kwargs={"draw": draw}, max_episode_steps=9)
-    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
-    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
+    trained = register(monkeypatch, draw=draw)
     with pytest.raises(UserError, match=message) as error:
-        film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, width, 60)
+        film_episode(trained, tmp_path / "film.gif", 0, width, 60)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -156,13 +162,10 @@ def test_a_film_that_was_cut_off_is_not_written(tmp_path, monkeypatch):
     """As ffmpeg leaves it, without an error, where its temporary file does not fit on the disk."""
     import imageio.v3 as iio
 
-    write, kwargs = iio.imwrite, {"draw": lambda n: FRAME}
+    write, trained = iio.imwrite, register(monkeypatch)
     monkeypatch.setattr(iio, "imwrite", lambda *a, **k: write(*a, **k)[:600])
-    spec = EnvSpec("Drawn-v0", Drawn, kwargs=kwargs, max_episode_steps=9)
-    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
-    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
     with pytest.raises(UserError, match="film.mp4: could not be encoded .* full") as error:
-        film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.mp4", 0, None, 60)
+        film_episode(trained, tmp_path / "film.mp4", 0, None, 60)
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -172,11 +175,9 @@ def test_an_error_in_reset_is_not_taken_for_a_missing_renderer(tmp_path, monkeyp
         def reset(self, *, seed=None, options=None):
             raise KeyError("mine")
 
-    kwargs = {"draw": lambda n: FRAME}
-    monkeypatch.setitem(gym.registry, "Failing-v0", EnvSpec("Failing-v0", Failing, kwargs=kwargs))
-    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
-    with pytest.raises(UserError, match="'Failing-v0' failed in reset: KeyError: 'mine'"):
-        film_episode(Trained(policy, "Failing-v0", 9), tmp_path / "film.gif", 0, None, 60)
+    trained = register(monkeypatch, env=Failing)
+    with pytest.raises(UserError, match="'Drawn-v0' failed in reset: KeyError: 'mine'"):
+        film_episode(trained, tmp_path / "film.gif", 0, None, 60)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "U8", "complex64"])
@@ -190,18 +191,14 @@ def test_policy_of_another_type_is_refused(tmp_path, dtype):
 
 @pytest.mark.parametrize("rate", [None, 0, "30", float("inf")])
 def test_a_rate_of_frames_that_is_no_number_is_refused(tmp_path, monkeypatch, rate):
-    spec = EnvSpec("Drawn-v0", Drawn, kwargs={"draw": lambda n: FRAME}, max_episode_steps=9)
-    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
+    trained = register(monkeypatch)
     monkeypatch.setattr(Drawn, "metadata", Drawn.metadata | {"render_fps": rate})
-    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
     with pytest.raises(UserError, match="'Drawn-v0' cannot be filmed: render_fps in its metadata"):
-        film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, None, 60)
+        film_episode(trained, tmp_path / "film.gif", 0, None, 60)
 
 
 def test_a_film_beyond_the_memory_is_refused(tmp_path, monkeypatch):
-    spec = EnvSpec("Drawn-v0", Drawn, kwargs={"draw": lambda n: FRAME}, max_episode_steps=9)
-    monkeypatch.setitem(gym.registry, "Drawn-v0", spec)
+    trained = register(monkeypatch)
     monkeypatch.setattr("ddpg.memory.measure_available_memory", lambda: 10**5)
-    policy = Policy([np.zeros((3, 1), "f")], [np.zeros(1, "f")], np.ones(1, "f"), np.zeros(1, "f"))
     with pytest.raises(UserError, match="--width: 10 frames take 0.01 GB"):
-        film_episode(Trained(policy, "Drawn-v0", 9), tmp_path / "film.gif", 0, 600, 60)
+        film_episode(trained, tmp_path / "film.gif", 0, 600, 60)
