@@ -4,6 +4,9 @@ The published runs of this checkout are those that `smoke` trained. So `figures`
 `all`, which trains from scratch, must reproduce their bytes.
 """
 
+import base64
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -23,6 +26,7 @@ from helpers.snakemake_log import parse_training_jobs
 from helpers.tiny_checkout import COMPARISONS, RUNS
 
 from ddpg.analysis.verdict import Verdict
+from ddpg.files import hash_file
 from ddpg.runs import published
 
 SEEDS = {"halfcheetah-benchmark": 1, "pendulum-demo": 2}
@@ -82,13 +86,28 @@ def test_figures_are_drawn_from_the_published_runs(checkout, smoke_on_host):
     assert list(drawn.values()) == list(smoke.values())
 
 
+def hash_files(report: str) -> dict[str, str]:
+    """The SHA-256 of each file in a report of Snakemake, by path."""
+    (results,) = re.findall(r"^ *var results = (\{.*\});$", report, re.MULTILINE)
+    contents = {
+        path: base64.b64decode(result["data_uri"].partition("base64,")[2])
+        for path, result in json.loads(results).items()
+    }
+    return {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+
+
 def test_report_contains_every_figure_and_table(checkout):
     output = checkout.run(REPORT)
     assert "page         results/summary/figures.html\n" in output
     report = (checkout.directory / "results/report.html").read_text()
     assert len(report) > 10**6
-    for name in ("comparison.svg", "statistics.html", "provenance.html", "figures.html"):
-        assert f'"name": "{name}"' in report or f'"{name}"' in report
+    results = checkout.directory / "results"
+    figures = [*results.glob("figures/published/*/*.svg")]
+    assert {path.parent.name for path in figures} == set(COMPARISONS)
+    tables = [results / f"tables/published/{name}.html" for name in ("statistics", "provenance")]
+    made = [*figures, *tables, results / "summary/figures.html"]
+    shown = {checkout.directory / name: digest for name, digest in hash_files(report).items()}
+    assert shown == {path: hash_file(path) for path in made}
     assert "Begin with <strong>Summary</strong>" in report
 
 
