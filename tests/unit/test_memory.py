@@ -40,73 +40,74 @@ CACHE_V1 = "cache 1600000000\ntotal_inactive_file 1000000000\ntotal_active_file 
 NO_LIMIT_V1 = 2**63 - 4096
 
 
-@pytest.mark.parametrize(
-    ("expected", "files"),
-    {
-        "only the machine": (60 * G, {}),
-        "a container": (1 * G, of_process("0::/", V2) | v2("", 2 * G, 1 * G)),
-        "page cache": (
-            2 * G - 4 * 10**8,
-            of_process("0::/", V2) | v2("", 2 * G, 2 * 10**9, CACHE),
-        ),
-        "a group without a limit": (60 * G, of_process("0::/a", V2) | v2("/a", "max", 1 * G)),
-        "a group below the root": (1 * G, of_process("0::/a/b", V2) | v2("/a/b", 2 * G, 1 * G)),
-        "a limit of the parent group": (
-            2 * G,
-            of_process("0::/job/step", V2) | v2("/job", 3 * G, 1 * G) | v2("/job/step", "max", G),
-        ),
-        "the lowest of two limits": (
-            1 * G,
-            of_process("0::/job/step", V2) | v2("/job", 4 * G, 3 * G) | v2("/job/step", 3 * G, G),
-        ),
-        "a sibling group does not count": (
-            60 * G,
-            of_process("0::/job/step", V2) | v2("/job/other", 2 * G, 1 * G),
-        ),
-        "a limit that throttles": (
-            1 * G,
-            of_process("0::/a", V2) | v2("/a", "max", 1 * G, **{"memory.high": 2 * G}),
-        ),
-        "more used than the limit allows": (0, of_process("0::/", V2) | v2("", 1 * G, 2 * G)),
-        "a part of the hierarchy, mounted in a container": (
-            1 * G,
-            of_process("0::/pods/one", V2, root="/pods/one") | v2("", 2 * G, 1 * G),
-        ),
-        "a group of which only its own part is mounted elsewhere": (
-            1 * G,
-            of_process("0::/../other", V2) | v2("", 2 * G, 1 * G),
-        ),
-        "version 1, page cache": (
-            2 * G - 4 * 10**8,
-            of_process("4:memory:/job", OTHER_V1, V1) | v1("/job", 2 * G, 2 * 10**9, CACHE_V1),
-        ),
-        "version 1, a limit of the parent group": (
-            1 * G,
-            of_process("9:cpu,memory:/job/step", V1)
-            | v1("/job", 2 * G, 1 * G)
-            | v1("/job/step", NO_LIMIT_V1, 1 * G),
-        ),
-        "version 1, a limit above what is mounted": (
-            1 * G,
-            of_process("4:memory:/pod/c", V1, root="/pod/c")
-            | v1("", NO_LIMIT_V1, 1 * G, f"hierarchical_memory_limit {2 * G}"),
-        ),
-        "both versions, memory in the first": (
-            1 * G,
-            of_process("4:memory:/job\n0::/", V1, V2.replace("cgroup rw", "cgroup/unified rw"))
-            | v1("/job", 2 * G, 1 * G),
-        ),
-        "no overcommitting": (
-            3 * G,
-            {
-                "/proc/meminfo": "MemAvailable: 62914560 kB\n"
-                f"CommitLimit: {5 * G // 1024} kB\nCommitted_AS: {2 * G // 1024} kB\n",
-                "/proc/sys/vm/overcommit_memory": "2\n",
-            },
-        ),
-        "another system": (None, {"/proc/meminfo": ""}),
-    }.values(),
-)
+# By case: the available memory, and the files that say so, beside those of the machine.
+CASES = {
+    "only the machine": (60 * G, {}),
+    "a container": (1 * G, of_process("0::/", V2) | v2("", 2 * G, 1 * G)),
+    "page cache": (
+        2 * G - 4 * 10**8,
+        of_process("0::/", V2) | v2("", 2 * G, 2 * 10**9, CACHE),
+    ),
+    "a group without a limit": (60 * G, of_process("0::/a", V2) | v2("/a", "max", 1 * G)),
+    "a group below the root": (1 * G, of_process("0::/a/b", V2) | v2("/a/b", 2 * G, 1 * G)),
+    "a limit of the parent group": (
+        2 * G,
+        of_process("0::/job/step", V2) | v2("/job", 3 * G, 1 * G) | v2("/job/step", "max", G),
+    ),
+    "the lowest of two limits": (
+        1 * G,
+        of_process("0::/job/step", V2) | v2("/job", 4 * G, 3 * G) | v2("/job/step", 3 * G, G),
+    ),
+    "a sibling group does not count": (
+        60 * G,
+        of_process("0::/job/step", V2) | v2("/job/other", 2 * G, 1 * G),
+    ),
+    "a limit that throttles": (
+        1 * G,
+        of_process("0::/a", V2) | v2("/a", "max", 1 * G, **{"memory.high": 2 * G}),
+    ),
+    "more used than the limit allows": (0, of_process("0::/", V2) | v2("", 1 * G, 2 * G)),
+    "a part of the hierarchy, mounted in a container": (
+        1 * G,
+        of_process("0::/pods/one", V2, root="/pods/one") | v2("", 2 * G, 1 * G),
+    ),
+    "a group of which only its own part is mounted elsewhere": (
+        1 * G,
+        of_process("0::/../other", V2) | v2("", 2 * G, 1 * G),
+    ),
+    "version 1, page cache": (
+        2 * G - 4 * 10**8,
+        of_process("4:memory:/job", OTHER_V1, V1) | v1("/job", 2 * G, 2 * 10**9, CACHE_V1),
+    ),
+    "version 1, a limit of the parent group": (
+        1 * G,
+        of_process("9:cpu,memory:/job/step", V1)
+        | v1("/job", 2 * G, 1 * G)
+        | v1("/job/step", NO_LIMIT_V1, 1 * G),
+    ),
+    "version 1, a limit above what is mounted": (
+        1 * G,
+        of_process("4:memory:/pod/c", V1, root="/pod/c")
+        | v1("", NO_LIMIT_V1, 1 * G, f"hierarchical_memory_limit {2 * G}"),
+    ),
+    "both versions, memory in the first": (
+        1 * G,
+        of_process("4:memory:/job\n0::/", V1, V2.replace("cgroup rw", "cgroup/unified rw"))
+        | v1("/job", 2 * G, 1 * G),
+    ),
+    "no overcommitting": (
+        3 * G,
+        {
+            "/proc/meminfo": "MemAvailable: 62914560 kB\n"
+            f"CommitLimit: {5 * G // 1024} kB\nCommitted_AS: {2 * G // 1024} kB\n",
+            "/proc/sys/vm/overcommit_memory": "2\n",
+        },
+    ),
+    "another system": (None, {"/proc/meminfo": ""}),
+}
+
+
+@pytest.mark.parametrize(("expected", "files"), CASES.values(), ids=CASES)
 def test_available_memory(monkeypatch, expected, files):
     everything = MACHINE | files
     monkeypatch.setattr(memory, "_read_system_file", lambda path: everything.get(str(path), ""))
