@@ -78,9 +78,23 @@ def test_summary_prints_final_returns_and_result_paths(made, capsys):
     [
         ({"a": PASS, "b": PASS}, 0, "of 2 experiments reproduce the published ones."),
         ({"a": PASS, "b": NO_RUNS}, 0, "of 1 experiment (1 more cannot be compared: no runs) repr"),
-        ({"a": PASS, "b": TOO_FEW}, 0, "too few seeds to tell"),
-        ({"a": NO_RUNS}, 0, "no experiment has both fresh and published runs"),
-        ({"a": TOO_FEW, "b": FAIL, "c": PASS}, 1, "do NOT all reproduce the published ones."),
+        (
+            {"a": PASS, "b": TOO_FEW},
+            0,
+            "of 2 experiments: too few seeds to tell whether all reproduce the published ones. "
+            "That is not a failure.",
+        ),
+        (
+            {"a": NO_RUNS},
+            0,
+            "no experiment has both fresh and published runs. That is not a failure.",
+        ),
+        (
+            {"a": TOO_FEW, "b": FAIL, "c": PASS, "d": NO_RUNS},
+            1,
+            "of 3 experiments (1 more cannot be compared: no runs) do NOT all reproduce the "
+            "published ones.",
+        ),
     ],
 )
 def test_summary_prints_the_verdict_and_exits_1_on_failure(made, capsys, results, code, sentence):

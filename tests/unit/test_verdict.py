@@ -233,25 +233,6 @@ def test_damaged_file_is_refused(tmp_path, capsys, name, change):
     assert not (tmp_path / "verdict").exists()
 
 
-OUTCOMES = {name: verdict.Outcome(name, "none", 3, 3, "why") for name in verdict.RESULTS}
-
-
-@pytest.mark.parametrize(
-    ("result", "sentence"),
-    [
-        (verdict.PASS, "of 3 experiments (1 more cannot be compared: no runs) reproduce"),
-        (verdict.FAIL, "of 3 experiments (1 more cannot be compared: no runs) do NOT all reprod"),
-        (
-            verdict.TOO_FEW,
-            "too few seeds to tell whether all reproduce the published ones. That is",
-        ),
-        (verdict.NO_RUNS, "no experiment has both fresh and published runs. That is not a failure"),
-    ],
-)
-def test_sentence_of_each_result(result, sentence):
-    assert sentence in verdict.Verdict(result, OUTCOMES).describe()
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
