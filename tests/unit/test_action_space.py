@@ -54,6 +54,7 @@ class Spaces(gym.Env):
         (gym.spaces.Box(0, 10, (1,), np.int64), "its actions are integers (int64)"),
         (gym.spaces.Box(0, 255, (1,), np.uint8), "its actions are integers (uint8)"),
         (gym.spaces.Box(-np.inf, np.inf, (1,)), "its action bounds are infinite"),
+        (gym.spaces.Box(-np.inf, 1, (2,)), "its action bounds are infinite"),
         (gym.spaces.Box(-1e300, 1e300, (1,), np.float64), "beyond float32"),
         (gym.spaces.Box(0.1, 0.1 + 1e-12, (1,), np.float64), "no float32 lies between"),
     ],
@@ -63,4 +64,5 @@ def test_invalid_action_boxes_are_refused(box, message):
     with pytest.raises(UserError) as error:
         environment.make("Spaces-v0")
     assert message in str(error.value)
+    assert "environment 'Spaces-v0': " in str(error.value)
     assert "\n" not in str(error.value)

@@ -43,7 +43,6 @@ def register(name, observation_space=BOX, action_space=BOX):
         ("DiscreteObs-v0", {"observation_space": gym.spaces.Discrete(4)}, "observation space is D"),
         ("DictObs-v0", {"observation_space": gym.spaces.Dict(a=BOX)}, "observation space is Dict"),
         ("Image-v0", {"observation_space": gym.spaces.Box(0, 1, (8, 8))}, "of shape (8, 8)"),
-        ("Infinite-v0", {"action_space": gym.spaces.Box(-np.inf, 1, (2,))}, "infinite"),
     ],
 )
 def test_unsupported_spaces_are_refused_in_one_line(name, spaces, message):
