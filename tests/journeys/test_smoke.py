@@ -36,9 +36,10 @@ def test_rerun_trains_nothing_and_prints_the_outcome_again(finished):
     assert extract_outcome(again) == extract_outcome(output)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_changed_hyperparameter_retrains_only_its_seeds(finished, name):
+def test_a_changed_hyperparameter_retrains_only_its_seeds(finished):
+    """Not those of halfcheetah-benchmark-2020, which is written as a change of this experiment."""
     checkout, _ = finished
+    name = "halfcheetah-benchmark"
     change = checkout.directory / "change.yaml"
     change.write_text(f"experiments: {{{name}: {{pi_lr: 0.002}}}}\n")
     planned = checkout.plan_training("smoke", "--configfile", "change.yaml")
