@@ -35,9 +35,9 @@ def make_state(
     return RunState(identity, (), 1.5, tables or {"table": ["a\tb", "c"]}, snapshot)
 
 
-def make_replay(transitions: int = 0, size: int = 50) -> ReplayBuffer:
-    """A replay buffer to which transitions were added in which every number is unique."""
-    replay = ReplayBuffer(size, 2, 1)
+def make_replay(transitions: int = 0) -> ReplayBuffer:
+    """A replay buffer of 50 with transitions in which every number is unique."""
+    replay = ReplayBuffer(50, 2, 1)
     add_transitions(replay, transitions)
     return replay
 

@@ -9,13 +9,13 @@ MEANINGFUL = (
 )  # fmt: skip
 
 
-def mangle(content: bytes, most_edits: int = 3) -> st.SearchStrategy[bytes]:
+def mangle(content: bytes) -> st.SearchStrategy[bytes]:
     """`content` with a few edits: bytes replaced, removed, put in, doubled, or the rest cut off."""
     place = st.integers(0, len(content))
     new = st.one_of(st.sampled_from(MEANINGFUL), st.binary(max_size=4))
     edit = st.tuples(st.sampled_from(("replace", "remove", "insert", "double", "cut")),
                      place, st.integers(0, 40), new)  # fmt: skip
-    return st.lists(edit, min_size=1, max_size=most_edits).map(lambda edits: _edit(content, edits))
+    return st.lists(edit, min_size=1, max_size=3).map(lambda edits: _edit(content, edits))
 
 
 def _edit(content: bytes, edits) -> bytes:

@@ -25,8 +25,8 @@ def experiment():
     )
 
 
-def make_agent(experiment, seed=0, act_dim=ACT_DIM):
-    rng = np.random.default_rng(seed)
+def make_agent(experiment, act_dim=ACT_DIM):
+    rng = np.random.default_rng(0)
     box = gym.spaces.Box(LOW[:act_dim], HIGH[:act_dim], dtype=np.float64)
     return agent.DDPG(experiment, OBS_DIM, ActionSpace(box), capacity=10, rng=rng)
 
