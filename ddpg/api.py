@@ -126,7 +126,7 @@ def draw(groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1) -
 def load_policy(source: Path | str) -> Policy:
     """The policy of a run's directory, or of a policy.npz: a function of observations.
 
-    Raises UserError for anything else.
+    A policy.npz needs no config.json beside it. Raises UserError for anything else.
     """
     path = Path(source)
     return evaluation.load_policy_file(path) if path.is_file() else _load_trained(path).policy

@@ -442,7 +442,7 @@ def _explain(error: ValidationError) -> str:
         missing = next(key for key in wanted if key not in value)
         if missing == "defaults":  # the file of an experiment alone
             return f"{missing!r} is missing; give it after config.yaml: --config config.yaml FILE"
-        return f"{missing!r} is missing; add it"
+        return f"{missing!r} is missing"
     message = error.message
     if value is None:
         message = "has no value; write one or remove the key"

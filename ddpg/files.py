@@ -91,9 +91,14 @@ def list_directory(path: Path) -> list[Path]:
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The SHA-256 of a file's bytes, in hexadecimal; UserError if it may not be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except PermissionError as error:
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror}; check its permissions"
+        ) from None
 
 
 def name_source(table: Path) -> Path:
@@ -139,7 +144,7 @@ def load_arrays(path: Path) -> dict[str, "np.ndarray"]:
 
     try:
         with open(path, "rb") as file:
-            if not zipfile.is_zipfile(file):  # NumPy would advise to load it unsafely
+            if file.read(4) not in (b"PK\3\4", b"PK\5\6"):  # NumPy would take it for a pickle
                 raise ValueError("not an .npz archive")
         with np.load(path, allow_pickle=False) as archive:
             return dict(archive)

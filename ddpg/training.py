@@ -196,7 +196,7 @@ class _Run:
         if changed := describe_differences(*chosen):
             raise OtherRun(
                 f"{self.directory}: holds the finished run {record.experiment} seed {record.seed}, "
-                f"which is another ({'; '.join(changed)})"
+                f"which has other values ({'; '.join(changed)})"
             )
         code = record.identity.environment_code  # None in runs of before it was recorded
         if code not in (None, self.identity.environment_code):

@@ -407,10 +407,13 @@ def _count_cells(cells: Iterable[Final | None]) -> str:
 def _draw_effects(axes: Axes, effects: pd.DataFrame) -> None:
     """The effects and their 95 % intervals."""
     axes.axvline(0, color=GREY, linewidth=0.8)
+    across = axes.get_yaxis_transform()
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 0}
     for row, effect in enumerate(effects.to_dict("records")):
-        of = _break_lines(effect["of"], 7, EFFECT_TEXT)
-        across = axes.get_yaxis_transform()
-        axes.text(0.03, row - 0.12, of, transform=across, va="bottom", fontsize=7, color=GREY)
+        whole = effect["of"].replace(", ", ",\N{NO-BREAK SPACE}")  # no break within (256, 256)
+        of = _break_lines(whole, 7, EFFECT_TEXT).replace("\N{NO-BREAK SPACE}", " ")
+        text = axes.text(0.03, row - 0.12, of, transform=across, va="bottom", fontsize=7)
+        text.set(color=GREY, bbox=behind)
         value, low, high = (effect[f"estimate{end}"] for end in ("", "_low", "_high"))
         if math.isnan(value):
             axes.text(0.5, row, "unknown", transform=across, ha="center")

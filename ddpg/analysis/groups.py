@@ -14,7 +14,6 @@ import pandas as pd
 from ddpg.analysis import grids, statistics
 from ddpg.analysis.grids import Window
 from ddpg.analysis.statistics import NAN, Moments
-from ddpg.analysis.tables import format_count
 
 RETURN = "test_return_mean"
 
@@ -143,21 +142,23 @@ Group = SeedGroup | PublishedGroup
 
 
 def describe_seed_count(group: Group) -> str:
-    """`count_seeds` in words: "10 seeds", "6 of 10 seeds", NOT_TRAINED."""
+    """`count_seeds` in words: "10 seeds", "6 of 10 seeds", "5 seeds, without 50"; NOT_TRAINED."""
     if not group.seeds:
         return NOT_TRAINED
-    number = format_count(group.seeds, "seed")
-    if isinstance(group, SeedGroup) and (missing := _list_missing_seeds(group)):
-        if len(missing) + group.seeds == len(group.configured):
-            return f"{count_seeds(group)} seeds"
-        return f"{number}, without the configured {', '.join(map(str, missing))}"
-    return number
+    number, comma, rest = count_seeds(group).partition(",")
+    return f"{number} seed{'' if number == '1' else 's'}{comma}{rest}"
 
 
 def count_seeds(group: Group) -> str:
-    """The number of seeds, of how many if configured ones are missing: "10", "6 of 10"."""
-    missing = isinstance(group, SeedGroup) and _list_missing_seeds(group)
-    return f"{group.seeds} of {group.seeds + len(missing)}" if missing else str(group.seeds)
+    """The number of seeds: "10"; where configured ones are missing, "6 of 10" or "5, without 50".
+
+    The latter where some seeds are not among the configured ones.
+    """
+    if not isinstance(group, SeedGroup) or not (missing := _list_missing_seeds(group)):
+        return str(group.seeds)
+    if len(missing) + group.seeds == len(group.configured):
+        return f"{group.seeds} of {len(group.configured)}"
+    return f"{group.seeds}, without {', '.join(map(str, missing))}"
 
 
 def is_incomplete(group: Group) -> bool:

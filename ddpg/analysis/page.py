@@ -17,7 +17,7 @@ from ddpg.analysis.factorial import HOLDS, INCOMPLETE, tabulate_effects
 from ddpg.analysis.groups import count_seeds
 from ddpg.analysis.statistics_report import (
     format_intervals,
-    format_range,
+    format_ranges,
     format_windows,
     make_readable_effects,
 )
@@ -141,13 +141,12 @@ def _render_results(comparison: Comparison) -> str:
 
 
 def _render_claims(found: pd.DataFrame) -> str:
-    ranges = zip(found["agrees_from"], found["agrees_to"], strict=True)
     table = {
         "claim": found["statement"],
         "group": found["group"],
         "the data": found["verdict"],
         "measured": format_intervals(found, "measured"),
-        "agrees if": [format_range(low, high) for low, high in ranges],
+        "agrees if": format_ranges(found),
         "": found["note"],
     }
     heading = "Claims: " + ", ".join(

@@ -59,8 +59,8 @@ of the four means are Student's t, which are wider than the bootstrap's for so f
 """
 
 _HOW_TO_READ_CLAIMS = """\
-A claim agrees if the measured value (for the test "interval", its whole 95 % interval) lies in the
-range, and does not agree if the whole interval lies outside. Otherwise, for a value outside the
+A claim agrees if the measured value, or where the table says so its whole 95 % interval, lies in
+the range. It does not agree if the whole interval lies outside. Otherwise, for a value outside the
 range without an interval, and while seeds are missing, the result is undecided. The file named by
 `claims` in the configuration states the ranges, and the slack for values read off a figure. The
 bootstrap makes standard deviations too small: the intervals of a mean plus or minus one standard
@@ -179,13 +179,12 @@ def make_readable_effects(table: pd.DataFrame) -> pd.DataFrame:
 
 def make_readable_claims(table: pd.DataFrame) -> pd.DataFrame:
     """The claims of `judging.judge_claims` as a table to read."""
-    ends = zip(table["agrees_from"], table["agrees_to"], strict=True)
     return pd.DataFrame(
         {
             "statement": table["statement"],
             "source": table["source"],
             "group": table["comparison"] + ": " + table["group"],
-            "agrees if": [format_range(low, high) for low, high in ends],
+            "agrees if": format_ranges(table),
             "measured": format_intervals(table, "measured"),
             "verdict": table["verdict"],
             "note": table["note"],
@@ -213,7 +212,16 @@ def format_windows(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def format_range(low: float, high: float) -> str:
+def format_ranges(claims: pd.DataFrame) -> list[str]:
+    """What must lie in which range for the data to agree with each claim."""
+    rows = zip(claims["agrees_from"], claims["agrees_to"], claims["test"], strict=True)
+    return [
+        ("whole interval " if test == "interval" else "") + _format_range(low, high)
+        for low, high, test in rows
+    ]
+
+
+def _format_range(low: float, high: float) -> str:
     """A range of values, which may be open at one end."""
     if math.isinf(low):
         return f"at most {format_number(high)}"

@@ -97,13 +97,23 @@ def run(options: Namespace) -> None:
         published = find_published_runs(root / PUBLISHED)
     if options.measure:
         if options.measure.is_file() and options.measure.stat().st_size:
-            read_rates(options.measure)  # refuses to replace another file
+            refuse_replacing(options.measure)
         rates = measure_rates(settings, options.measure)
     elif options.rates:
         rates = read_rates(options.rates)
     else:
         rates = read_rates(root / RATES) if (root / RATES).exists() else {}
     print_plan(settings, published, rates)
+
+
+def refuse_replacing(path: Path) -> None:
+    """UserError if a file is not a table of rates, and so of the user's."""
+    try:
+        read_rates(path)
+    except UserError:
+        raise UserError(
+            f"{path}: exists, and is not a table of rates; remove it, or give another file"
+        ) from None
 
 
 def measure_rates(settings: Settings, output: Path) -> dict[str, Rate]:
@@ -287,7 +297,8 @@ def print_plan(settings: Settings, published: list[Path], rates: Mapping[str, Ra
     models = {m for c in costs for m in ({c.rate.processor} if c.rate else c.processors)}
     if models:
         among = ", ".join(sorted(models))
-        out.print(f"{total:,.1f} core hours, at the speed of one core of {among}")
+        rest = f", without {', '.join(unknown)}" if unknown else ""
+        out.print(f"{total:,.1f} core hours{rest}, at the speed of one core of {among}")
     if unknown:
         out.print(
             f"not known: the core hours of {', '.join(unknown)}; --measure FILE measures them"

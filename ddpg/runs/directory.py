@@ -22,6 +22,7 @@ import contextlib
 import dataclasses
 import itertools
 import logging
+import os
 import re
 import traceback
 from collections.abc import Iterable, Iterator
@@ -361,8 +362,11 @@ def explain_restart(directory: Path) -> str:
 
 def refuse_file_of_run(path: Path | None) -> None:
     """UserError for a path of a file that a run wrote; None is no path."""
-    if path and path.name in _WRITTEN and path.is_file() and (path.parent / CONFIG).exists():
-        raise UserError(f"{path}: a file of the run in {path.parent}; give another path")
+    if path is None:
+        return
+    written = Path(os.path.realpath(path))  # a link's target is what would be replaced
+    if written.name in _WRITTEN and written.is_file() and (written.parent / CONFIG).exists():
+        raise UserError(f"{path}: a file of the run in {written.parent}; give another path")
 
 
 # Several directories.

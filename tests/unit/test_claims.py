@@ -158,7 +158,7 @@ def test_claims_about_an_incomplete_experiment_are_undecided(other):
         (
             (*seeds[1:], 1003),
             judging.UNDECIDED,
-            "incomplete, 20 seeds, without the configured 1003",
+            "incomplete, 20 seeds, without 1003",
         ),
     ):
         name = "exercise-2-2"

@@ -243,6 +243,9 @@ def test_no_command_replaces_a_file_of_a_run(tmp_path, capfd, name):
         2,
         f"ddpg: {directory / name}: a file of the run in {directory}; give another path\n",
     )
+    link = tmp_path / "link"
+    link.symlink_to(directory / name)
+    assert run(capfd, "card", PUBLISHED, "--output", link)[0] == 2
     assert (directory / name).read_bytes() == before
 
 
@@ -251,7 +254,7 @@ def test_plan_replaces_only_tables_of_rates(tmp_path, capfd):
     notes.write_text("mine\n")
     code, _, err = run(capfd, "plan", "--measure", notes)
     assert (code, err.count("\n")) == (2, 1)
-    assert f"{notes}: not a table of rates" in err
+    assert f"{notes}: exists, and is not a table of rates; remove it, or give another" in err
     assert notes.read_text() == "mine\n"
 
 

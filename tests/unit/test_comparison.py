@@ -24,7 +24,7 @@ from ddpg.analysis.comparison import (
     tabulate_pairs,
 )
 from ddpg.analysis.grids import Window
-from ddpg.analysis.groups import FinalSteps, SeedGroup, format_legend, measure_final
+from ddpg.analysis.groups import FinalSteps, SeedGroup, count_seeds, format_legend, measure_final
 from ddpg.analysis.statistics_report import format_statistics, state_power
 from ddpg.errors import UserError
 from ddpg.files import write_json
@@ -230,6 +230,10 @@ def test_missing_seeds_are_named_wherever_the_group_is():
     pairs = tabulate_pairs([comparison])
     assert pairs.loc[pairs["a"] == "ours", "note"].str.contains(note).sum() == 3
     assert format_legend(comparison.groups[0]).endswith("(20 of 30 seeds)")
+    assert [*map(count_seeds, (complete.groups[0], comparison.groups[0]))] == ["20", "20 of 30"]
+    others = load_comparison("demo", SPEC, runs, ROOT, {"ours": (*seeds[1:], 1000)})
+    assert count_seeds(others.groups[0]) == "20, without 1000"
+    assert format_legend(others.groups[0]).endswith("(20 seeds, without 1000)")
     assert format_legend(complete.groups[0]).endswith("(20 seeds)")
 
 

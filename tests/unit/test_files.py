@@ -90,6 +90,8 @@ def test_arrays_are_loaded_by_name(tmp_path):
         pytest.param(b"", id="empty"),
         pytest.param(b"text", id="text"),
         pytest.param(write_array(np.arange(3)), id="a single array"),
+        pytest.param(write_array(np.arange(3)) + ARCHIVE, id="an array before an archive"),
+        pytest.param(b"x" + ARCHIVE[1:], id="damaged start"),
         pytest.param(ARCHIVE[:-10], id="truncated"),
         pytest.param(set_flag(0), id="encrypted"),
         pytest.param(set_flag(5), id="patched data"),
@@ -98,8 +100,9 @@ def test_arrays_are_loaded_by_name(tmp_path):
 )
 def test_other_files_raise_value_error(tmp_path, content):
     (tmp_path / "file.npz").write_bytes(content)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError) as error:
         load_arrays(tmp_path / "file.npz")
+    assert "you can load it unsafely" not in str(error.value)
 
 
 def test_missing_file_raises_file_not_found_error(tmp_path):

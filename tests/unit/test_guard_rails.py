@@ -146,10 +146,10 @@ def test_finished_run_is_not_changed(tmp_path, caplog):
     train(experiment(), 0, tmp_path / "run")
     assert contents(tmp_path / "run") == before
     assert "already finished; train it again with --restart" in caplog.text
-    refused(tmp_path / "run", "seed 0, which is another (seed: 0 -> 10)", seed=10)
+    refused(tmp_path / "run", "seed 0, which has other values (seed: 0 -> 10)", seed=10)
     refused(
         tmp_path / "run",
-        "seed 0, which is another (pi_lr: 0.001 -> 0.5)",
+        "seed 0, which has other values (pi_lr: 0.001 -> 0.5)",
         pi_lr=0.5,
     )
 
@@ -225,7 +225,7 @@ def test_copy_of_another_run_is_not_restored(tmp_path):
     refused(run, "policy.npz: missing; restore it, or train it again")
     delete_results(run)
     with pytest.raises(
-        UserError, match="holds the finished run pendulum-demo seed 10, which is another"
+        UserError, match="holds the finished run pendulum-demo seed 10, which has other values"
     ):
         train(experiment(), 0, run)
 
