@@ -146,7 +146,10 @@ def _find_groups(comparison: Comparison, factorial: Factorial) -> list[SeedGroup
 
 
 def compute_cell_intervals(cells: Iterable[SeedFinal | None]) -> list[tuple[float, float, float]]:
-    """Mean and the ends of its 95 % interval (Student's t) of each cell; NaN where unknown."""
+    """Mean and the ends of its 95 % interval (Student's t) of each cell; NaN where unknown.
+
+    The interval needs `statistics.FEWEST_TESTED` seeds.
+    """
     intervals = []
     for cell in cells:
         if cell is None:

@@ -176,8 +176,7 @@ def test_contrast(weights: Sequence[float], groups: Sequence[Moments]) -> Welch:
     The weights of a difference of two means are 1 and -1. The degrees of freedom are those of
     Satterthwaite 1946, "An Approximate Distribution of Estimates of Variance Components". Where
     the estimate and its standard error are 0 there is nothing to test: t and p are NaN. All but the
-    estimate is NaN where one of several groups has fewer than FEWEST_TESTED seeds; a single group
-    needs two.
+    estimate is NaN where a group has fewer than FEWEST_TESTED seeds.
     """
     estimate = _sum_means(weights, groups)
     error, df = _compute_standard_error(groups, weights)
@@ -314,10 +313,9 @@ def _compute_standard_error(
 ) -> tuple[float, float]:
     """Standard error of a weighted sum of means, and its degrees of freedom (Satterthwaite).
 
-    NaN with too few seeds. For one group this is Student's t, which is exact with two.
+    NaN with fewer than FEWEST_TESTED seeds in a group. For one group this is Student's t.
     """
-    fewest = FEWEST_TESTED if len(groups) > 1 else 2
-    if any(group.n < fewest for group in groups):
+    if any(group.n < FEWEST_TESTED for group in groups):
         return NAN, NAN
     pairs = list(zip(weights, groups, strict=True))
     variances = [weight**2 * group.sd**2 / group.n for weight, group in pairs]

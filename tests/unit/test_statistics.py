@@ -142,9 +142,11 @@ def test_tests_with_one_or_two_seeds_are_nan(few):
     assert math.isnan(statistics.count_seeds_for_equivalence(1.0, few, standard(10)))
 
 
-def test_one_group_of_two_seeds_has_students_interval():
-    found = statistics.test_contrast((1.0,), [Moments(7.0, 0.5, 2)])
-    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 1, 7, 0.5 / 2**0.5))
+def test_one_group_of_three_seeds_or_more_has_students_interval():
+    found = statistics.test_contrast((1.0,), [Moments(7.0, 0.5, 3)])
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 2, 7, 0.5 / 3**0.5))
+    # That of two seeds is so wide that a figure would show nothing else.
+    assert math.isnan(statistics.test_contrast((1.0,), [Moments(7.0, 0.5, 2)]).low)
 
 
 @pytest.mark.parametrize(("seeds", "at_most"), [(3, 0.08), (5, 0.06)])
