@@ -46,7 +46,9 @@ th, td {{ border-bottom: 1px solid #ddd; padding: 2px 8px 2px 0; text-align: lef
   vertical-align: top; }}
 th {{ color: #555; font-weight: normal; }}
 .claims {{ font-size: 11px; }}
-.claims td:nth-child(n+4) {{ white-space: nowrap; }}
+.claims td:first-child {{ min-width: 15em; }}
+.claims td:nth-child(4) {{ white-space: nowrap; }}
+.claims td:nth-child(5) {{ min-width: 8em; }}
 .results td:nth-child(n+3), .results th:nth-child(n+3) {{ text-align: right !important; }}
 .good {{ color: #00694b; }} .bad {{ color: #a33c00; }} .open {{ color: #666; }}
 .good, .bad, .open {{ white-space: nowrap; font-weight: bold; }}
