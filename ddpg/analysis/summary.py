@@ -7,13 +7,7 @@ from rich import box
 from rich.table import Table
 
 from ddpg.analysis.comparison import Comparison
-from ddpg.analysis.groups import (
-    FinalSteps,
-    SeedGroup,
-    count_seeds,
-    explain_missing,
-    measure_final,
-)
+from ddpg.analysis.groups import FinalSteps, SeedGroup, explain_missing, measure_final
 from ddpg.analysis.tables import format_number
 from ddpg.analysis.verdict import Verdict
 from ddpg.progress import make_console
@@ -31,7 +25,7 @@ def tabulate_final_returns(comparisons: Iterable[Comparison]) -> Table:
     for comparison in comparisons:
         for group in comparison.ours:
             returns = _format_returns(group, comparison.final)
-            rows.setdefault(group.name, (group.name, count_seeds(group), *returns))
+            rows.setdefault(group.name, (group.name, str(group.seeds), *returns))
     for row in rows.values():
         table.add_row(*row)
     return table
