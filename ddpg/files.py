@@ -9,7 +9,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ddpg.errors import UserError
 
@@ -85,9 +85,14 @@ def list_directory(path: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read: {error.strerror}; check its permissions"
-        ) from None
+        refuse_unreadable(error)
+
+
+def refuse_unreadable(error: OSError) -> NoReturn:
+    """UserError for a file or directory that cannot be read."""
+    raise UserError(
+        f"{error.filename}: cannot be read: {error.strerror}; check its permissions"
+    ) from None
 
 
 def hash_file(path: Path) -> str:
@@ -96,9 +101,7 @@ def hash_file(path: Path) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except PermissionError as error:
-        raise UserError(
-            f"{path}: cannot be read: {error.strerror}; check its permissions"
-        ) from None
+        refuse_unreadable(error)
 
 
 def name_source(table: Path) -> Path:

@@ -329,9 +329,9 @@ def find_differing_keys(config: dict, other: dict) -> list[str]:
 def _check_source(table: Path) -> None:
     """Raise UserError where an imported table is not what was imported."""
     source = name_source(table)
-    if source.exists() and read_dataclass(
-        ImportSource, source, "source of an imported table"
-    ).sha256 != hash_file(table):
+    if not source.exists():
+        return
+    if read_dataclass(ImportSource, source, "source.json").sha256 != hash_file(table):
         raise UserError(f"{table}: not the bytes that {source} lists; import it again")
 
 

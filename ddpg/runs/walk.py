@@ -4,13 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ddpg.errors import UserError
+from ddpg.files import refuse_unreadable
 from ddpg.runs.directory import is_set_aside
-
-
-def refuse_unreadable(error: OSError) -> None:
-    """UserError for a directory that cannot be read."""
-    raise UserError(f"{error.filename}: cannot be read: {error.strerror}; check its permissions")
 
 
 def walk_visible(
