@@ -42,7 +42,7 @@ for the ends of the difference's interval. No interval is adjusted for the numbe
 fewer than three seeds in a group there is no test: the standard deviation of two is often far too
 small by chance. If the returns are normally distributed, the test finds a difference between equal
 means in up to 7.5 % of cases with three seeds and 5.6 % with five. Where a few seeds fail and the
-others do not, as on HalfCheetah with the settings of 2020, it was up to 12 % with three, 8 % with
+others do not, as on HalfCheetah with the settings of 2020, it was up to 13 % with three, 9 % with
 five and 10 % with ten in simulations.
 """
 
