@@ -290,19 +290,16 @@ def print_plan(settings: Settings, published: list[Path], rates: Mapping[str, Ra
             _format(cost.disk, 1e6, ".2f", " MB"),
             _describe_speed(cost),
         )
-    out = make_console()
-    out.print(table)
+    make_console().print(table)
     total = sum(cost.core_hours or 0 for cost in costs)
     unknown = [cost.experiment for cost in costs if cost.core_hours is None]
     models = {m for c in costs for m in ({c.rate.processor} if c.rate else c.processors)}
     if models:
         among = ", ".join(sorted(models))
         rest = f", without {', '.join(unknown)}" if unknown else ""
-        out.print(f"{total:,.1f} core hours{rest}, at the speed of one core of {among}")
+        print(f"{total:,.1f} core hours{rest}, at the speed of one core of {among}")
     if unknown:
-        out.print(
-            f"not known: the core hours of {', '.join(unknown)}; --measure FILE measures them"
-        )
+        print(f"not known: the core hours of {', '.join(unknown)}; --measure FILE measures them")
 
 
 def _format(value: float | None, unit: float, form: str, suffix: str = "") -> str:
