@@ -42,7 +42,7 @@ def make(name: str, **options: Any) -> gym.Env:
     except (gym.error.Error, ModuleNotFoundError) as error:
         if name in gym.registry:
             raise _make_failure(name, "cannot be made", error) from error
-        reason = get_first_line(error).rstrip(".")
+        reason = get_first_line(error).partition(" Did you mean")[0].rstrip(".")
         hint = suggest_spelling(name, gym.registry)
         raise UserError(f"no environment {name!r} ({reason}){hint}") from None
     except (Exception, SystemExit) as error:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Here the gradient of tanh, 1 - tanh², is 2 % of that at 0.
 SATURATED = 0.99
+# Steps of an episode where neither a configuration nor the environment limits it.
+WITHOUT_LIMIT = 1000
 # Episodes that are played together. Each takes the memory of an environment.
 MOST_AT_ONCE = 100
 
@@ -51,15 +53,15 @@ class _Settings:
 
     env: str | None = None
     hidden_sizes: tuple[int, ...] = ()
-    max_ep_len: int = 1000
+    max_ep_len: int | None = None
 
 
 def load_trained(source: Path, env: str | None = None) -> Trained:
     """The policy of a run (finished, published or stopped), or of a policy.npz.
 
     `env` overrides the run's environment, and must be given for a file without config.json beside
-    it. Then episodes end at the environment's own limit, after 1,000 steps at the latest, which may
-    not be the run's `max_ep_len`. UserError for anything else.
+    it. Then episodes end at the environment's own limit, or without one after 1,000 steps, which
+    may not be the run's `max_ep_len`. UserError for anything else.
     """
     if not source.exists():
         raise UserError(f"{source}: no such file or directory")
@@ -92,7 +94,8 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
             f"{source}: the policy has {needed[0]} observations and {needed[1]} actions, {name} "
             f"has {obs_dim} and {space.shape[0]}; give the policy's environment with --env"
         )
-    return Trained(policy, name, settings.max_ep_len)
+    own_limit = env_of_policy.spec.max_episode_steps if env_of_policy.spec else None
+    return Trained(policy, name, settings.max_ep_len or own_limit or WITHOUT_LIMIT)
 
 
 def load_policy_file(path: Path) -> Policy:

@@ -92,6 +92,7 @@ def run(options: Namespace) -> None:
 
     settings, root = config.read(*options.config), Path(options.config[0]).parent
     read_claims(settings, Path() if Path(settings.get("claims", "")).exists() else root)
+    check_environments(settings)
     published = options.published
     if published is None:
         published = find_published_runs(root / PUBLISHED)
@@ -104,6 +105,25 @@ def run(options: Namespace) -> None:
     else:
         rates = read_rates(root / RATES) if (root / RATES).exists() else {}
     print_plan(settings, published, rates)
+
+
+def check_environments(settings: Settings) -> None:
+    """Make each experiment's environment once, so that a misspelt one is found before any job runs.
+
+    UserError, which names the experiment, if it cannot be made or DDPG cannot learn on it.
+    """
+    from ddpg import environment
+
+    checked = set()
+    for name in settings["experiments"]:
+        env = config.resolve_experiment(settings, name).env
+        if env in checked:
+            continue
+        checked.add(env)
+        try:
+            environment.make(env).close()
+        except UserError as error:
+            raise type(error)(f"experiments.{name}.env: {error}") from error.__cause__
 
 
 def refuse_replacing(path: Path) -> None:

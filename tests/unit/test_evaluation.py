@@ -45,6 +45,20 @@ def test_path_without_a_policy_is_refused(tmp_path, env, source):
         load_trained(tmp_path / source, env)
 
 
+@pytest.mark.parametrize(
+    ("kwargs", "limit"), [({"max_episode_steps": 1600}, 1600), ({}, 1000)], ids=["own", "none"]
+)
+def test_without_a_configuration_the_environment_limits_the_episodes(tmp_path, kwargs, limit):
+    name = f"Limited{limit}-v0"
+    gym.register(name, "gymnasium.envs.classic_control:PendulumEnv", **kwargs)
+    zeros = np.zeros((3, 1), np.float32)
+    policy = Policy([zeros], [zeros[0]], np.float32([2]), np.float32([0]))
+    (tmp_path / "policy.npz").write_bytes(serialize_policy(policy))
+    trained = load_trained(tmp_path / "policy.npz", name)
+    assert trained.max_ep_len == limit
+    assert evaluate_trained(trained, episodes=1, seed=0).lengths.tolist() == [limit]
+
+
 @pytest.mark.parametrize(("torque", "saturation"), [(1.97, 0), (1.99, 1), (-1.99, 1)])
 def test_saturation_is_the_share_of_actions_near_a_bound(torque, saturation):
     bias = np.float32([np.arctanh(torque / 2)])

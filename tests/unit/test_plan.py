@@ -93,6 +93,16 @@ def test_speed_and_memory_are_those_of_the_same_settings(name, change, known):
         assert cost.core_hours == 3 * epochs * 10_000 / 5000 / 3600
 
 
+def test_an_environment_that_does_not_exist_is_named_before_training(tmp_path, capsys):
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    own = tmp_path / "mine.yaml"
+    own.write_text("experiments:\n  hopper: {env: Hoper-v5, seeds: [0], epochs: 1}\n")
+    assert main(["plan", "--config", str(tmp_path / "config.yaml"), str(own)]) == 2
+    reason = "Environment `Hoper` doesn't exist"
+    said = f"no environment 'Hoper-v5' ({reason}); did you mean 'Hopper-v5'?"
+    assert capsys.readouterr().err == f"ddpg: experiments.hopper.env: {said}\n"
+
+
 def test_a_rate_is_measured_by_training():
     tiny = {
         "env": "Pendulum-v1", "hidden_sizes": [4], "batch_size": 4, "steps_per_epoch": 5000,
