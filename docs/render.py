@@ -32,9 +32,14 @@ from ddpg.analysis.comparison import (  # noqa: E402
     tabulate_groups,
     tabulate_pairs,
 )
+from ddpg.analysis.factorial import tabulate_effects  # noqa: E402
 from ddpg.analysis.groups import SeedGroup, measure_final  # noqa: E402
 from ddpg.analysis.judging import judge_claims  # noqa: E402
-from ddpg.analysis.statistics_report import format_intervals, make_readable_claims  # noqa: E402
+from ddpg.analysis.statistics_report import (  # noqa: E402
+    format_intervals,
+    make_readable_claims,
+    make_readable_effects,
+)
 from ddpg.analysis.tables import format_markdown, format_number  # noqa: E402
 from ddpg.commands.check import read_stated_numbers  # noqa: E402
 from ddpg.commands.comparisons import build_comparisons  # noqa: E402
@@ -42,6 +47,8 @@ from ddpg.evaluation import evaluate_trained, load_trained  # noqa: E402
 from ddpg.files import write_atomically  # noqa: E402
 from ddpg.runs.directory import format_seed_directory  # noqa: E402
 
+# The steps that the final returns of runs of one million steps are measured over.
+MILLION = "steps 900,000 to 1,000,000"
 BEGIN, END = "<!-- {}, rendered by docs/render.py -->", "<!-- end of what is rendered -->"
 
 # The keywords of a schema that `_describe_values` and `_list_keys` put into words, or that only
@@ -79,36 +86,89 @@ def insert_stated_numbers(page: str, root: Path) -> str:
 
 
 def insert_results(page: str, root: Path) -> str:
-    """The page with its tables of HalfCheetah and of the notes' claims rendered again."""
+    """The page with its tables of returns, effects and claims rendered again."""
     settings = config.read(root / "config.yaml")
     published = root / "results/published"
     runs = curves.aggregate_runs(published.glob("*/seed_*"))
     comparisons = {c.name: c for c in build_comparisons(settings, runs, root=root)}
-    page = _insert(page, _tabulate_halfcheetah(comparisons, published), "HalfCheetah")
-    return _insert(page, _tabulate_claims(comparisons, settings, root), "the notes' claims")
+    for name, rows in (
+        ("HalfCheetah", _tabulate_halfcheetah(comparisons, published)),
+        ("the 2x2", _tabulate_two_by_two(comparisons)),
+        ("Swimmer", _tabulate_swimmer(comparisons)),
+        ("the notes' claims", _tabulate_claims(comparisons, settings, root)),
+    ):
+        page = _insert(page, rows, name)
+    return page
 
 
 def _tabulate_halfcheetah(comparisons: dict[str, Comparison], published: Path) -> list[str]:
-    """Final returns and planned differences of both benchmarks."""
+    """Final returns and planned differences of both benchmarks, with the saturation of policies."""
     shown = {"halfcheetah-2018": "2018", "halfcheetah-2020": "2020"}
+    groups = _tabulate_groups(comparisons, shown, "last 100,000 steps", published)
+    differences = _tabulate_planned(comparisons, shown)
+    return _format(groups.drop(columns="environment"), differences)
+
+
+def _tabulate_two_by_two(comparisons: dict[str, Comparison]) -> list[str]:
+    """Final returns of the four cells, and the effects of networks and schedule."""
+    name = "networks-or-schedule"
+    groups = _tabulate_groups(comparisons, {name: ""}, MILLION)
+    effects = make_readable_effects(tabulate_effects([comparisons[name]]))
+    if not effects["note"].any():
+        del effects["note"]
+    names = {"estimate": "estimate, 95 % interval", "detectable": "minimum detectable effect"}
+    return _format(
+        groups.drop(columns=["settings", "environment"]),
+        effects.drop(columns=["comparison", "seeds", "steps"]).rename(columns=names),
+    )
+
+
+def _tabulate_swimmer(comparisons: dict[str, Comparison]) -> list[str]:
+    """Final returns of all groups, and the planned differences."""
+    groups = _tabulate_groups(comparisons, {"swimmer": ""}, MILLION)
+    differences = _tabulate_planned(comparisons, {"swimmer": ""})
+    return _format(groups.drop(columns="settings"), differences.drop(columns="settings"))
+
+
+def _format(*tables: pd.DataFrame) -> list[str]:
+    return "\n".join(map(format_markdown, tables)).splitlines()
+
+
+def _tabulate_groups(
+    comparisons: dict[str, Comparison],
+    shown: dict[str, str],
+    steps: str,
+    published: Path | None = None,
+) -> pd.DataFrame:
+    """The final return of each group of the comparisons in `shown`, which maps to their settings.
+
+    `steps` says in words over which steps it is the mean. With the directory of the `published`
+    runs, the saturation of each seed's final policy is added.
+    """
     groups = tabulate_groups(comparisons[name] for name in shown)
-    # Of all comparisons, because p-values are adjusted for all tests.
-    pairs = tabulate_pairs(comparisons.values())
-    pairs = pairs[pairs["comparison"].isin(shown) & (pairs["planned"] == PLANNED)]
-    final_returns = pd.DataFrame(
+    heading = "each seed (share of saturated action components)" if published else "each seed"
+    return pd.DataFrame(
         {
-            "mean return over the last 100,000 steps": groups["label"],
+            f"mean return over the {steps}": groups["label"],
+            "environment": groups["env"],
             "settings": groups["comparison"].map(shown),
             "seeds": groups["seeds"],
             "mean": groups["mean"],
             "standard deviation": groups["sd"],
-            "each seed (share of saturated action components)": [
+            heading: [
                 _list_final_returns(comparisons[row.comparison], row.group, published)
                 for row in groups.itertuples()
             ],
         }
     )
-    differences = pd.DataFrame(
+
+
+def _tabulate_planned(comparisons: dict[str, Comparison], shown: dict[str, str]) -> pd.DataFrame:
+    """The planned differences of the comparisons in `shown`, which maps to their settings."""
+    # Of all comparisons, because p-values are adjusted for all tests.
+    pairs = tabulate_pairs(comparisons.values())
+    pairs = pairs[pairs["comparison"].isin(shown) & (pairs["planned"] == PLANNED)]
+    return pd.DataFrame(
         {
             "this package minus": [
                 _get_label(comparisons, row.comparison, row.b) for row in pairs.itertuples()
@@ -121,7 +181,6 @@ def _tabulate_halfcheetah(comparisons: dict[str, Comparison], published: Path) -
             "minimum detectable effect": pairs["detectable_difference"],
         }
     )
-    return f"{format_markdown(final_returns)}\n{format_markdown(differences)}".splitlines()
 
 
 def _tabulate_claims(
@@ -142,10 +201,10 @@ def _get_label(comparisons: dict[str, Comparison], name: str, group: str) -> str
     return found.label
 
 
-def _list_final_returns(comparison: Comparison, name: str, published: Path) -> str:
-    """Final return of each seed of an experiment, ascending, and its policy's saturation.
+def _list_final_returns(comparison: Comparison, name: str, published: Path | None) -> str:
+    """Final return of each seed of an experiment, ascending. Nothing of another group.
 
-    Nothing of another group. The saturation is that of one episode.
+    With `published`, too, the saturation of the seed's final policy over one episode.
     """
     group = comparison.find_group(name)
     if not (isinstance(group, SeedGroup) and group.ours and group.seeds):
@@ -154,9 +213,12 @@ def _list_final_returns(comparison: Comparison, name: str, published: Path) -> s
     assert final is not None  # it has seeds
     seeds = []
     for value, seed in sorted(zip(final.values, np.unique(group.runs["seed"]), strict=True)):
-        policy = load_trained(published / name / format_seed_directory(seed))
-        saturation = evaluate_trained(policy, episodes=1, seed=0).saturation
-        seeds.append(f"{format_number(value)} ({100 * saturation:.0f} %)")
+        saturated = ""
+        if published:
+            policy = load_trained(published / name / format_seed_directory(seed))
+            saturation = evaluate_trained(policy, episodes=1, seed=0).saturation
+            saturated = f" ({100 * saturation:.0f} %)"
+        seeds.append(format_number(value) + saturated)
     return ", ".join(seeds)
 
 

@@ -52,15 +52,16 @@ class StatedNumber(NamedTuple):
 
     claim: str
     statement: str
-    table: str  # groups or pairs
+    table: str  # one of NUMBER_TABLES
     comparison: str
-    a: str
-    b: str  # empty for a row of groups
+    a: str  # a group; an effect in a row of effects
+    b: str  # the other group in a row of pairs, else empty
     column: str
     value: str
 
 
 NUMBER_COLUMNS = list(StatedNumber._fields)
+NUMBER_TABLES = ("groups", "pairs", "effects")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -205,11 +206,12 @@ def check_figures(comparisons: list["Comparison"], images: Path) -> Result:
 
 def check_numbers(comparisons: list["Comparison"], numbers: list[StatedNumber]) -> Result:
     """Compute every stated number again."""
-    from ddpg.analysis import comparison
+    from ddpg.analysis import comparison, factorial
 
     tables = {
         "groups": comparison.tabulate_groups(comparisons).rename(columns={"group": "a"}),
         "pairs": comparison.tabulate_pairs(comparisons),
+        "effects": factorial.tabulate_effects(comparisons).rename(columns={"effect": "a"}),
     }
     wrong = []
     for number in numbers:
@@ -250,8 +252,9 @@ def read_stated_numbers(path: Path) -> list[StatedNumber]:
         if len(row) != len(NUMBER_COLUMNS):
             raise UserError(f"{path}, row {line}: {len(row)} cells, not {len(NUMBER_COLUMNS)}")
         number = StatedNumber(*row)
-        if number.table not in ("groups", "pairs"):
-            raise UserError(f"{path}, row {line}: table is {number.table!r}; write groups or pairs")
+        if number.table not in NUMBER_TABLES:
+            known = ", ".join(NUMBER_TABLES)
+            raise UserError(f"{path}, row {line}: table is {number.table!r}; write one of {known}")
         try:
             float(number.value)
         except ValueError:

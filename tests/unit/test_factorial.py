@@ -12,6 +12,8 @@ from ddpg.analysis import factorial, figures, statistics
 from ddpg.analysis.comparison import Comparison, load_comparison
 from ddpg.analysis.groups import FinalSteps
 from ddpg.analysis.statistics import Moments
+from ddpg.commands import check
+from ddpg.errors import Mismatch
 
 SETTINGS = config.read(ROOT / "config.yaml")
 NAME = "networks-or-schedule"
@@ -75,6 +77,14 @@ def test_effects_without_noise_are_exact():
     assert set(zip(table["from_step"], table["to_step"], strict=True)) == {(900_000, 1_000_000)}
     assert set(table["note"]) == {""} and set(table["seeds"]) == {"10, 5, 5, 10"}
     assert set(table["verdict"]) == {"holds"}
+
+
+def test_a_stated_effect_is_compared_with_the_computed_one():
+    comparison = load(make_runs(dict.fromkeys(CELLS, 0.0) | {CELLS[3]: 1000.0}, sd=1e-6))
+    number = check.StatedNumber("X", "what", "effects", NAME, "networks", "", "estimate", "500")
+    assert check.check_numbers([comparison], [number]).state == check.OK
+    with pytest.raises(Mismatch, match=f"X, {NAME}/networks estimate: stated 499, computed 500"):
+        check.check_numbers([comparison], [number._replace(value="499")])
 
 
 def test_verdict_on_an_effect_is_that_of_the_adjusted_p_value():
