@@ -1,6 +1,6 @@
 """The public Python functions: read runs, compare groups of seeds, draw curves, run a policy.
 
-docs/api.md describes them. Their names and arguments stay as they are within a major version;
+docs/api.md describes them. Their names and arguments do not change between 0.2.x releases;
 everything else in this package may change. Nothing here imports TensorFlow.
 """
 

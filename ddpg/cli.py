@@ -47,7 +47,8 @@ exit codes:
   1    a check or a replay failed, `summary` was given a verdict that failed, or a bug (a traceback)
   2    bad input: one line says what to change
   3    training diverged: a loss or a weight became NaN or infinite; DIR/failure.txt has the details
-  75   interrupted: the same command resumes a training from its checkpoint; `plan` starts again
+  75   interrupted: the same command, without --restart, resumes a training from its checkpoint;
+       `plan --measure` starts again
   130  another command was interrupted
   141  the output of `verify` or `check` was not read to its end, so not everything was checked
 """

@@ -239,7 +239,7 @@ _API_INTRODUCTION = """\
 # The public Python functions
 
 `ddpg.api` reads, compares and plots runs and evaluates their policies, without TensorFlow. Names
-and arguments stay as they are within a major version; what is not here may change.
+and arguments do not change between 0.2.x releases; what is not here may change.
 [published_runs.ipynb](published_runs.ipynb) uses them on the published runs.
 
 This page is rendered from the docstrings of [ddpg/api.py](../ddpg/api.py) by `make docs`. (B, n) is

@@ -94,8 +94,8 @@ def add_policy(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--env",
-        help="environment (default: the one in config.json; without that file, episodes end at the "
-        "environment's own limit, or after 1,000 steps)",
+        help="environment (default: the one in config.json; required without that file, and then "
+        "episodes end at its own limit, or after 1,000 steps if it has none)",
     )
     parser.add_argument(
         "--seed",

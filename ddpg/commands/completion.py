@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
         "shell", choices=tuple(_FUNCTIONS),
-        help='for bash and zsh: eval "$(python -m ddpg completion bash)"',
+        help='bash and zsh: eval "$(python -m ddpg completion bash)", or zsh; fish: python -m ddpg '
+        "completion fish | source; tcsh: write the output to a file, and source that",
     )  # fmt: skip
 
 

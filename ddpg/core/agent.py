@@ -73,8 +73,9 @@ def actor_loss(
 ) -> tf.Tensor:
     """Mean of -Q(s, μ(s)) over observations (B, obs_dim), shape ().
 
-    Its gradient with respect to `actor_params` is the negative of the deterministic policy gradient
-    (equation 6 of the paper). `scale` and `offset`, (act_dim,), map tanh to the action's bounds.
+    The negative of its gradient with respect to `actor_params` estimates the deterministic policy
+    gradient (equation 6 of the paper) from a batch. `scale` and `offset`, (act_dim,), map tanh to
+    the action's bounds.
     """
     return -tf.reduce_mean(critic(critic_params, obs, actor(actor_params, obs, scale, offset)))
 
