@@ -193,13 +193,21 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
 
 
 def _find_factorial_problems(settings: Settings, factorial: dict) -> Iterator[tuple[str, str]]:
-    """What contradicts that rows have equal networks and columns equal schedules, by key."""
+    """What contradicts that rows have equal networks and columns equal schedules, by key.
+
+    Apart from these, and from their length, the four experiments must be equal.
+    """
     for part in ("networks", "schedule"):
         if factorial[part][0] == factorial[part][1]:
             yield part, f"both are called {factorial[part][0]!r}; give different names"
     table = [[resolve_experiment(settings, name) for name in row] for row in factorial["cells"]]
-    if len({cell.env for row in table for cell in row}) > 1:
-        yield "cells", "the experiments have different environments"
+    free = {"hidden_sizes", "update_every", "update_after", "epochs"}
+    base, *others = itertools.chain.from_iterable(table)
+    for other in others:
+        a, b = base.hyperparameters(), other.hyperparameters()
+        if differing := [key for key in a.keys() - free if a[key] != b[key]]:
+            both = f"{base.name!r} and {other.name!r}"
+            yield "cells", f"{both} differ in {', '.join(sorted(differing))}, too"
     for keys, lines, what in (
         (("hidden_sizes",), table, "row"),
         (("update_every", "update_after"), list(zip(*table, strict=True)), "column"),
@@ -458,7 +466,7 @@ def _explain(error: ValidationError) -> str:
     elif kind == "type" and wanted == "string" and isinstance(value, int | float):
         message = f"{value!r} is not text in YAML; put it in quotes"
     elif kind == "oneOf":
-        message = f"{value!r} is neither a positive whole number nor 'episode'"
+        message = f"{value!r} is neither a whole number from 1 to 1,000,000,000 nor 'episode'"
     elif kind == "type" and wanted == "object" and "steps" in error.schema.get("properties", {}):
         message = f"write a width in environment steps, {{steps: NUMBER}}, in place of {value!r}"
     elif kind == "type" and wanted == "object":

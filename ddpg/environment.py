@@ -34,17 +34,23 @@ def make(name: str, **options: Any) -> gym.Env:
     try:
         # Back to the working directory afterwards: environments may leave it to load their files,
         # and the paths of runs and policies are relative to it.
-        with contextlib.chdir("."):
+        with contextlib.chdir("."), warnings.catch_warnings():
+            # A name without a version, which is refused below.
+            warnings.filterwarnings("ignore", ".*Using the latest versioned environment")
             env = gym.make(name, disable_env_checker=True, **options)
     except gym.error.DependencyNotInstalled as error:
         reason = get_first_line(error)
         raise UserError(f"environment {name!r} needs a package that is missing: {reason}") from None
     except (gym.error.Error, ModuleNotFoundError) as error:
-        if name in gym.registry:
+        module, _, own_name = name.rpartition(":")
+        if own_name in gym.registry:
             raise _make_failure(name, "cannot be made", error) from error
-        reason = get_first_line(error).partition(" Did you mean")[0].rstrip(".")
-        hint = suggest_spelling(name, gym.registry)
-        raise UserError(f"no environment {name!r} ({reason}){hint}") from None
+        prefix = f"{module}:" if module else ""
+        hint = suggest_spelling(name, [f"{prefix}{known}" for known in gym.registry])
+        reason = get_first_line(error)
+        if hint:  # in place of Gymnasium's own
+            reason = reason.partition(" Did you mean")[0]
+        raise UserError(f"no environment {name!r} ({reason.rstrip('.')}){hint}") from None
     except (Exception, SystemExit) as error:
         raise _make_failure(name, "cannot be made", error) from error
     if env.spec and env.spec.id != name.rpartition(":")[2]:

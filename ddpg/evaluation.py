@@ -9,7 +9,7 @@ import numpy as np
 
 from ddpg import environment
 from ddpg.core.action_space import ActionSpace
-from ddpg.core.evaluation import evaluate_policy
+from ddpg.core.evaluation import MOST_AT_ONCE, evaluate_policy
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
 from ddpg.runs.directory import CONFIG, RunDirectory
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 SATURATED = 0.99
 # Steps of an episode where neither a configuration nor the environment limits it.
 WITHOUT_LIMIT = 1000
-# Episodes that are played together. Each takes the memory of an environment.
-MOST_AT_ONCE = 100
 
 
 class Trained(NamedTuple):
@@ -77,8 +75,8 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     name = settings.env if env is None else env
     if name is None:
         raise UserError(
-            f"{source}: no environment is known, because there is no config.json next to it; give "
-            "--env"
+            f"{source}: no environment is known, because there is no config.json with an `env` "
+            "next to it; give the environment (--env)"
         )
     env_of_policy = environment.make(name)
     space = env_of_policy.action_space
@@ -117,11 +115,7 @@ def evaluate_trained(trained: Trained, episodes: int, seed: int) -> Evaluation:
 
     rng = np.random.default_rng(seed)
     envs = [environment.make(trained.env) for _ in range(min(episodes, MOST_AT_ONCE))]
-    results = []
-    for first in range(0, episodes, MOST_AT_ONCE):
-        own = envs[: episodes - first]
-        results.append(evaluate_policy(act, own, trained.max_ep_len, rng))
-    returns, lengths = (np.concatenate(part) for part in zip(*results, strict=True))
+    returns, lengths = evaluate_policy(act, envs, episodes, trained.max_ep_len, rng)
     return Evaluation(returns, lengths, float(np.concatenate(saturated).mean()))
 
 

@@ -128,6 +128,13 @@ class Factorial:
     schedule: tuple[str, str]
     cells: tuple[str, str, str, str]
 
+    def change_names(self, change: Callable[[str], str]) -> "Factorial":
+        """The 2x2 with `change` applied to the names of networks and schedules."""
+        (a, b), (c, d) = self.networks, self.schedule
+        return dataclasses.replace(
+            self, networks=(change(a), change(b)), schedule=(change(c), change(d))
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -465,7 +472,7 @@ def _load_factorial(spec: Mapping[str, Any]) -> Factorial:
         networks=tuple(spec["networks"]),
         schedule=tuple(spec["schedule"]),
         cells=(c00, c01, c10, c11),
-    )
+    ).change_names(_join_lines)
 
 
 def _load_final(spec: dict[str, int]) -> FinalSteps:

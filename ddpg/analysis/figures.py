@@ -143,7 +143,10 @@ def _make_drawable(given: Comparison | Group | str | float) -> Comparison | Grou
     if isinstance(given, SeedGroup | PublishedGroup):
         return _make_group_drawable(given)
     groups = tuple(map(_make_group_drawable, given.groups))
-    return dataclasses.replace(given, title=_make_text_drawable(given.title), groups=groups)
+    title, two_by_two = _make_text_drawable(given.title), given.factorial
+    if two_by_two:
+        two_by_two = two_by_two.change_names(_make_text_drawable)
+    return dataclasses.replace(given, title=title, groups=groups, factorial=two_by_two)
 
 
 def _make_group_drawable(group: Group) -> Group:

@@ -186,7 +186,8 @@ def _judge_by_bytes(fresh: dict[int, _Run], published: dict[int, _Run]) -> Outco
         return Outcome(FAIL, "bytes", len(fresh), len(published), reason)
     if len([seed for seed, names in differing.items() if not names]) < len(fresh):
         return None
-    reason = f"weights and results of {len(fresh)} seeds are equal to the byte"
+    seeds = tables.format_count(len(fresh), "seed")
+    reason = f"weights and results of {seeds} are equal to the byte"
     return Outcome(PASS, "bytes", len(fresh), len(published), reason)
 
 

@@ -82,9 +82,13 @@ def parse_positive_number(text: str) -> int:
     return number
 
 
-def add_runs(parser: ArgumentParser, name: str, what: str, nargs: str = "+") -> None:
-    """Add a list of run directories."""
-    parser.add_argument(name, nargs=nargs, type=Path, default=[], metavar="RUN", help=what)
+def add_runs(
+    parser: ArgumentParser, name: str, what: str, nargs: str = "+", **options: Any
+) -> None:
+    """Add a list of run directories. `options` are those of argparse."""
+    parser.add_argument(
+        name, nargs=nargs, type=Path, default=[], metavar="RUN", help=what, **options
+    )
 
 
 def add_policy(parser: ArgumentParser) -> None:
@@ -143,7 +147,8 @@ def add_config(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         nargs="+",
-        default=["config.yaml"],
+        type=Path,
+        default=[Path("config.yaml")],
         metavar="FILE",
         help="configuration files, later ones overriding earlier ones (default: config.yaml)",
     )

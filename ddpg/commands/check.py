@@ -205,7 +205,7 @@ def check_figures(comparisons: list["Comparison"], images: Path) -> Result:
 
 
 def check_numbers(comparisons: list["Comparison"], numbers: list[StatedNumber]) -> Result:
-    """Compute every stated number again."""
+    """Compute every stated number of stated_numbers.csv again."""
     from ddpg.analysis import comparison, factorial
 
     tables = {
@@ -226,7 +226,7 @@ def check_numbers(comparisons: list["Comparison"], numbers: list[StatedNumber]) 
             wrong.append(f"{_format_cell(number)}: stated {number.value}, computed {measured}")
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise Mismatch(f"{wrong[0]}{more}; correct docs/stated_numbers.csv and the documents")
+        raise Mismatch(f"{wrong[0]}{more}; correct stated_numbers.csv and the documents")
     return Result(OK, f"{len(numbers)} stated numbers match the runs")
 
 
@@ -255,6 +255,8 @@ def read_stated_numbers(path: Path) -> list[StatedNumber]:
         if number.table not in NUMBER_TABLES:
             known = ", ".join(NUMBER_TABLES)
             raise UserError(f"{path}, row {line}: table is {number.table!r}; write one of {known}")
+        if bool(number.b) != (number.table == "pairs"):
+            raise UserError(f"{path}, row {line}: b must be given for pairs, and for nothing else")
         try:
             float(number.value)
         except ValueError:

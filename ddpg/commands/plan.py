@@ -97,8 +97,6 @@ def run(options: Namespace) -> None:
     if published is None:
         published = find_published_runs(root / PUBLISHED)
     if options.measure:
-        if options.measure.is_file() and options.measure.stat().st_size:
-            refuse_replacing(options.measure)
         rates = measure_rates(settings, options.measure)
     elif options.rates:
         rates = read_rates(options.rates)
@@ -110,12 +108,12 @@ def run(options: Namespace) -> None:
 def check_environments(settings: Settings) -> None:
     """Make each experiment's environment once, so that a misspelt one is found before any job runs.
 
-    UserError, which names the experiment, if it cannot be made or DDPG cannot learn on it.
+    UserError, which names its file and key, if it cannot be made or DDPG cannot learn on it.
     """
     from ddpg import environment
 
     checked = set()
-    for name in settings["experiments"]:
+    for name, own in settings["experiments"].items():
         env = config.resolve_experiment(settings, name).env
         if env in checked:
             continue
@@ -123,13 +121,20 @@ def check_environments(settings: Settings) -> None:
         try:
             environment.make(env).close()
         except UserError as error:
-            raise type(error)(f"experiments.{name}.env: {error}") from error.__cause__
+            key = ("experiments", name, "env") if "env" in own else ("defaults", "env")
+            where = f"{settings.file_of(key)}: {'.'.join(key)}"
+            raise type(error)(f"{where}: {error}") from error.__cause__
 
 
-def refuse_replacing(path: Path) -> None:
-    """UserError if a file is not a table of rates, and so of the user's."""
+def read_replaceable(path: Path) -> dict[str, Rate]:
+    """The rates of a file that will be replaced; none if it is missing or empty.
+
+    UserError if it holds anything else, which is the user's.
+    """
+    if not (path.is_file() and path.stat().st_size):
+        return {}
     try:
-        read_rates(path)
+        return read_rates(path)
     except UserError:
         raise UserError(
             f"{path}: exists, and is not a table of rates; remove it, or give another file"
@@ -139,9 +144,11 @@ def refuse_replacing(path: Path) -> None:
 def measure_rates(settings: Settings, output: Path) -> dict[str, Rate]:
     """Measure every experiment, and write the rates so far to `output` after each.
 
+    A table in `output` is replaced row by row, and loses the rows of other experiments at the end.
     UserError, before anything is measured, if `output` cannot be written. Interrupted if a signal
     stops it.
     """
+    earlier = read_replaceable(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.is_dir() or not os.access(output.parent, os.W_OK):
         raise UserError(f"{output}: cannot be written; give another file with --measure")
@@ -152,12 +159,13 @@ def measure_rates(settings: Settings, output: Path) -> dict[str, Rate]:
         except Interrupted as stopped:  # says that its directory is kept, which was a temporary one
             cause = stopped.__context__
             reason = f" ({cause.strerror})" if isinstance(cause, OSError) else ""
-            done = f"{output} has the speeds of {', '.join(rates)}" if rates else "nothing is known"
+            done = f"{output} has new speeds of {', '.join(rates)}" if rates else "nothing is known"
             raise Interrupted(
                 f"stopped while {name} was measured{reason}: {done}; the same command measures "
                 "every experiment again"
             ) from None
-        write_rates(output, rates)
+        write_rates(output, earlier | rates)
+    write_rates(output, rates)
     return rates
 
 

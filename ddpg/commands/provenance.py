@@ -9,7 +9,7 @@ HELP = "tabulate code, versions and machine of runs"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_runs(parser, "--runs", "finished run directories", nargs="*")
+    add_runs(parser, "--runs", "finished run directories", nargs="*", required=True)
     add_output_directory(parser)
 
 

@@ -10,8 +10,8 @@ HELP = "test whether fresh runs reproduce the published ones"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_runs(parser, "--fresh", "fresh run directories")
-    add_runs(parser, "--published", "published run directories", nargs="*")
+    add_runs(parser, "--fresh", "fresh run directories", required=True)
+    add_runs(parser, "--published", "published run directories", nargs="*", required=True)
     add_output_directory(parser)
 
 

@@ -11,7 +11,7 @@ from ddpg.core.action_space import ActionSpace
 from ddpg.core.agent import DDPG, Hyperparameters, UpdateMetrics
 from ddpg.core.digests import StateDigest, digest_arrays, digest_streams, extend_digest
 from ddpg.core.epoch import EpochResult, EpochStatistics
-from ddpg.core.evaluation import evaluate_policy, get_time_limit
+from ddpg.core.evaluation import MOST_AT_ONCE, evaluate_policy, get_time_limit
 from ddpg.core.policy import Policy
 from ddpg.core.replay import Batch, ReplayBuffer
 from ddpg.core.snapshot import Snapshot
@@ -57,15 +57,16 @@ class Episode:
 class Training:
     """One run: agent, replay buffer, environments, random streams and statistics.
 
-    `make_env` makes the environment; it is called once for training and once for each episode of
-    an evaluation.
+    `make_env` makes the environment; it is called once for training and once for each of the
+    episodes that an evaluation plays together.
     """
 
     def __init__(self, experiment: Experiment, seed: int, make_env: Callable[[], gym.Env]):
         self.experiment = experiment
         self.streams = spawn_streams(seed)
         self.env = make_env()
-        self.evaluation_envs = [make_env() for _ in range(experiment.num_test_episodes)]
+        together = min(experiment.num_test_episodes, MOST_AT_ONCE)
+        self.evaluation_envs = [make_env() for _ in range(together)]
         self.action_space = ActionSpace(self.env.action_space)
         obs_dim = self.env.observation_space.shape[0]
         # The environment's own time limit counts, not only max_ep_len.
@@ -268,6 +269,7 @@ def train_epochs(
             returns, lengths = evaluate_policy(
                 policy,
                 training.evaluation_envs,
+                experiment.num_test_episodes,
                 experiment.max_ep_len,
                 training.streams["evaluation"],
             )

@@ -167,6 +167,8 @@ def test_rounding(value, text, rounded):
         ("a,b\n", "its columns must be claim, statement, "),
         ("{header}\nX,what\n", "row 2: 2 cells, not 8"),
         ("{header}\nX,what,tables,c,a,,mean,1\n", "'tables'; write one of groups, pairs, effects"),
+        ("{header}\nX,what,groups,c,a,b,mean,1\n", "row 2: b must be given for pairs, and for"),
+        ("{header}\nX,what,pairs,c,a,,difference,1\n", "row 2: b must be given for pairs, and"),
         ("{header}\nX,what,groups,c,a,,mean,about 3\n", "'about 3' is not a number"),
         (None, "no such file; give its directory with --documents"),
     ],

@@ -78,12 +78,13 @@ def test_repeated_list_options_are_concatenated():
         [*TRAIN, "--output", "x", "--set", "a=1", "b=2", "--config", "one", "--set", "c=3",
          "--config", "two", "three"]
     )  # fmt: skip
-    assert (options.set, options.config) == (["a=1", "b=2", "c=3"], ["one", "two", "three"])
+    assert options.set == ["a=1", "b=2", "c=3"]
+    assert options.config == [Path("one"), Path("two"), Path("three")]
     options = build_parser().parse_args(
-        ["verdict", "--fresh", "a", "--fresh", "b", "--output", "x"]
+        ["verdict", "--fresh", "a", "--fresh", "b", "--published", "--output", "x"]
     )
     assert (options.fresh, options.published) == ([Path("a"), Path("b")], [])
-    assert build_parser().parse_args(["plan"]).config == ["config.yaml"]
+    assert build_parser().parse_args(["plan"]).config == [Path("config.yaml")]
 
 
 def test_unknown_seed_names_the_file_of_the_seeds(tmp_path, capfd):

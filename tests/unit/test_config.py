@@ -103,7 +103,7 @@ def test_whole_numbers_are_valid_for_float_keys(settings):
         ("env=no", "env: False is not text in YAML; put it in quotes"),
         ("epochs={a: 1, a: 2}", "--set epochs={a: 1, a: 2}: the key 'a' appears twice"),
         ("polyack=0.9", "unknown key 'polyack'; did you mean 'polyak'?"),
-        ("update_every=often", "'often' is neither a positive whole number nor 'episode'"),
+        ("update_every=often", "'often' is neither a whole number from 1 to 1,000,000,000 nor 'ep"),
         ("hidden_sizes=[]", "hidden_sizes: the list is empty; write one item or more"),
         ("epochs=1.5", "epochs: 1.5 is not a whole number"),
         ("seeds=[0,0]", "seeds: [0, 0] has an item twice; write each once"),

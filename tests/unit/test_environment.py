@@ -67,9 +67,20 @@ def test_an_environment_without_a_space_is_refused_in_one_line(kind):
         del gym.registry["NoSpace-v0"]
 
 
-def test_an_unknown_environment_is_refused_with_a_hint():
-    with pytest.raises(UserError, match="did you mean 'Pendulum-v1'"):
-        environment.make("Pendulm-v1")
+@pytest.mark.parametrize("module", ["", "gymnasium:"])
+def test_an_unknown_environment_is_refused_with_a_hint(module):
+    with pytest.raises(UserError, match=rf"exist\); did you mean '{module}Pendulum-v1'\?$"):
+        environment.make(f"{module}Pendulm-v1")
+
+
+@pytest.mark.parametrize("module", ["", "gymnasium:"])
+def test_an_environment_that_imports_a_missing_module_is_not_called_unknown(module):
+    def fail():
+        raise ModuleNotFoundError("No module named 'a_missing_package'")
+
+    gym.register("Fails-v0", fail)
+    with pytest.raises(UserError, match="cannot be made: .*No module named 'a_missing_package'"):
+        environment.make(f"{module}Fails-v0")
 
 
 def test_the_environments_own_time_limit_counts():
@@ -94,7 +105,7 @@ def test_parallel_evaluation_equals_episodes_played_one_by_one():
         def policy(obs, act_dim=act_dim):
             return np.tanh(obs[..., :act_dim])
 
-        returns, lengths = evaluate_policy(policy, envs, 180, np.random.default_rng(3))
+        returns, lengths = evaluate_policy(policy, envs, 4, 180, np.random.default_rng(3))
         env = environment.make(name)
         for i, seed in enumerate(draw_seeds(np.random.default_rng(3), 4)):
             obs, _ = env.reset(seed=seed)

@@ -206,6 +206,22 @@ def test_factorial_figure_of_partial_data_lists_missing_seeds(tmp_path, monkeypa
     assert "factorial" in {path.stem for path in paths}
 
 
+def test_cells_that_differ_in_anything_else_are_refused():
+    settings = config.read(ROOT / "config.yaml")
+    settings["experiments"][CELLS[2]] |= {"discount": 0.5, "batch_size": 7}
+    said = f"cells: '{CELLS[0]}' and '{CELLS[2]}' differ in batch_size, discount, too"
+    with pytest.raises(config.UserError, match=said):
+        config.check(settings)
+
+
+def test_names_are_drawn_with_characters_of_the_font(caplog):
+    comparison = load(make_runs(dict.fromkeys(CELLS, 5e3)))
+    names = dataclasses.replace(comparison.factorial, schedule=("漢", "every"))
+    figure = figures.draw_factorial(dataclasses.replace(comparison, factorial=names))
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels == ["<U+6F22>", "every"]
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [

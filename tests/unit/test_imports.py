@@ -171,6 +171,8 @@ BAD = {
         ("step,a\n1,2\n1e20,3\n", "column a: the environment step 1e+20 is impossible"),
         ("step,a\n-1e20,2\n1,3\n", "column a: the environment step -1e+20 is impossible"),
         ("step,a,mean\n1,2,2\n", "the column 'mean' is not that of a seed; remove it"),
+        ("step,0,1,mean_return\n1,2,4,3\n", "the column 'mean_return' is not that of a seed"),
+        ("step,0,return avg\n1,2,2\n", "the column 'return avg' is not that of a seed; remove"),
         ("step,Wall time,a\n1,9,2\n", "the column 'Wall time' is not that of a seed"),
         ("step,r - x,r - x__MAX\n1,9,2\n", "the column 'r - x__MAX' is not that of a seed"),
         (",step,a\n0,1,2\n1,2,3\n", "its first column has no heading; is it an index? Remove it"),

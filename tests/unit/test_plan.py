@@ -100,7 +100,7 @@ def test_an_environment_that_does_not_exist_is_named_before_training(tmp_path, c
     assert main(["plan", "--config", str(tmp_path / "config.yaml"), str(own)]) == 2
     reason = "Environment `Hoper` doesn't exist"
     said = f"no environment 'Hoper-v5' ({reason}); did you mean 'Hopper-v5'?"
-    assert capsys.readouterr().err == f"ddpg: experiments.hopper.env: {said}\n"
+    assert capsys.readouterr().err == f"ddpg: {own}: experiments.hopper.env: {said}\n"
 
 
 def test_a_rate_is_measured_by_training():
@@ -127,10 +127,15 @@ def test_measured_rates_are_written_after_each_experiment(tmp_path, monkeypatch,
 
     monkeypatch.setattr(plan, "measure_rate", measure)
     command = ["plan", "--config", str(tmp_path / "config.yaml"), "--measure"]
-    assert main([*command, str(output)]) == 75
-    said = f"stopped while {second} was measured: {output} has the speeds of {first}; the same"
-    assert said in capfd.readouterr().err
-    assert plan.read_rates(output) == {first: plan.Rate(5000.0, "Fast Processor", "x")}
+    said = f"stopped while {second} was measured: {output} has new speeds of {first}; the same"
+    earlier = {name: plan.Rate(1.0, "Slow Processor", "x") for name in (first, second, "gone")}
+    for kept in ({}, earlier):
+        if kept:
+            plan.write_rates(output, kept)
+        assert main([*command, str(output)]) == 75
+        assert said in capfd.readouterr().err
+        new = {first: plan.Rate(5000.0, "Fast Processor", "x")}
+        assert plan.read_rates(output) == kept | new
     monkeypatch.setattr(plan, "measure_rate", None)
     assert main([*command, str(tmp_path)]) == 2
     assert f"{tmp_path}: cannot be written; give another" in capfd.readouterr().err
