@@ -89,7 +89,11 @@ image-gpu: containers/ddpg-gpu.sif ## build the Apptainer image for NVIDIA GPUs
 docker-image: ## build the Docker image `ddpg`, with Docker or Buildah
 	containers/build.sh docker cpu ddpg
 
-# An image contains the sources, so it is rebuilt when one of them has changed.
+# An image contains the sources, so it is rebuilt when one of them has changed; also if the command line
+# says what to build it from.
+ifneq ($(filter command,$(foreach name,BASE_IMAGE INDEX_URL DEBIAN_MIRROR,$(origin $(name)))),)
+.PHONY: containers/ddpg.sif containers/ddpg-gpu.sif
+endif
 containers/ddpg.sif: VARIANT = cpu
 containers/ddpg-gpu.sif: VARIANT = gpu
 containers/ddpg.sif containers/ddpg-gpu.sif: $(shell containers/build.sh sources | sed 's/ /\\ /g')

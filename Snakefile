@@ -35,19 +35,8 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/page.smk"
 
 
-# On a cluster these run on Snakemake's own machine: they are too short for jobs.
-localrules:
-    all,
-    demo,
-    figures,
-    plan,
-    smoke,
-    aggregate,
-    compare,
-    figures_of_comparison,
-    page,
-    provenance,
-    verdict,
+# All rules but `train` are local rules: on a cluster they run on Snakemake's own machine, because they
+# are too short for jobs.
 
 
 onstart:
@@ -84,6 +73,7 @@ rule all:
         "results/summary/all.html",
     log:
         "results/logs/summary/all.log",
+    localrule: True
     shell:
         make_summary_command("all")
 
@@ -95,6 +85,7 @@ rule demo:
         "results/summary/demo.html",
     log:
         "results/logs/summary/demo.log",
+    localrule: True
     shell:
         make_summary_command("demo")
 
@@ -105,6 +96,7 @@ rule figures:
         "results/summary/figures.html",
     log:
         "results/logs/summary/figures.log",
+    localrule: True
     shell:
         make_summary_command("figures")
 
@@ -116,6 +108,7 @@ rule smoke:
         "results/summary/smoke.html",
     log:
         "results/logs/summary/smoke.log",
+    localrule: True
     shell:
         make_summary_command("smoke")
 
@@ -126,6 +119,7 @@ rule plan:
         rates=DATA / "results/rates.csv",
     log:
         "results/logs/plan.txt",
+    localrule: True
     params:
         config=CONFIG,
         runs=lambda w, input: get_directories(input.runs),

@@ -2,6 +2,8 @@
 
 python containers/compare.py A.sif B.sif
 
+Exit code 2 if one of them cannot be read.
+
 Compares every file's path, type, permissions, contents and link target, but not its times, and all
 of Apptainer's own metadata except the label with the build date.
 """
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 LABELS = ".singularity.d/labels.json"
 BUILD_DATE = "org.label-schema.build-date"
@@ -52,17 +55,30 @@ def find_differences(one: dict, two: dict) -> list[str]:
 
 def unpack(image: str, root: Path) -> Path:
     """Unpack an Apptainer image's file system into `root`, which it returns."""
-    listed = subprocess.run(
-        ["apptainer", "sif", "list", image], check=True, capture_output=True, text=True
-    ).stdout
-    found = re.search(r"^(\d+)\s.*\|FS \(Squashfs", listed, re.MULTILINE)
+    listed = run(image, "apptainer", "sif", "list", image)
+    found = re.search(rb"^(\d+)\s.*\|FS \(Squashfs", listed, re.MULTILINE)
     if found is None:
-        raise ValueError(f"{image}: no Squashfs file system")
+        raise UnreadableImage(f"{image}: not an Apptainer image with a Squashfs file system")
     squashed = root.with_suffix(".squashfs")
     with open(squashed, "wb") as file:
-        subprocess.run(["apptainer", "sif", "dump", found[1], image], check=True, stdout=file)
-    subprocess.run(["unsquashfs", "-quiet", "-no-progress", "-dest", root, squashed], check=True)
+        run(image, "apptainer", "sif", "dump", found[1].decode(), image, stdout=file)
+    run(image, "unsquashfs", "-quiet", "-no-progress", "-dest", str(root), str(squashed))
     return root
+
+
+class UnreadableImage(Exception):
+    """An image that cannot be unpacked, in one line."""
+
+
+def run(image: str, *command: str, stdout: IO | int = subprocess.PIPE) -> bytes:
+    """The output of a command that reads an image; UnreadableImage if it fails."""
+    try:
+        return subprocess.run(command, check=True, stdout=stdout, stderr=subprocess.PIPE).stdout
+    except FileNotFoundError:
+        raise UnreadableImage(f"{command[0]}: not installed; it reads the images") from None
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+        raise UnreadableImage(f"{image}: cannot be read ({reason})") from None
 
 
 def main(first: str, second: str) -> int:
@@ -82,4 +98,8 @@ if __name__ == "__main__":
     if len(sys.argv) != 3:
         print("usage: compare.py A.sif B.sif", file=sys.stderr)
         sys.exit(2)
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except UnreadableImage as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

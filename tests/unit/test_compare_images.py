@@ -3,10 +3,12 @@
 import json
 import os
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
 from helpers.checkout import ROOT
+from helpers.run_command import run
 
 compare = runpy.run_path(str(ROOT / "containers/compare.py"))
 
@@ -29,6 +31,14 @@ def trees(tmp_path) -> tuple[Path, Path]:
 
 def different(one: Path, two: Path) -> list[str]:
     return compare["find_differences"](compare["list_contents"](one), compare["list_contents"](two))
+
+
+def test_an_image_that_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / "a.sif").write_text("no image")
+    images = [tmp_path / "a.sif", tmp_path / "b.sif"]
+    said = run(sys.executable, ROOT / "containers/compare.py", *images, cwd=tmp_path, expect=2)
+    assert said.startswith((f"{images[0]}: cannot be read (", "apptainer: not installed")), said
+    assert said.count("\n") == 1
 
 
 def test_file_times_are_ignored(trees):

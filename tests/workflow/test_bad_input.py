@@ -1,5 +1,6 @@
 """An invalid configuration stops the workflow before it starts, with one line."""
 
+import json
 import re
 import shutil
 
@@ -55,6 +56,30 @@ def test_a_missing_reference_is_refused_before_anything_is_trained(checkout):
     (checkout.directory / "data/mine").mkdir(parents=True)
     (checkout.directory / "data/mine/progress.txt").write_text("")
     assert "data/mine/progress.txt" in checkout.snakemake(*command)
+
+
+def test_the_working_directory_may_be_named_as_a_directory_of_runs(checkout):
+    reference = {"label": "mine", "env": "Pendulum-v1", "runs": ["."]}
+    settings = {"comparisons": {"pendulum": {"references": {"mine": reference}}}}
+    (checkout.directory / "mine.yaml").write_text(yaml.safe_dump(settings))
+    target = "results/figures/published/pendulum"
+    output = checkout.snakemake("-n", "--configfile", "mine.yaml", "--", target)
+    assert "results/published/pendulum-demo/seed_0/progress.txt" in output
+
+
+def test_an_option_without_which_nothing_works_is_refused(checkout):
+    output = checkout.snakemake("--no-hooks", "results/figures/published/pendulum", expect=1)
+    assert "--no-hooks: without its hooks this workflow would lose earlier runs" in output
+    assert "Traceback" not in output
+
+
+def test_a_damaged_record_is_left_to_the_command_that_refuses_it(checkout):
+    runs = checkout.directory / "results/runs/pendulum-demo"
+    shutil.copytree(checkout.directory / "results/published/pendulum-demo", runs)
+    record = json.loads((runs / "seed_0/run.json").read_text()) | {"identity": None}
+    (runs / "seed_0/run.json").write_text(json.dumps(record))
+    output = checkout.snakemake("results/tables/runs/pendulum/curves.csv", expect=1)
+    assert "seed_0/run.json: " in output and "Traceback" not in output
 
 
 def test_runs_of_other_values_are_refused(checkout):

@@ -91,14 +91,17 @@ def test_results_that_cannot_be_restored_are_set_aside(tiny, damage):
     assert read_files(run / "set_aside_1") == before
 
 
-def test_deleting_all_output_keeps_the_copy_of_a_run(tiny):
+@pytest.mark.parametrize(
+    ("option", "dry"), [("--delete-all-output", "--dry-run"), ("--delete-all", "-np")]
+)
+def test_deleting_all_output_keeps_the_copy_of_a_run(tiny, option, dry):
     tiny.make(f"{RUN}/run.json")
     run = tiny.directory / RUN
     before = read_files(run)
     shutil.rmtree(run / ".results")
-    tiny.make(f"{RUN}/run.json", options=("--delete-all-output", "--dry-run"))
+    tiny.make(f"{RUN}/run.json", options=(option, dry))
     assert not (run / ".results").exists()
-    tiny.make(f"{RUN}/run.json", options=("--delete-all-output",))
+    tiny.make(f"{RUN}/run.json", options=(option,))
     assert not (run / "run.json").exists()
     tiny.make(f"{RUN}/run.json")
     assert read_files(run) == before

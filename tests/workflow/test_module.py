@@ -48,6 +48,7 @@ def test_importing_workflow_trains_its_experiment_and_draws_published_runs(study
     project = study.parent / "clone of ddpg"
     before = files(project)
     output = Checkout.at(study).snakemake()
+    assert "localrules" not in output, "Snakemake warns of names without the module's prefix"
     assert set(parse_rules(output)) == {
         "everything", "ddpg_train", "ddpg_aggregate", "ddpg_figures_of_comparison",
     }  # fmt: skip

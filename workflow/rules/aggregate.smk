@@ -9,8 +9,9 @@ rule aggregate:
         "results/tables/{collection}/{comparison}/curves.csv",
     log:
         "results/logs/aggregate/{collection}/{comparison}.log",
+    localrule: True
     params:
-        code=ANALYSIS,
+        code=CODE,
         # If a value changes and the training fails, the tables are not up to date.
         values=lambda w: describe_values(w.collection, get_comparison(w.comparison)["experiments"]),
         manifest=lambda w, input: ["--manifest", *input.manifest] if input.manifest else [],

@@ -96,7 +96,13 @@ def read_settings():
 
 
 def check_command_line():
-    """Stop with one line if a part of the configuration would be ignored."""
+    """Stop with one line if a part of the configuration, or what must happen first, would be left out."""
+    if any(re.fullmatch("--no-h(o(o(ks?)?)?)?", word) for word in sys.argv):
+        if workflow.is_main_process:  # jobs of a cluster have the option
+            raise WorkflowError(
+                "--no-hooks: without its hooks this workflow would lose earlier runs and have no "
+                "configuration; leave the option out"
+            )
     for option, pattern in (
         ("--configfile", "--configfiles?(=.*)?"),
         ("--config", "--config(=.*)?|-C.*"),
@@ -189,9 +195,10 @@ if IS_MODULE and workflow.is_main_process:  # a module's handlers do not run
 
 CLAIMS = [config["claims"]] if "claims" in config else []
 
-# A digest of the code that makes tables and figures: if it changes, they are made again.
-ANALYSIS = hashlib.sha256(
-    b"".join(path.read_bytes() for path in sorted((PROJECT / "ddpg/analysis").glob("*.py")))
+# A digest of the package's code: if it changes, tables and figures are made again, in minutes. Nothing
+# is trained again; the version of the arithmetic says whether that is necessary.
+CODE = hashlib.sha256(
+    b"".join(path.read_bytes() for path in sorted((PROJECT / "ddpg").rglob("*.py")))
 ).hexdigest()
 
 
@@ -295,7 +302,7 @@ def describe_comparisons(*comparisons):
     settings = {name: get_comparison(name) for name in comparisons}
     experiments = {name for own in settings.values() for name in own["experiments"]}
     seeds = {name: list_seeds("runs", name) for name in sorted(experiments)}
-    return [ANALYSIS, settings, seeds]
+    return [CODE, settings, seeds]
 
 
 def list_comparison_runs(collection, comparison):
@@ -316,8 +323,9 @@ def list_reference_paths(*comparisons):
     for comparison in comparisons:
         for reference in get_comparison(comparison).get("references", {}).values():
             for path in ddpg.config.list_paths(reference):
-                source = name_source(Path(path))
-                paths += [path, str(source)] if source.exists() else [path]
+                paths.append(path)
+                if Path(path).is_file() and (source := name_source(Path(path))).exists():
+                    paths.append(str(source))
     return sorted(set(paths))
 
 

@@ -22,6 +22,7 @@ rule compare:
         ),
     log:
         "results/logs/compare/{collection}.log",
+    localrule: True
     params:
         config=lambda w, output: CONFIG,
         declared=lambda w: describe_comparisons(*config["comparisons"]),
@@ -44,8 +45,9 @@ rule provenance:
         ),
     log:
         "results/logs/provenance/{collection}.log",
+    localrule: True
     params:
-        code=ANALYSIS,
+        code=CODE,
         values=lambda w: describe_values(w.collection, config["experiments"]),
         runs=lambda w, input: get_directories(input),
         directory=lambda w, output: str(Path(output.csv).parent),
@@ -69,8 +71,9 @@ rule verdict:
         ),
     log:
         "results/logs/verdict.log",
+    localrule: True
     params:
-        code=ANALYSIS,
+        code=CODE,
         values=lambda w: describe_values("runs", config["experiments"]),
         fresh=lambda w, input: get_directories(input.fresh),
         published=lambda w, input: get_directories(input.published),

@@ -70,7 +70,9 @@ def show_outside_paths():
     if mounts:
         os.environ |= {"APPTAINER_MOUNT": "\n".join(dict.fromkeys([*given, *mounts]))}
     if Path.cwd() != PROJECT:  # --cleanenv drops PYTHONPATH
-        os.environ |= {"APPTAINERENV_PYTHONPATH": str(PROJECT)}
+        given = os.environ.get("APPTAINERENV_PYTHONPATH", "").split(os.pathsep)
+        paths = dict.fromkeys([str(PROJECT), *filter(None, given)])
+        os.environ |= {"APPTAINERENV_PYTHONPATH": os.pathsep.join(paths)}
 
 
 if USES_CONTAINER:

@@ -16,6 +16,7 @@ rule figures_of_comparison:
         ),
     log:
         "results/logs/figures/{collection}/{comparison}.log",
+    localrule: True
     params:
         config=lambda w, output: CONFIG,
         declared=lambda w: describe_comparisons(w.comparison),

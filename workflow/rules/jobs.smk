@@ -6,14 +6,15 @@ import time
 
 import psutil
 
+import snakemake.cli
 from snakemake.io import IOFile
 from snakemake.settings.types import RerunTrigger
 
 from ddpg.core.replay import compute_replay_bytes
 from ddpg.errors import FINAL
-from ddpg.files import read_json
 from ddpg.memory import measure_available_memory
 from ddpg.runs.directory import ALREADY_FINISHED, MOVED_BACK, MOVED_TO, NO_UPDATES, RunDirectory
+from ddpg.runs.record import RunRecord
 from ddpg.runs.results import keep_copy
 from ddpg.stopping import SIGNALS
 
@@ -62,7 +63,7 @@ def make_environment(env):
 
 def has_other_code(record, env):
     """Whether the code of the user's environment has changed since a run, as far as that is known."""
-    recorded = record.get("identity", {}).get("environment_code")
+    recorded = record.identity.environment_code
     if recorded is None:
         return False
     from ddpg import environment
@@ -134,16 +135,16 @@ def refuse_stale_run(w, run):
     """
     expected = compute_digest(w.collection, w.experiment)
     try:
-        record = read_json(run)
+        record = RunRecord.read(run)
     except UserError:  # damaged: `aggregate` refuses it
         return
-    name = record.get("experiment", w.experiment), str(record.get("seed", w.seed))
+    name = record.experiment, str(record.seed)
     if name != (w.experiment, w.seed):
         stop(
             f"{run}: this is a run of {name[0]} seed {name[1]}; move {run.parent} to that run's "
             "directory, or out of results/"
         )
-    found = record.get("config_digest", expected)
+    found = record.config_digest
     recorded = workflow.persistence.params(IOFile(str(run)))
     is_trigger = RerunTrigger.PARAMS in workflow.rerun_triggers
     again = f"move {run.parent} away"
@@ -168,10 +169,15 @@ def is_training_forced(run):
     return forced and not IS_MODULE  # a module's handlers do not run
 
 
-# No handler runs with this option.
-DELETES_OUTPUT = "--delete-all-output" in sys.argv and not {"-n", "--dry-run", "--dryrun"} & set(
-    sys.argv
-)
+def deletes_output():
+    """Whether the command line asks to delete all output, for which no handler runs."""
+    if not any(word.startswith("--delete-a") for word in sys.argv):
+        return False
+    arguments = snakemake.cli.parse_args(sys.argv[1:])[1]  # knows abbreviations, as in -np
+    return arguments.delete_all_output and not arguments.dryrun
+
+
+DELETES_OUTPUT = deletes_output()
 
 
 def keep_earlier_runs():

@@ -19,6 +19,7 @@ rule page:
         "results/logs/page/{target}.log",
     wildcard_constraints:
         target="|".join(TITLES),
+    localrule: True
     params:
         declared=lambda w: [
             config.get("headline"),
