@@ -46,6 +46,8 @@ docs: figures ## copy the figures in README.md and docs/results.md from the publ
 	cp $(PUBLISHED)/pendulum/pendulum-demo_learning_curve.png docs/images/pendulum-demo.png
 	cp $(PUBLISHED)/exercise-2-2/comparison.png docs/images/exercise-2-2.png
 	cp $(PUBLISHED)/halfcheetah/comparison.png docs/images/halfcheetah.png
+	cp $(PUBLISHED)/networks-or-schedule/factorial.png docs/images/networks-or-schedule.png
+	cp $(PUBLISHED)/swimmer/comparison.png docs/images/swimmer.png
 	$(VENV)/bin/python docs/films.py
 
 smoke: $(VENV)/cpu ## the whole workflow on experiments shrunk to seconds

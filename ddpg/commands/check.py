@@ -34,6 +34,8 @@ SHOWN_FIGURES = {
     "pendulum-demo.png": "pendulum/pendulum-demo_learning_curve.png",
     "exercise-2-2.png": "exercise-2-2/comparison.png",
     "halfcheetah.png": "halfcheetah/comparison.png",
+    "networks-or-schedule.png": "networks-or-schedule/factorial.png",
+    "swimmer.png": "swimmer/comparison.png",
 }
 
 
