@@ -193,21 +193,13 @@ def _check_comparison(settings: Settings, comparison: str, value: dict) -> None:
 
 
 def _find_factorial_problems(settings: Settings, factorial: dict) -> Iterator[tuple[str, str]]:
-    """What contradicts that rows have equal networks and columns equal schedules, by key.
-
-    Apart from these, and from their length, the four experiments must be equal.
-    """
+    """What contradicts that rows have equal networks and columns equal schedules, by key."""
     for part in ("networks", "schedule"):
         if factorial[part][0] == factorial[part][1]:
             yield part, f"both are called {factorial[part][0]!r}; give different names"
     table = [[resolve_experiment(settings, name) for name in row] for row in factorial["cells"]]
-    free = {"hidden_sizes", "update_every", "update_after", "epochs"}
-    base, *others = itertools.chain.from_iterable(table)
-    for other in others:
-        a, b = base.hyperparameters(), other.hyperparameters()
-        if differing := [key for key in a.keys() - free if a[key] != b[key]]:
-            both = f"{base.name!r} and {other.name!r}"
-            yield "cells", f"{both} differ in {', '.join(sorted(differing))}, too"
+    if len({cell.env for row in table for cell in row}) > 1:
+        yield "cells", "the experiments have different environments"
     for keys, lines, what in (
         (("hidden_sizes",), table, "row"),
         (("update_every", "update_after"), list(zip(*table, strict=True)), "column"),
@@ -220,6 +212,18 @@ def _find_factorial_problems(settings: Settings, factorial: dict) -> Iterator[tu
                 yield "cells", f"{both} are in one {what}, but their {names} differ"
         if values[0] == values[1]:
             yield "cells", f"{names} are equal in both {what}s; exchange experiments"
+
+
+def list_other_differences(settings: Settings, factorial: dict) -> tuple[str, ...]:
+    """The hyperparameters that differ between the cells of a 2x2, and should not.
+
+    All but those of the networks and of the schedule, and the number of epochs.
+    """
+    meant = {"hidden_sizes", "update_every", "update_after", "epochs"}
+    names = itertools.chain.from_iterable(factorial["cells"])
+    cells = [resolve_experiment(settings, name).hyperparameters() for name in names]
+    others = sorted(cells[0].keys() - meant)
+    return tuple(key for key in others if any(cell[key] != cells[0][key] for cell in cells))
 
 
 def read_with_schema(path: Path | str, schema: Path, kind: str) -> dict:

@@ -121,12 +121,14 @@ class Reach:
 class Factorial:
     """What the two networks and the two schedules are called, and the experiments of the cells.
 
-    `cells` holds the names of the experiments 00, 01, 10 and 11.
+    `cells` holds the names of the experiments 00, 01, 10 and 11. `also_differ` names other
+    hyperparameters in which these differ: then the effects may be theirs.
     """
 
     networks: tuple[str, str]
     schedule: tuple[str, str]
     cells: tuple[str, str, str, str]
+    also_differ: tuple[str, ...] = ()
 
     def change_names(self, change: Callable[[str], str]) -> "Factorial":
         """The 2x2 with `change` applied to the names of networks and schedules."""

@@ -95,9 +95,11 @@ def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
     cells = measure_cells(comparison, factorial)
     groups = _find_groups(comparison, factorial)
     missing = list_missing(comparison, factorial)
-    note = f"incomplete: {'; '.join(missing)}" if missing else ""
+    notes = [f"incomplete: {'; '.join(missing)}"] if missing else []
+    if factorial.also_differ:
+        notes.append(f"the cells differ in {', '.join(factorial.also_differ)}, too")
     if all(group.seeds for group in groups) and None in cells:
-        note = "; ".join(filter(None, [note, NO_COMMON_STEPS]))
+        notes.append(NO_COMMON_STEPS)
     differences = {
         "networks": f"{factorial.networks[1]} minus {factorial.networks[0]}",
         "schedule": f"{factorial.schedule[1]} minus {factorial.schedule[0]}",
@@ -107,7 +109,7 @@ def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
     common = {
         "comparison": comparison.name,
         "seeds": ", ".join(str(group.seeds) for group in groups),
-        "note": note,
+        "note": "; ".join(notes),
     }
     rows = [
         {**common, "effect": effect, "of": differences[effect], **_estimate(weights, cells)}

@@ -1,5 +1,6 @@
 """What the commands on comparisons read: the comparisons that were asked for, and the verdict."""
 
+import dataclasses
 import logging
 from argparse import Namespace
 from collections.abc import Iterable
@@ -41,10 +42,15 @@ def build_comparisons(
     Paths of references are relative to `root`.
     """
     declared, seeds = settings["comparisons"], config.list_seeds(settings)
-    return [
-        load_comparison(name, declared[name], runs, root, seeds)
-        for name in (declared if names is None else names)
-    ]
+    comparisons = []
+    for name in declared if names is None else names:
+        comparison = load_comparison(name, declared[name], runs, root, seeds)
+        if comparison.factorial:
+            also = config.list_other_differences(settings, declared[name]["factorial"])
+            factorial = dataclasses.replace(comparison.factorial, also_differ=also)
+            comparison = dataclasses.replace(comparison, factorial=factorial)
+        comparisons.append(comparison)
+    return comparisons
 
 
 def load_headline_first(settings: Settings, options: Namespace) -> list[Comparison]:
