@@ -6,6 +6,7 @@ everything else in this package may change. Nothing here imports TensorFlow.
 
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,7 @@ def compare(
     a group has fewer than three seeds. Raises UserError as `summarize` does, and for fewer than two
     groups.
     """
+    _check_groups(groups)
     if len(groups) < 2:
         raise UserError(f"{len(groups)} group(s): give two or more to compare")
     table = comparison.tabulate_pairs([_make_comparison(groups, final_steps=final_steps)])
@@ -119,6 +121,7 @@ def draw(groups: Mapping[str, pd.DataFrame], title: str = "", smooth: int = 1) -
     """
     if not isinstance(smooth, int | np.integer) or smooth < 1 or smooth % 2 == 0:
         raise UserError(f"smooth={smooth}: give an odd number of epochs, as 11")
+    _check_groups(groups)
     title = str(title).strip() or ", ".join(map(str, groups))
     return figures.draw_comparison(_make_comparison(groups, title, smooth))
 
@@ -161,7 +164,7 @@ def film(
     _check_seed(seed)
     if width is not None and (not isinstance(width, int | np.integer) or width < 1):
         raise UserError(f"width={width}: give a whole number of pixels, 1 or more")
-    if not (isinstance(seconds, int | float | np.number) and seconds > 0):
+    if not (_is_number(seconds) and seconds > 0):
         raise UserError(f"seconds={seconds}: give a number above 0")
     return filming.film_episode(_load_trained(source), Path(output), seed, width, seconds)
 
@@ -194,10 +197,9 @@ def _make_comparison(
     smooth: int = 1,
     final_steps: float = DEFAULT_FINAL.width,
 ) -> comparison.Comparison:
-    if not (isinstance(final_steps, int | float | np.number) and 0 < final_steps < math.inf):
+    if not (_is_number(final_steps) and 0 < final_steps < math.inf):
         raise UserError(f"final_steps={final_steps}: give a number of environment steps above 0")
-    if not isinstance(groups, Mapping):
-        raise UserError("groups must be a mapping of names to tables, such as {'name': table}")
+    _check_groups(groups)
     if not groups:
         raise UserError("no groups; give one or more")
     if unnamed := [name for name in groups if not str(name).strip()]:
@@ -209,6 +211,15 @@ def _make_comparison(
     return comparison.Comparison(
         "", title, own, FinalSteps(final_steps), round(smooth * spacing) if smooth > 1 else 0
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)
+
+
+def _check_groups(groups: Mapping[str, pd.DataFrame]) -> None:
+    if not isinstance(groups, Mapping):
+        raise UserError("groups must be a mapping of names to tables, such as {'name': table}")
 
 
 def _make_group(name: str, table: pd.DataFrame) -> SeedGroup:

@@ -49,7 +49,7 @@ exit codes:
   3    training diverged: a loss or a weight became NaN or infinite; DIR/failure.txt has the details
   75   interrupted: the same command, without --restart, resumes a training from its checkpoint;
        `plan --measure` starts again
-  130  another command was interrupted
+  130  interrupted before a training saved anything, or another command was interrupted
   141  the output of `verify` or `check` was not read to its end, so not everything was checked
 """
 SIGPIPE_EXIT_CODE = 141  # 128 + 13, as of a Unix tool that SIGPIPE ends
@@ -141,7 +141,10 @@ def _refuse_deleted_directory() -> None:
 
 def _fail(message: str, exit_code: int) -> int:
     with contextlib.suppress(OSError):  # stderr is full, or the terminal or the reader is gone
-        print("ddpg:", message, file=sys.stderr)
+        try:
+            print("ddpg:", message, file=sys.stderr)
+        except UnicodeEncodeError:  # a surrogate, from an escape in a JSON file
+            print("ddpg:", ascii(message)[1:-1], file=sys.stderr)
     return exit_code
 
 

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import gymnasium as gym
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ddpg import environment
 from ddpg.core.action_space import ActionSpace
@@ -64,10 +64,6 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     if not source.exists():
         raise UserError(f"{source}: no such file or directory")
     run = RunDirectory(source if source.is_dir() else source.parent)
-    if source.is_dir() and not any(
-        path.exists() for path in (run.policy_path, run.config_path, run.checkpoint_path)
-    ):
-        raise UserError(f"{source}: not a run's directory, which is named seed_<n>")
     state = None
     if source.is_dir() and not run.policy_path.exists():
         state = _read_checkpoint(run)
@@ -81,7 +77,7 @@ def load_trained(source: Path, env: str | None = None) -> Trained:
     env_of_policy = environment.make(name)
     space = env_of_policy.action_space
     if state is not None:
-        policy = _make_policy_of_checkpoint(state, len(settings.hidden_sizes), space)
+        policy = _make_policy_of_checkpoint(state, settings)
     else:
         policy = load_policy(run.policy_path if source.is_dir() else source)
     _check_layers(source, policy)
@@ -104,29 +100,33 @@ def load_policy_file(path: Path) -> Policy:
 
 
 def evaluate_trained(trained: Trained, episodes: int, seed: int) -> Evaluation:
-    """Play `episodes` episodes of the policy without noise, MOST_AT_ONCE at a time."""
+    """Play `episodes` episodes of the policy without noise, MOST_AT_ONCE at a time.
+
+    An episode depends neither on how many others are played nor on the number of cores: BLAS rounds
+    a row of a product differently if there are other rows or threads.
+    """
     policy = trained.policy
     saturated = []
 
     def act(obs: np.ndarray) -> np.ndarray:
-        action = policy(obs)
+        action = np.concatenate([policy(row[None]) for row in obs])
         saturated.append(np.abs(action - policy.offset) > SATURATED * policy.scale)
         return action
 
     rng = np.random.default_rng(seed)
     envs = [environment.make(trained.env) for _ in range(min(episodes, MOST_AT_ONCE))]
-    returns, lengths = evaluate_policy(act, envs, episodes, trained.max_ep_len, rng)
+    with threadpool_limits(1):
+        returns, lengths = evaluate_policy(act, envs, episodes, trained.max_ep_len, rng)
     return Evaluation(returns, lengths, float(np.concatenate(saturated).mean()))
 
 
-def _read_checkpoint(run: RunDirectory) -> "RunState | None":
-    """The newest state of a run without policy.npz; None if there is nothing of a run at all."""
+def _read_checkpoint(run: RunDirectory) -> "RunState":
+    """The newest state of a run without policy.npz; UserError if there is none."""
     from ddpg.runs.checkpoint import read_newest_state
 
-    state = read_newest_state(run.checkpoint_path)
-    if state is None and run.config_path.exists():
-        raise UserError(f"{run}: neither policy.npz nor a checkpoint is there")
-    return state
+    if state := read_newest_state(run.checkpoint_path):
+        return state
+    raise UserError(f"{run}: {run.explain_no_policy()}")
 
 
 def _read_settings(run: RunDirectory, state: "RunState | None") -> _Settings:
@@ -140,12 +140,11 @@ def _read_settings(run: RunDirectory, state: "RunState | None") -> _Settings:
     )
 
 
-def _make_policy_of_checkpoint(
-    state: "RunState", hidden_layers: int, space: gym.spaces.Box
-) -> Policy:
+def _make_policy_of_checkpoint(state: "RunState", settings: _Settings) -> Policy:
+    """The actor, with the action bounds of the run's own environment, as in its policy.npz."""
     # The agent's state begins with the actor's parameters: a weight and a bias for each layer.
-    params = state.snapshot.agent[: 2 * (hidden_layers + 1)]
-    actions = ActionSpace(space)
+    params = state.snapshot.agent[: 2 * (len(settings.hidden_sizes) + 1)]
+    actions = ActionSpace(environment.make(str(settings.env)).action_space)
     return Policy.from_params(params, actions.scale, actions.offset)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ddpg import environment
 from ddpg.core.action_space import ActionSpace
@@ -57,7 +58,8 @@ def film_episode(
     actions = ActionSpace(env.action_space)
     frames, total, over = [scale(first)], 0.0, False
     while not over and len(frames) < seconds * rate:
-        action = actions.clip(trained.policy(obs.astype(np.float32)))
+        with threadpool_limits(1):  # BLAS rounds by the number of threads
+            action = actions.clip(trained.policy(obs.astype(np.float32)))
         obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
         total += float(reward)
         frames.append(scale(_draw_frame(env, trained.env, first.shape)))  # the first: of the reset

@@ -5,6 +5,7 @@ number, and 010 as 8. Here keys are unique text, dates are text, and octal and s
 are refused.
 """
 
+import re
 from typing import Any
 
 import yaml
@@ -23,8 +24,9 @@ def load(text: str) -> Any:
     """The value of a YAML text.
 
     Raises yaml.YAMLError if the text is not YAML, a key appears twice in a mapping or is not a
-    scalar, an integer is octal (010) or sexagesimal (1:30), an alias refers to an anchor that
-    contains it, aliases repeat more than MAX_VALUES values, or collections are nested too deeply.
+    scalar, an escape is a surrogate, an integer is octal (010) or sexagesimal (1:30), an alias
+    refers to an anchor that contains it, aliases repeat more than MAX_VALUES values, or collections
+    are nested too deeply.
     """
     try:
         value = yaml.load(text, Loader=_Loader)
@@ -84,6 +86,16 @@ class _Loader(yaml.SafeLoader):
             if key.tag != MERGE:
                 key.tag = TEXT
         return node
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        """Refuse surrogates, which only escapes can write and which no file can hold."""
+        value = super().construct_scalar(node)
+        if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+            problem = (
+                "an escape from \\ud800 to \\udfff is not a character; write the character itself"
+            )
+            raise _error(problem, node)
+        return value
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """An int or a float; refuses octal and sexagesimal numbers of YAML 1.1."""

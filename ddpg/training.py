@@ -82,9 +82,11 @@ def train(
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
+        saved = RunDirectory(directory).has_checkpoint()
+        kept = "the last checkpoint is kept" if saved else "there is no checkpoint yet"
         raise Interrupted(
-            f"{directory}: {error.strerror}; the last checkpoint is kept: check the disk and run "
-            f"the same command again{', without --restart' if restart else ''}"
+            f"{directory}: {error.strerror}; {kept}: check the disk and run the same command again"
+            f"{', without --restart' if restart else ''}"
         ) from None
 
 
@@ -96,7 +98,15 @@ def make_training(experiment: Experiment, seed: int) -> Training:
     needed = compute_replay_bytes(size, env.observation_space.shape[0], env.action_space.shape[0])
     refuse_beyond_memory(needed, "replay_size", f"{size:,} transitions")
     # The protocol of ddpg.core would allow to set the fields of an experiment, which is frozen.
-    return Training(experiment, seed, make_env)  # type: ignore[arg-type]
+    training = Training(experiment, seed, make_env)  # type: ignore[arg-type]
+    batches = training.agent.batches
+    # The replay buffer has its memory by now, these arrays get theirs at the first updates.
+    refuse_beyond_memory(
+        sum(array.nbytes for array in batches),
+        "batch_size",
+        f"{len(batches.reward):,} batches of {experiment.batch_size:,} transitions",
+    )
+    return training
 
 
 class Clock:
@@ -169,8 +179,10 @@ class _Run:
         return not (self.checkpoints.exist() or self.directory.config_path.exists())
 
     def _take_back(self, earlier: RunDirectory, reason: str) -> RunRecord | None:
-        log.warning("%s%s%s", reason, MOVED_BACK, earlier)
+        if not self.checkpoints.exist():
+            self.checkpoints.remove()  # what a save left that was killed
         self.directory.take_back(earlier)
+        log.warning("%s%s%s", reason, MOVED_BACK, earlier)
         return self.find_finished_or_resume(restart_edited=False)
 
     def _find_set_aside(self) -> RunDirectory | None:
@@ -235,6 +247,7 @@ class _Run:
         self.sessions += (_make_session(self.training.steps),)
         settings = encode_json(self.experiment.to_config(self.seed))
         self.directory.write(CONFIG, settings)
+        self.directory.failure_path.unlink(missing_ok=True)
 
         self.clock = Clock(self.clock.seconds)
         training, experiment = self.training, self.experiment
@@ -326,10 +339,12 @@ class _Run:
         if training.agent.state.critic_opt_state.t == 0:
             chosen = self.experiment
             due = f"update_after is {chosen.update_after:,}, update_every {chosen.update_every}"
+            lower = ["update_after"] if chosen.update_after else []
+            if chosen.update_after < chosen.total_steps:
+                lower.append("max_ep_len" if chosen.update_every == "episode" else "update_every")
             log.warning(
-                "%s%s; %s, of %s steps: train longer%s",
-                self.directory, NO_UPDATES, due, f"{chosen.total_steps:,}",
-                ", or lower max_ep_len" if chosen.update_every == "episode" else " or lower them",
+                "%s%s; %s, of %s steps: train longer, or lower %s",
+                self.directory, NO_UPDATES, due, f"{chosen.total_steps:,}", " or ".join(lower),
             )  # fmt: skip
         contents = {
             **self.logger.contents(),

@@ -1,9 +1,11 @@
 """`export`: a run's learning curve for experiment trackers, after the fact."""
 
+import csv
 import math
 import tempfile
 from argparse import ArgumentParser, Namespace
 from datetime import UTC
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,15 +66,26 @@ def write_csv(curve: "pd.DataFrame", target: Path) -> Path:
     """Write `curve.csv`, the columns of `ddpg.api.read_run`; a missing value is empty."""
     from ddpg.analysis.curves import make_whole
     from ddpg.analysis.tables import format_csv
-    from ddpg.files import write_atomically
+    from ddpg.files import read_text, write_text
 
     path = target / "curve.csv"
-    content = format_csv(make_whole(curve)).encode()
-    # An earlier export of the same run ended at an earlier epoch, or is the same.
-    if path.exists() and not content.startswith(path.read_bytes()):
+    content = format_csv(make_whole(curve))
+    if path.exists() and not _begin_alike(read_text(path), content):
         raise UserError(f"{path}: of another run of this seed; remove it, or give --output")
-    write_atomically(path, content)
+    write_text(path, content)
     return path
+
+
+def _begin_alike(earlier: str, later: str) -> bool:
+    """Whether two exports agree in the epochs of both, but for the times.
+
+    A run that was killed and resumed from an earlier checkpoint has other times, and may have fewer
+    epochs.
+    """
+    tables = [list(csv.reader(text.splitlines())) for text in (earlier, later)]
+    rows = zip(*tables, strict=False)
+    own = [name != "time" for name in tables[1][0]]
+    return all(list(compress(a, own)) == list(compress(b, own)) for a, b in rows)
 
 
 def write_events(directory: Path, curve: "pd.DataFrame", settings: dict, target: Path) -> Path:

@@ -8,6 +8,7 @@ with the same values of what decides the cost of a step.
 import csv
 import dataclasses
 import io
+import logging
 import math
 import os
 import tempfile
@@ -26,6 +27,8 @@ from ddpg.runs import provenance
 from ddpg.runs.directory import RunDirectory, read_records
 from ddpg.runs.published import PUBLISHED, find_published_runs, list_published_files
 from ddpg.runs.record import RunRecord
+
+log = logging.getLogger(__name__)
 
 HELP = "estimate the cost of training all experiments"
 RATES = "results/rates.csv"
@@ -81,8 +84,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     which.add_argument(
         "--measure", type=Path, metavar="FILE",
-        help="train a few epochs of each experiment (up to two minutes each), write the speeds to "
-        "FILE and use them for the plan; keep the machine idle meanwhile",
+        help="train each experiment up to its first updates and 10,000 steps or an epoch more, "
+        "write the speeds to FILE and use them for the plan; keep the machine idle meanwhile",
     )  # fmt: skip
 
 
@@ -100,9 +103,22 @@ def run(options: Namespace) -> None:
         rates = measure_rates(settings, options.measure)
     elif options.rates:
         rates = read_rates(options.rates)
+        _warn_of_unused_rates(options.rates, rates, settings)
     else:
         rates = read_rates(root / RATES) if (root / RATES).exists() else {}
     print_plan(settings, published, rates)
+
+
+def _warn_of_unused_rates(path: Path, rates: Mapping[str, Rate], settings: Settings) -> None:
+    """Log if no experiment has the settings that any rate was measured with."""
+    names = settings["experiments"]
+    digests = {digest_cost(config.resolve_experiment(settings, name)) for name in names}
+    if digests.isdisjoint(rate.settings for rate in rates.values()):
+        log.warning(
+            "%s: measured with other settings than all experiments have, so it is not used; "
+            "measure again with plan --measure",
+            path,
+        )
 
 
 def check_environments(settings: Settings) -> None:
@@ -221,9 +237,13 @@ def read_rates(path: Path) -> dict[str, Rate]:
         }
     except (KeyError, TypeError, ValueError, csv.Error):
         rates = {}
-    if not rates or not all(0 < rate.steps_per_second < math.inf for rate in rates.values()):
+    if not rates or not all(map(_is_complete, rates.values())):
         raise UserError(f"{path}: not a table of rates; give a file that plan --measure wrote")
     return rates
+
+
+def _is_complete(rate: Rate) -> bool:
+    return bool(0 < rate.steps_per_second < math.inf and rate.processor and rate.settings)
 
 
 def estimate_costs(

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ddpg.commands.arguments import add_runs
-from ddpg.runs.published import PUBLISHED, publish_run, read_publishable
+from ddpg.runs.published import PUBLISHED, publish_runs
 
 HELP = "copy finished runs to results/published and update its manifest"
 
@@ -19,13 +19,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> None:
-    """Publish each run and print the directories of the copies; nothing if one is unfinished."""
-    for directory in options.runs:
-        read_publishable(directory)
+    """Publish the runs and print the directories of the copies; nothing if one is refused."""
     copies = []
     try:
-        for directory in options.runs:
-            copies.append(publish_run(directory, options.to))
+        for copy in publish_runs(options.runs, options.to):
+            copies.append(copy)
     finally:  # not in between: if nobody reads the output, printing ends the command
         for copy in copies:
             print(copy)

@@ -1,5 +1,6 @@
 """`train`: train one seed of an experiment, or resume it."""
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from ddpg import config
 from ddpg.commands.arguments import add_config, parse_positive_number, parse_seed
 from ddpg.config import Experiment
 from ddpg.errors import UserError
-from ddpg.runs.directory import format_seed_directory, is_named_for
+from ddpg.runs.directory import format_seed_directory, get_name, is_named_for, is_set_aside
 
 HELP = "train one seed of an experiment, or resume it"
 
@@ -56,11 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Train the run to its end. Raises UserError, Diverged or Interrupted."""
     experiment = _read_experiment(options)
-    if not is_named_for(options.output, options.seed):
-        raise UserError(
-            f"{options.output}: a directory of this name is for another seed than {options.seed}; "
-            f"give --output {options.output.with_name(format_seed_directory(options.seed))}"
-        )
+    _check_name(options.output, options.seed)
     from ddpg.progress import show_progress
     from ddpg.training import train  # TensorFlow takes seconds to import
 
@@ -75,6 +72,18 @@ def run(options: Namespace) -> None:
             report=report,
         )
     print(f"{options.output}: {record.steps:,} steps, {record.steps_per_second:,.0f} steps/s")
+
+
+def _check_name(output: Path, seed: int) -> None:
+    """UserError if the run's directory would not be taken for one of this seed."""
+    if is_set_aside(get_name(output)):
+        raise UserError(f"{output}: a run that was set aside has this name; give another --output")
+    if not is_named_for(output, seed):
+        proper = Path(os.path.abspath(output)).with_name(format_seed_directory(seed))  # noqa: PTH100
+        raise UserError(
+            f"{output}: a directory of this name is for another seed than {seed}; give --output "
+            f"{proper if output.name in ('', '..') else output.with_name(proper.name)}"
+        )
 
 
 def _read_experiment(options: Namespace) -> Experiment:

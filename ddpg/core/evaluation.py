@@ -31,8 +31,9 @@ def evaluate_policy(
     float32, to actions (n, act_dim), which are clipped into the action space. Episodes played
     together step together: one forward pass of the policy serves all that still run. They end at
     `max_ep_len` steps or the environment's own limit at the latest. Returns (returns, lengths),
-    float64 and int64 of shape (episodes,): undiscounted sums of rewards, and steps. They do not
-    depend on the number of environments.
+    float64 and int64 of shape (episodes,): undiscounted sums of rewards, and steps. They depend on
+    the number of environments only where an action of `policy` depends on the other rows, as it may
+    in matrix products: BLAS rounds by the number of rows.
     """
     played = [
         _play_together(policy, envs[: episodes - first], max_ep_len, rng)

@@ -11,7 +11,7 @@
 | checkpoint/ | everything a run needs to continue (`ddpg.runs.checkpoint`) | until the end |
 | .results/ | a copy of the files of a finished run (`ddpg.runs.results`) | at the end |
 | .lock | locked by the process that trains | always |
-| failure.txt | why the run diverged or its environment failed | until it is started again |
+| failure.txt | why the run diverged or its environment failed | until it trains again |
 | set_aside_<n>/ | an earlier run: --restart, --restart-edited, or no undamaged checkpoint | |
 
 Only the process that holds the lock writes, through `claim`. The lock moves with the directory, but
@@ -135,8 +135,28 @@ class RunDirectory:
     def _refuse_missing(self, path: Path) -> None:
         if self.path.is_file():
             raise UserError(f"{self.path}: is a file; give the run's directory, {self.path.parent}")
-        if not path.exists():
-            raise UserError(f"{path}: no such file; is {self.path} a finished run?")
+        if path.exists():
+            return
+        if self.has_only_copy():
+            raise UserError(f"{path}: no such file; {RESTORABLE}")
+        raise UserError(f"{path}: no such file; is {self.path} a finished run?")
+
+    def has_only_copy(self) -> bool:
+        """Whether the files of a finished run were deleted, but not their copy."""
+        return not self.record_path.exists() and self.copy.record_path.exists()
+
+    def explain_no_policy(self) -> str:
+        """Why there is neither policy.npz nor a checkpoint that can be read, in words."""
+        if self.has_only_copy():
+            return f"holds no {POLICY}; {RESTORABLE}"
+        if self.has_checkpoint():
+            return (
+                f"holds no {POLICY}, and no checkpoint there can be read: they are damaged, or of "
+                "another version of this package"
+            )
+        if self.config_path.exists():
+            return f"neither {POLICY} nor a checkpoint is there"
+        return "not a run's directory; give one, such as results/runs/pendulum-demo/seed_0"
 
     def read_experiment(self) -> tuple[Experiment, int]:
         """The run's experiment and seed; UserError if config.json is not of this package."""
@@ -275,11 +295,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def record_failure(self) -> Iterator[None]:
-        """Write to failure.txt why a run diverged or its environment failed.
-
-        Deletes the file first: it is kept until the run is started again.
-        """
-        self.failure_path.unlink(missing_ok=True)
+        """Write to failure.txt why a run diverged or its environment failed."""
         try:
             yield
         except Diverged as error:
@@ -299,6 +315,7 @@ class RunDirectory:
         left = [self.path / name for name in (*RESULT_FILES, RECORD, COPY, CHECKPOINT)]
         if not any(path.exists() for path in left):
             return None
+        left.insert(0, self.failure_path)  # alone, it is of a run that wrote nothing else
         candidates = (self.path / f"{SET_ASIDE}{i}" for i in itertools.count(1))
         aside = next(path for path in candidates if not path.exists())
         aside.mkdir()
@@ -314,9 +331,13 @@ class RunDirectory:
         return [RunDirectory(path) for path in newest_first]
 
     def take_back(self, aside: "RunDirectory") -> None:
-        """Move the files of a run that was set aside back; no other run may be here."""
+        """Move the files of a run that was set aside back; no other run may be here.
+
+        What is left of another run, such as a damaged copy, is set aside.
+        """
+        self.set_aside()
         # The copy and the checkpoint first: if the process is killed then, the next one continues.
-        for name in (COPY, CHECKPOINT, *RESULT_FILES, RECORD):
+        for name in (COPY, CHECKPOINT, *RESULT_FILES, RECORD, FAILURE):
             if (aside.path / name).exists():
                 (aside.path / name).rename(self.path / name)
         with contextlib.suppress(OSError):  # there are files of the user's
@@ -348,6 +369,8 @@ def _is_of_a_checkpoint(name: str) -> bool:
     return re.fullmatch(f"{_STATE_FILE}|{_REPLAY_FILE}", own) is not None
 
 
+RESTORABLE = f"the run's files were deleted; its `train` command restores them from {COPY}"
+
 # Parts of log messages of a training, which Snakemake repeats (workflow/rules/jobs.smk).
 MOVED_TO = "; moved it to "
 MOVED_BACK = "; moved back the run with these values from "
@@ -372,6 +395,11 @@ def refuse_file_of_run(path: Path | None) -> None:
 # Several directories.
 
 
+def get_name(directory: Path) -> str:
+    """The name of a directory that may be given as `.` or `..`."""
+    return Path(os.path.abspath(directory)).name  # noqa: PTH100  (keeps symbolic links)
+
+
 def format_seed_directory(seed: int) -> str:
     """The name of the directory of an experiment's run."""
     return f"seed_{seed}"
@@ -379,13 +407,13 @@ def format_seed_directory(seed: int) -> str:
 
 def parse_seed(directory: Path) -> int | None:
     """The seed of a directory named seed_<seed>, in digits without leading zeros; else None."""
-    match = re.fullmatch("seed_(0|[1-9][0-9]*)", directory.name)
+    match = re.fullmatch("seed_(0|[1-9][0-9]*)", get_name(directory))
     return int(match[1]) if match else None
 
 
 def is_named_for(directory: Path, seed: int) -> bool:
     """Whether a directory's name allows a run of `seed`: seed_<seed>, or any other name."""
-    return not directory.name.startswith("seed_") or parse_seed(directory) == seed
+    return not get_name(directory).startswith("seed_") or parse_seed(directory) == seed
 
 
 def is_set_aside(name: str) -> bool:
@@ -431,7 +459,7 @@ def check_distinct(runs: Iterable[tuple[Path, str, int]]) -> None:
     """UserError if two runs have the same experiment and seed, or if a directory was set aside."""
     seen: dict[tuple[str, int], Path] = {}
     for directory, experiment, seed in runs:
-        if is_set_aside(directory.name):
+        if is_set_aside(get_name(directory)):
             raise UserError(f"{directory}: set aside by --restart, so not a run; leave it out")
         first = seen.setdefault((experiment, seed), directory)
         if first is not directory:

@@ -1,10 +1,12 @@
 """Published runs: finished, checked, listed with their checksums in MANIFEST.sha256."""
 
+import contextlib
 import errno
+import fcntl
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ddpg.errors import UserError
@@ -14,6 +16,7 @@ from ddpg.runs.directory import (
     RECORD,
     RESULT_FILES,
     RunDirectory,
+    check_distinct,
     find_finished_runs,
     format_seed_directory,
     list_result_files,
@@ -27,61 +30,99 @@ MANIFEST = "MANIFEST.sha256"
 _FILES = (*RESULT_FILES, RECORD)
 
 
-def publish_run(run: Path, published: Path) -> Path:
-    """Copy a finished run whose checksums hold to `published`/<experiment>/seed_<seed>.
+def publish_runs(runs: Sequence[Path], published: Path) -> Iterator[Path]:
+    """Copy finished runs whose checksums hold to `published`/<experiment>/seed_<seed>.
 
-    Updates the manifest. Returns the copy's directory. UserError for a run that is unfinished or
-    does not match the checksums in run.json, whose config.json is of another run, where another run
-    of that seed or another configuration is published already, and where a published run is
-    damaged.
+    Yields the directory of each copy, after the manifest was updated. UserError, before anything is
+    copied, for a run that is unfinished or does not match the checksums in run.json, whose
+    config.json is of another run, where another run of that seed or another configuration is
+    published already or among `runs`, and where a published run is damaged.
     """
-    record = read_publishable(run)
-    target = published / record.experiment / format_seed_directory(record.seed)
-    if target.exists() and not _have_equal_files(run, target):
-        raise UserError(f"{target}: another run of this seed is published; remove it first")
-    _refuse_other_values(run, record, target.parent)
-    listed = _read_undamaged(published)
-    if not target.exists():
-        copy = target.with_name(f".{target.name}.tmp")
-        shutil.rmtree(copy, ignore_errors=True)  # of an earlier one that was killed
-        copy.mkdir(parents=True)
-        try:
-            for name in list_published_files(record):
-                write_atomically(copy / name, (run / name).read_bytes())
-            if problems := RunDirectory(copy).find_mismatches(record):
-                raise OSError(errno.EIO, problems[0], str(copy))
-        except OSError:
-            shutil.rmtree(copy, ignore_errors=True)
-            raise
-        copy.rename(target)
-    write_manifest(published, listed)
-    return target
+    records = {run: _read_publishable(run) for run in runs}
+    check_distinct((run, record.experiment, record.seed) for run, record in records.items())
+    earlier: dict[Path, RunRecord] = {}
+    for run, record in records.items():
+        _refuse_other_values(run, record, earlier, "", "leave one out")
+        earlier[run] = record
+    with _lock(published):
+        for run, record in records.items():
+            target = _get_target(published, record)
+            if target.exists() and not _have_equal_files(run, target):
+                raise UserError(f"{target}: another run of this seed is published; remove it first")
+            seeds = find_finished_runs(target.parent)[0].values()
+            others = {seed: RunDirectory(seed).read_record() for seed in seeds}
+            way_out = f"remove {target.parent} first"
+            _refuse_other_values(run, record, others, "the published ", way_out)
+        listed = _read_undamaged(published)
+        for run, record in records.items():
+            target = _get_target(published, record)
+            if not target.exists():
+                _copy_run(run, record, target)
+            write_manifest(published, listed)
+            yield target
 
 
-def read_publishable(run: Path) -> RunRecord:
+def _read_publishable(run: Path) -> RunRecord:
     """The record of a run that is finished and undamaged; UserError for any other."""
     if not RunDirectory(run).record_path.exists():
         raise UserError(f"{run}: no run.json; only a finished run can be published")
     return RunDirectory(run).read_undamaged()
 
 
-def _refuse_other_values(run: Path, record: RunRecord, experiment: Path) -> None:
-    """UserError if a published run has another configuration or environment code than the run."""
-    for other in find_finished_runs(experiment)[0].values():
-        published = RunDirectory(other).read_record()
-        if have_other_code((record, published)):
-            raise UserError(
-                f"{run}: the code of its environment is not that of the published {other} "
-                f"(environment_code); train it with that code or as another experiment, or remove "
-                f"{experiment} first"
-            )
-        if published.config_digest == record.config_digest:
+def _get_target(published: Path, record: RunRecord) -> Path:
+    return published / record.experiment / format_seed_directory(record.seed)
+
+
+@contextlib.contextmanager
+def _lock(published: Path) -> Iterator[None]:
+    """Keep other processes from publishing; waits for one that does."""
+    if published.exists() and not published.is_dir():
+        raise UserError(f"{published}: is a file; give a directory")
+    published.mkdir(parents=True, exist_ok=True)
+    directory = os.open(published, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # its file system has no locks
+            fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def _copy_run(run: Path, record: RunRecord, target: Path) -> None:
+    copy = target.with_name(f".{target.name}.tmp")
+    shutil.rmtree(copy, ignore_errors=True)  # of an earlier one that was killed
+    copy.mkdir(parents=True)
+    try:
+        for name in list_published_files(record):
+            write_atomically(copy / name, (run / name).read_bytes())
+        if problems := RunDirectory(copy).find_mismatches(record):
+            raise OSError(errno.EIO, problems[0], str(copy))
+    except OSError:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
+    copy.rename(target)
+
+
+def _refuse_other_values(
+    run: Path, record: RunRecord, others: Mapping[Path, RunRecord], which: str, way_out: str
+) -> None:
+    """UserError if a run of the same experiment has another configuration or environment code."""
+    for path, other in others.items():
+        if other.experiment != record.experiment:
             continue
-        configs = (RunDirectory(path).read_config() | {"seed": None} for path in (other, run))
+        if have_other_code((record, other)):
+            raise UserError(
+                f"{run}: the code of its environment is not that of {which}{path} "
+                "(environment_code); train it with that code or as another experiment, or "
+                f"{way_out}"
+            )
+        if other.config_digest == record.config_digest:
+            continue
+        configs = (RunDirectory(each).read_config() | {"seed": None} for each in (path, run))
         raise UserError(
-            f"{run}: has other values than the published {other} "
+            f"{run}: has other values than {which}{path} "
             f"({'; '.join(describe_differences(*configs))}); train it with those values or as "
-            f"another experiment, or remove {experiment} first"
+            f"another experiment, or {way_out}"
         )
 
 

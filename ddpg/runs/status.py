@@ -57,9 +57,11 @@ def survey_runs(root: Path) -> tuple[list[Status], list[str]]:
         except UserError as error:
             skipped.append(f"skipped: {error}")
             continue
-        if status and is_named_for(run, status.seed):
+        if status is None:
+            skipped.append(f"{run}: skipped: {RunDirectory(run).explain_no_policy()}")
+        elif is_named_for(run, status.seed):
             found.append(status)
-        elif status:
+        else:
             skipped.append(f"{run}: skipped: not named seed_{status.seed}")
     return sorted(found, key=lambda status: (status.experiment, status.seed)), skipped
 

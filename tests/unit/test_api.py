@@ -153,6 +153,9 @@ def test_evaluate_is_deterministic():
         (lambda t: api.read_spinning_up([]), "no paths; give one or more"),
         (lambda t: api.read_run(SEED / "progress.txt"), "is a file; give the run's directory"),
         (lambda t: api.summarize(t), "groups must be a mapping of names to tables"),
+        (lambda t: api.compare(None), "groups must be a mapping of names to tables"),
+        (lambda t: api.draw(None), "groups must be a mapping of names to tables"),
+        (lambda t: api.summarize({"a": t}, final_steps=1j), "final_steps=1j: give a number of"),
         (lambda t: api.compare([t, t]), "groups must be a mapping of names to tables"),
         (lambda t: api.compare({1: t, "1": t}), "two groups of one name among 1, '1'"),
         (

@@ -49,6 +49,32 @@ def test_bad_input_to_train_is_refused(tmp_path, capfd, arguments, message):
 
 
 @pytest.mark.parametrize(
+    ("name", "output", "message"),
+    [
+        ("seed_3", ".", "for another seed than 0; give --output {parent}/seed_0"),
+        ("seed_3", "../seed_3", "for another seed than 0; give --output ../seed_0"),
+        ("set_aside_1", ".", "a run that was set aside has this name; give another --output"),
+    ],
+)
+def test_the_working_directory_is_checked_by_its_own_name(
+    tmp_path, capfd, monkeypatch, name, output, message
+):
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    config = ["--config", ROOT / "config.yaml"]
+    code, _, err = run(capfd, *TRAIN, *config, "--output", output)
+    assert code == 2
+    assert err.endswith(f"{message.format(parent=tmp_path)}\n")
+    assert list(Path().iterdir()) == []
+
+
+def test_a_message_with_a_surrogate_is_one_line(tmp_path, capfd):
+    (tmp_path / "config.json").write_text(r'{"exp_name": "\ud800", "seed": "\ud800"}')
+    code, _, err = run(capfd, "export", tmp_path, "--format", "csv", "--output", tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([*TRAIN, "--output", "x", "--seed", "10"], "--seed appears twice; give it once"),
@@ -175,7 +201,7 @@ def test_unwritable_directory_is_one_line(tmp_path, capfd):
             ["evaluate", "README.md", "--env", "Pendulum-v1"],
             "not a policy of this package (not an .npz",
         ),
-        (["record", "results", "--output", "film.avi"], "results: not a run's directory, which is"),
+        (["record", "results", "--output", "film.avi"], "results: not a run's directory; give one"),
         (["publish", "nowhere"], "no run.json; only a finished run"),
         (["status", "nowhere"], "nowhere: no such directory"),
         (["status", "--watch"], "--watch: standard output is not a terminal"),
@@ -185,7 +211,7 @@ def test_unwritable_directory_is_one_line(tmp_path, capfd):
             ["plot", "--only", "chess", "--curves", "x.csv", "--output", "x"],
             "no comparison 'chess'",
         ),
-        (["publish", PUBLISHED, "--to", "README.md"], "README.md/pendulum-demo"),
+        (["publish", PUBLISHED, "--to", "README.md"], "README.md: is a file; give a dir"),
         (["aggregate", "--runs", PUBLISHED, "--output", "README.md/x.csv"], "README.md: "),
         (["provenance", "--runs", PUBLISHED, "--output", "README.md"], "README.md: "),
     ],

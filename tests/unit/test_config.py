@@ -97,6 +97,7 @@ def test_whole_numbers_are_valid_for_float_keys(settings):
         ("epochs=5e1", "'5e1' is text in YAML; write it as a decimal, 50 ("),
         ("epochs=", "epochs: has no value; write one or remove the key"),
         ("epochs=010", "--set epochs=010: 010 is octal in YAML"),
+        ('env="\\ud800"', "an escape from \\ud800 to \\udfff is not a character"),
         ("epochs=True", "epochs: True is not a whole number"),
         ("seeds=[0, True]", "seeds.1: True is not a whole number"),
         ("seeds=[0, 0.0]", "seeds: [0, 0] has an item twice; write each once"),
@@ -212,7 +213,7 @@ def test_names_are_text_as_written(tmp_path, name):
     assert settings["comparisons"]["2018"]["experiments"] == {name: "y"}
 
 
-@pytest.mark.parametrize("name", ["~", "a b", "../a", '"a\\n"', '""', "é"])
+@pytest.mark.parametrize("name", ["~", "a b", "../a", '"a\\n"', '""', "é", "set_aside_3"])
 def test_name_that_is_not_a_valid_directory_is_refused(tmp_path, name):
     path = tmp_path / "mine.yaml"
     path.write_text(f"experiments: {{{name}: {{seeds: [0]}}}}\n", encoding="utf-8")

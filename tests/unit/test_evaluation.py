@@ -3,15 +3,19 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import PendulumEnv
 from gymnasium.envs.registration import EnvSpec
+from helpers.checkout import ROOT
 from helpers.read_experiment import WITHOUT_UPDATES, read_experiment
 from helpers.stop_training import train_one_epoch
+from threadpoolctl import threadpool_limits
 
 from ddpg import environment
 from ddpg.core.policy import Policy
 from ddpg.errors import UserError
 from ddpg.evaluation import Trained, evaluate_trained, load_trained
 from ddpg.filming import film_episode
+from ddpg.runs.directory import RunDirectory
 from ddpg.runs.policy_file import serialize_policy
 
 
@@ -40,7 +44,7 @@ def test_policy_of_a_stopped_run_is_that_of_its_checkpoint(stopped, tmp_path, en
 @pytest.mark.parametrize("source", ["seed_9", "seed_9/policy.npz", "runs"])
 def test_path_without_a_policy_is_refused(tmp_path, env, source):
     (tmp_path / "runs/seed_0").mkdir(parents=True)
-    what = "not a run's directory, which is named" if source == "runs" else "no such file"
+    what = "not a run's directory; give one, " if source == "runs" else "no such file"
     with pytest.raises(UserError, match=f"^{tmp_path / source}: {what}"):
         load_trained(tmp_path / source, env)
 
@@ -67,9 +71,55 @@ def test_saturation_is_the_share_of_actions_near_a_bound(torque, saturation):
     assert (found.saturation, found.lengths.tolist()) == (saturation, [20, 20])
 
 
+def test_a_checkpoint_keeps_the_action_bounds_of_its_own_environment(stopped, monkeypatch):
+    """As policy.npz does, once the run has finished."""
+
+    class Weak(PendulumEnv):
+        def __init__(self, render_mode=None):
+            super().__init__(render_mode)
+            self.action_space = gym.spaces.Box(-1, 1, (1,))
+
+    monkeypatch.setitem(gym.registry, "Weak-v0", EnvSpec("Weak-v0", Weak))
+    assert load_trained(stopped, "Weak-v0").policy.scale == load_trained(stopped).policy.scale == 2
+
+
+@pytest.mark.parametrize("has_config", [True, False])
+@pytest.mark.parametrize("env", [None, "Pendulum-v1"])
+def test_a_damaged_checkpoint_is_named(tmp_path, has_config, env):
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/state_0000001000").write_bytes(b"")
+    if has_config:
+        (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="no checkpoint there can be read: they are damaged, or of"):
+        load_trained(tmp_path, env)
+
+
+def test_a_run_of_which_only_the_copy_is_left_is_named(tmp_path):
+    (tmp_path / ".results").mkdir()
+    (tmp_path / ".results/run.json").write_text("{}")
+    restored = "the run's files were deleted; its `train` command restores them from .results"
+    with pytest.raises(UserError, match=f"^{tmp_path}: holds no policy.npz; {restored}$"):
+        load_trained(tmp_path)
+    with pytest.raises(UserError, match=f"^{tmp_path}/run.json: no such file; {restored}$"):
+        RunDirectory(tmp_path).read_record()
+
+
+def test_an_episode_depends_neither_on_others_nor_on_the_number_of_threads():
+    """BLAS rounds a row of a product by the number of rows and threads, and returns show that."""
+    trained = load_trained(ROOT / "results/published/halfcheetah-benchmark/seed_0")
+    trained = trained._replace(max_ep_len=200)
+    found = []
+    for threads, episodes in ((1, 3), (1, 20), (2, 20)):
+        with threadpool_limits(threads):
+            found.append(evaluate_trained(trained, episodes, seed=0).returns)
+    few, many, threaded = found
+    assert few.tolist() == many[:3].tolist()
+    assert threaded.tolist() == many.tolist()
+
+
 def test_many_episodes_are_played_with_few_environments(monkeypatch):
-    policy = Policy([np.zeros((3, 1))], [np.zeros(1)], np.float32([2]), np.float32([0]))
-    trained = Trained(policy, "Pendulum-v1", 20)
+    trained = load_trained(ROOT / "results/published/pendulum-demo/seed_0")
+    trained = trained._replace(max_ep_len=20)
     together = evaluate_trained(trained, episodes=5, seed=0)
     made, make = [], environment.make
 

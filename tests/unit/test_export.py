@@ -193,6 +193,19 @@ def test_an_epoch_that_is_not_whole_is_refused(tmp_path, capfd):
     assert "pendulum-demo seed 0: epoch 2.5 is not whole" in capfd.readouterr().err
 
 
+def test_a_run_that_was_resumed_has_other_times_but_is_not_another_one(tmp_path):
+    """It was killed after an export, and resumed from a checkpoint before it."""
+    run = shutil.copytree(SEED, tmp_path / "seed_0")
+    (run / "run.json").unlink()
+    header, *rows = (run / "progress.txt").read_text().splitlines()
+    for epochs in (30, 29, 50):
+        timed = [f"{row.rpartition(chr(9))[0]}\t{epochs + n}" for n, row in enumerate(rows)]
+        (run / "progress.txt").write_text("\n".join([header, *timed[:epochs], ""]))
+        assert export("csv", tmp_path, run) == 0
+        table = pd.read_csv(tmp_path / "pendulum-demo/seed_0/curve.csv")
+        assert (len(table), table["time"][0]) == (epochs, epochs)
+
+
 def test_another_runs_table_is_not_overwritten(tmp_path, capsys):
     run = shutil.copytree(SEED, tmp_path / "seed_0")
     text = (run / "progress.txt").read_text()

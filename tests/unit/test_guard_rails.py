@@ -297,14 +297,16 @@ def test_a_run_whose_results_snakemake_deleted_is_resumed(tmp_path, expected, ca
 
 def test_a_run_without_updates_gives_a_warning(tmp_path, caplog):
     short = {"epochs": 1, "steps_per_epoch": 20, "max_ep_len": 15}
-    for name, settings in (
-        ("late", {"update_after": 21, "update_every": 5}),
-        ("rare", {"update_after": 0, "update_every": 21}),
-        ("long", {"update_after": 0, "max_ep_len": 21}),
+    for name, settings, lower in (
+        ("late", {"update_after": 21, "update_every": 5}, "update_after"),
+        ("both", {"update_after": 19, "update_every": 15}, "update_after or update_every"),
+        ("rare", {"update_after": 0, "update_every": 21}, "update_every"),
+        ("long", {"update_after": 0, "max_ep_len": 21}, "max_ep_len"),
     ):
         caplog.clear()
         train(experiment(**short | settings), 0, tmp_path / name)
         assert f"{tmp_path / name}: trained without a single update" in caplog.text
+        assert f"of 20 steps: train longer, or lower {lower}\n" in caplog.text
     caplog.clear()
     train(experiment(**short, update_after=20, update_every=20), 0, tmp_path / "last")
     assert "update" not in caplog.text, "the last step is followed by updates"
@@ -366,7 +368,7 @@ def test_an_edit_that_is_undone_takes_the_earlier_run_back(tmp_path, expected, c
     assert results(run) == expected, "no empty directory is left"
 
 
-@pytest.mark.parametrize("left", ["nothing", "config.json"])
+@pytest.mark.parametrize("left", ["nothing", "config.json", "a killed save", "a damaged copy"])
 def test_an_edit_that_never_trained_can_be_undone(tmp_path, expected, caplog, left):
     """The edited run diverged before its first checkpoint; Snakemake then deletes its outputs."""
     run = tmp_path / "run"
@@ -374,8 +376,14 @@ def test_an_edit_that_never_trained_can_be_undone(tmp_path, expected, caplog, le
     with pytest.raises(Diverged) as error:
         train(experiment(q_lr=1e30, update_after=0), 0, run, restart_edited=True)
     assert "checkpoint is kept" not in str(error.value)
-    if left == "nothing":
+    if left != "config.json":
         delete_results(run)
+    if left == "a killed save":
+        (run / "checkpoint").mkdir()
+        (run / "checkpoint/replay_0000000000_0000000020").write_bytes(b"")
+    elif left == "a damaged copy":
+        (run / ".results").mkdir()
+        (run / ".results/run.json").write_bytes(b"")
     train(experiment(), 0, run, restart_edited=True)
     assert f"; moved back the run with these values from {run / 'set_aside_1'}" in caplog.text
     (run / "failure.txt").unlink(missing_ok=True)
@@ -559,6 +567,18 @@ def test_a_run_whose_directory_was_moved_writes_nothing(tmp_path, expected, epoc
     assert results(moved) == expected
 
 
+def test_the_reason_of_a_failure_is_kept_until_the_run_trains_again(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(Diverged):
+        train(experiment(q_lr=1e30, update_after=0), 0, run.path)
+    reason = run.failure_path.read_text()
+    refused(run.path, "undo the change, give another --output, or set it aside with --restart")
+    assert run.failure_path.read_text() == reason
+    train(experiment(), 0, run.path, restart=True)
+    assert not run.failure_path.exists()
+    assert (run.path / "set_aside_1/failure.txt").read_text() == reason
+
+
 def test_a_failure_is_not_written_into_a_replaced_directory(tmp_path):
     run = RunDirectory(tmp_path / "run")
     with run.claim(), pytest.raises(UserError, match="was moved or replaced"):  # noqa: SIM117
@@ -638,8 +658,11 @@ def test_a_full_disk_at_any_write_is_resumed_to_equal_bytes(tmp_path, monkeypatc
     for place in range(1, places + 1):
         run = tmp_path / str(place)
         disk.asked, disk.full_at = 0, place
-        with pytest.raises(Interrupted, match="No space left on device; the last checkpoint is"):
+        with pytest.raises(Interrupted) as error:
             train(short, 0, run)
+        saved = [*run.glob("checkpoint/state_*")]
+        kept = "the last checkpoint is kept" if saved else "there is no checkpoint yet"
+        assert f"No space left on device; {kept}: check the disk" in str(error.value)
         assert not [*run.rglob("*.tmp")], "half-written files"
         disk.full_at = None
         train(short, 0, run)

@@ -6,9 +6,11 @@ import sys
 import psutil
 import pytest
 from helpers.checkout import ROOT
+from helpers.read_experiment import read_experiment
 
 from ddpg import memory
 from ddpg.errors import UserError
+from ddpg.training import make_training
 
 G = 2**30
 V2 = "30 24 0:26 {root} /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -159,3 +161,13 @@ def test_one_byte_beyond_available_memory_is_refused(monkeypatch):
         "replay_size: 7 transitions take 2.00 GB of memory, and 2.00 GB are free; lower "
         "replay_size or free memory"
     )
+
+
+def test_batches_beyond_the_memory_are_refused_before_the_first_step(monkeypatch):
+    monkeypatch.setattr(memory, "measure_available_memory", lambda: 10**8)
+    experiment = read_experiment("pendulum-demo", batch_size=100_000)
+    message = (
+        "^batch_size: 200 batches of 100,000 transitions take 0.72 GB .*; lower batch_size"
+    )
+    with pytest.raises(UserError, match=message):
+        make_training(experiment, seed=0)

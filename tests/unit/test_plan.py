@@ -62,7 +62,10 @@ def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys):
     assert re.search(rf"pendulum-demo +3 +{hours:.2f} .* an idle machine", shown)
     assert "at the speed of one core of Fast Processor" in shown
     without_settings = "experiment,steps_per_second,processor\npendulum-demo,5,Fast\n"
-    for damaged in ("", "experiment\npendulum-demo\n", "x", "\0", without_settings):
+    without_cells = "experiment,steps_per_second,processor,settings\npendulum-demo,5\n"
+    for damaged in (
+        "", "experiment\npendulum-demo\n", "x", "\0", without_settings, without_cells
+    ):  # fmt: skip
         (tmp_path / "rates.csv").write_text(damaged)
         assert main([*command, "--rates", str(tmp_path / "rates.csv")]) == 2
         assert "rates.csv: not a table of rates" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from ddpg.errors import UserError
 from ddpg.files import encode_json, write_atomically
 from ddpg.runs import published as published_runs
 from ddpg.runs.directory import RESULT_FILES, RunDirectory
-from ddpg.runs.published import check_manifest, publish_run, write_manifest
+from ddpg.runs.published import check_manifest, publish_runs, write_manifest
 from ddpg.runs.results import write_results
 
 
@@ -33,6 +34,11 @@ def make_run(runs, seed=0, **values):
     record = make_record(experiment="pendulum-demo", seed=seed, config_digest=experiment.digest())
     write_results(RunDirectory(directory), contents, record)
     return directory
+
+
+def publish_run(run, published):
+    (target,) = publish_runs([run], published)
+    return target
 
 
 @pytest.fixture
@@ -90,6 +96,35 @@ def test_nothing_is_published_if_one_of_several_runs_is_unfinished(run, tmp_path
     assert main(["publish", str(run), str(tmp_path / "nowhere"), "--to", str(published)]) == 2
     assert "nowhere: no run.json; only a finished run can be published" in capsys.readouterr().err
     assert not published.exists()
+
+
+@pytest.mark.parametrize("refused", ["published", "same seed", "other values", "set aside"])
+def test_nothing_is_published_if_one_of_several_runs_is_refused(tmp_path, refused):
+    published, runs, others = tmp_path / "published", tmp_path / "runs", tmp_path / "others"
+    publish_run(make_run(runs, seed=0), published)
+    before = sorted(published.rglob("*"))
+    good = [make_run(runs, seed=10), make_run(runs, seed=20)]
+    if refused == "published":
+        bad, message = make_run(others, seed=0), "seed_0: another run of this seed is published"
+        edit_result_file(bad, "progress.txt", lambda content: content + b"another\n")
+    elif refused == "same seed":
+        bad, message = make_run(others, seed=20), "both are seed 20 of pendulum-demo; remove one"
+    elif refused == "other values":
+        bad, message = make_run(others, seed=30, epochs=3), "epochs: 50 -> 3.*, or leave one out"
+    else:
+        bad, message = make_run(others, seed=30), "set aside by --restart, so not a run"
+        bad = bad.rename(bad.with_name("set_aside_1"))
+    with pytest.raises(UserError, match=message):
+        list(publish_runs([*good, bad], published))
+    assert sorted(published.rglob("*")) == before
+
+
+def test_runs_that_are_published_at_the_same_time_are_all_listed(tmp_path):
+    published, seeds = tmp_path / "published", range(4)
+    runs = [make_run(tmp_path / "runs", seed) for seed in seeds]
+    with ThreadPoolExecutor() as pool:
+        targets = [*pool.map(lambda run: publish_run(run, published), runs)]
+    check_manifest(published / "MANIFEST.sha256", targets)
 
 
 def test_a_directory_that_cannot_be_read_is_not_left_out_of_the_manifest(
