@@ -85,8 +85,9 @@ def summarize(
     interpolated linearly.
     `mean`, `sd` (divisor n - 1) and the interquartile mean `iqm` are over seeds; `_low` and `_high`
     are the 95 % bootstrap intervals of `mean` and `iqm`. Intervals are NaN for fewer than five
-    seeds, `iqm` for fewer than four, `sd` for one. Raises UserError for any other table, for a test
-    return that is not finite, and for `final_steps` that is not above 0.
+    seeds, `iqm` for fewer than four, `sd` for one. Raises UserError for any other table, for seeds
+    of a group that were evaluated at different steps, for a test return that is not finite, and for
+    `final_steps` that is not above 0.
     """
     table = comparison.tabulate_groups([_make_comparison(groups, final_steps=final_steps)])
     return table.drop(columns=["comparison", "label", *_REACH_COLUMNS])
@@ -103,8 +104,9 @@ def compare(
     with these numbers of seeds; `seeds_to_settle` is the number of seeds per group at which the
     observed difference would be the minimum detectable effect; its `_low` and `_high` are that
     number for the ends of the difference's interval. All of these but the difference are NaN where
-    a group has fewer than three seeds. Raises UserError as `summarize` does, and for fewer than two
-    groups.
+    a group has fewer than three seeds. `probability_of_improvement` is the probability that a seed
+    of a ends higher than one of b, ties counting half; its `_low` and `_high` are NaN for fewer
+    than five seeds. Raises UserError as `summarize` does, and for fewer than two groups.
     """
     _check_groups(groups)
     if len(groups) < 2:

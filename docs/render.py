@@ -146,7 +146,9 @@ def _tabulate_groups(
     runs, the saturation of each seed's final policy is added.
     """
     groups = tabulate_groups(comparisons[name] for name in shown)
-    heading = "each seed (share of saturated action components)" if published else "each seed"
+    heading = "each seed, in ascending order of the return"
+    if published:
+        heading += " (share of saturated action components)"
     return pd.DataFrame(
         {
             f"mean return over the {steps}": groups["label"],

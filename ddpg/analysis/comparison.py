@@ -96,7 +96,7 @@ PAIR_COLUMNS = [
 class Pair:
     """The names of two groups whose difference, `a` minus `b`, is tested.
 
-    `planned`: whether the configuration names the test as planned before looking at the data.
+    `planned`: whether the configuration calls the test planned; config.yaml says since when.
     """
 
     a: str

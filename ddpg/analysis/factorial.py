@@ -100,6 +100,8 @@ def _make_rows(comparison: Comparison, factorial: Factorial) -> pd.DataFrame:
         notes.append(f"the cells differ in {', '.join(factorial.also_differ)}, too")
     if all(group.seeds for group in groups) and None in cells:
         notes.append(NO_COMMON_STEPS)
+    if not missing and min(group.seeds for group in groups) < statistics.FEWEST_TESTED:
+        notes.append(f"fewer than {statistics.FEWEST_TESTED} seeds in a cell, so no test")
     differences = {
         "networks": f"{factorial.networks[1]} minus {factorial.networks[0]}",
         "schedule": f"{factorial.schedule[1]} minus {factorial.schedule[0]}",

@@ -31,11 +31,12 @@ TIANSHOU_RUN = ["env_step", "rew", "time"]
 # Names of columns of a wide table that do not hold a seed, as plotting programs export them.
 SUMMARY = re.compile(
     r"(?i).*__(min|max)|mean|avg|min|max|median"
-    r"|(.*[^a-z])?(std|sd|sem|stderr|ci|lower|upper|iqm|iqr|n_seeds|num_seeds)([^a-z].*)?"
+    r"|(.*[^a-z])?(std|sd|sem|stderr|var|variance|ci|lower|upper|iqm|iqr)([^a-z].*)?"
+    r"|(.*[^a-z])?(n_seeds|num_seeds|count|len|lengths?)([^a-z].*)?"
 )
-# Words in the name of a column that may also be those of the metric, in the names of all columns.
+# Words in the name of a column that may also be those of the metric, if all columns have them.
 AVERAGE = re.compile(
-    r"(?i)(.*[^a-z])?(mean|avg|average|median|min|max|minimum|maximum|sum|total)([^a-z].*)?"
+    r"(?i)(?<![a-z])(mean|avg|average|median|min|max|minimum|maximum|sum|total)(?![a-z])"
 )
 TIME = re.compile(r"(?i)(wall.?)?time|date|timestamp")
 STEPS = re.compile(
@@ -160,11 +161,11 @@ def _read_wide(paths: Sequence[Path]) -> SeedCurves:
                 f"{path}: one column only; give the step and a column per seed, separated by commas"
             )
         _check_step_heading(path, str(step))
-        others = [SUMMARY, TIME, STEPS, UNNAMED]
-        if not all(AVERAGE.fullmatch(str(name)) for name in names):
-            others.append(AVERAGE)
-        for name in names:
-            if any(kind.fullmatch(str(name)) for kind in others):
+        averages = [sorted(AVERAGE.findall(str(name).lower())) for name in names]
+        alike = all(average == averages[0] for average in averages)
+        for name, average in zip(names, averages, strict=True):
+            other = any(kind.fullmatch(str(name)) for kind in (SUMMARY, TIME, STEPS, UNNAMED))
+            if other or (average and not alike):
                 raise UserError(f"{path}: the column {name!r} is not that of a seed; remove it")
             digits = re.fullmatch(r"(?:seed)?[ _-]?([0-9]{1,10})", str(name), re.IGNORECASE)
             number = int(digits[1]) if digits else None

@@ -121,6 +121,8 @@ def _explain(
         return UNDEFINED
     if smallest.seeds < statistics.FEWEST_RESAMPLED:
         return f"{format_count(smallest.seeds, 'seed')}{_name_other(smallest, groups)} only"
+    if math.isnan(measured.low) and any(isinstance(group, PublishedGroup) for group in present):
+        return "only mean and standard deviation are published, so no interval"
     if verdict == AGREES and (measured.low < claim.low or claim.high < measured.high):
         return "but its interval reaches beyond the range"
     return ""
@@ -183,7 +185,9 @@ def _measure_last(comparison: Comparison, group: Group, column: str) -> Estimate
 def _measure_seconds(comparison: Comparison, group: Group) -> Estimate | None:
     """Mean wall-clock seconds for 5,000 environment steps."""
     times = group.get_values("time") if isinstance(group, SeedGroup) else None
-    return None if times is None else Estimate(float(times[-1].mean() / group.steps[-1] * 5000))
+    if times is None or not np.isfinite(times[-1]).all():
+        return None
+    return Estimate(float(times[-1].mean() / group.steps[-1] * 5000))
 
 
 def _measure_difference(a: Final, b: Final) -> Estimate:

@@ -191,7 +191,8 @@ def adjust_p_values(p: np.ndarray) -> np.ndarray:
     """p-values (n,) adjusted together for the false discovery rate; NaN stays NaN.
 
     Benjamini and Hochberg 1995, "Controlling the False Discovery Rate": of the tests with an
-    adjusted p below 0.05, at most 5 % are expected to be false discoveries.
+    adjusted p below 0.05, at most 5 % are expected to be false discoveries, if the tests are
+    independent or positively dependent.
     """
     adjusted = np.full(len(p), NAN)
     known = ~np.isnan(p)

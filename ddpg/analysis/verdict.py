@@ -204,7 +204,8 @@ def _find_differing_results(a: _Run, b: _Run) -> list[str]:
     """The results that differ; the column Time of progress.txt does not count."""
     names = [] if a.record.weights_sha256 == b.record.weights_sha256 else ["weights"]
     files, others = a.record.files, b.record.files
-    names += [n for n in sorted(files) if n != PROGRESS and files[n] != others.get(n)]
+    named = sorted((files.keys() | others.keys()) - {PROGRESS})
+    names += [name for name in named if files.get(name) != others.get(name)]
     timeless = [run.curve.drop(columns="time") for run in (a, b)]
     return names if timeless[0].equals(timeless[1]) else [*names, PROGRESS]
 

@@ -9,6 +9,10 @@ from helpers.checkout import ROOT
 from helpers.load_script import load_script
 from helpers.make_curves import make_seeds
 
+from ddpg.analysis import comparison, factorial, judging
+from ddpg.analysis.curves import RUN_COLUMNS
+from ddpg.runs.directory import RESULT_FILES
+
 films = load_script(ROOT / "docs/films.py")
 render = load_script(ROOT / "docs/render.py")
 
@@ -37,6 +41,24 @@ def test_configuration_reference_describes_every_key_of_the_schema():
                  re.findall(r"^\| `(\S+)` \|.*\| (.*) \|$", page, re.MULTILINE)}  # fmt: skip
     assert set(keys(schema)) == set(described)
     assert all(described.values())
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("A run", [*RESULT_FILES, "run.json", "failure.txt", "checkpoint/", "set_aside_<n>/"]),
+        ("Curves: `<comparison>/curves.csv`", RUN_COLUMNS),
+        ("Final returns: `groups.csv`", comparison.GROUP_COLUMNS),
+        ("Differences: `pairs.csv`", comparison.PAIR_COLUMNS),
+        ("Effects of a 2x2: `effects.csv`", factorial.COLUMNS),
+        ("Claims: `claims.csv`", judging.COLUMNS),
+    ],
+)
+def test_every_file_of_a_run_and_every_column_of_a_table_is_described(heading, names):
+    _, _, section = (ROOT / "docs/files.md").read_text().partition(f"\n## {heading}\n")
+    section = section.partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    assert sorted(re.findall("`(.*?)`", " ".join(cells))) == sorted(names)
 
 
 def test_undocumented_schema_keyword_is_refused():

@@ -173,6 +173,11 @@ BAD = {
         ("step,a,mean\n1,2,2\n", "the column 'mean' is not that of a seed; remove it"),
         ("step,0,1,mean_return\n1,2,4,3\n", "the column 'mean_return' is not that of a seed"),
         ("step,0,return avg\n1,2,2\n", "the column 'return avg' is not that of a seed; remove"),
+        ("step,r_mean,r_min,r_max\n1,2,1,3\n", "the column 'r_mean' is not that of a seed; remove"),
+        (
+            "step,return,episode_length\n1,2,9\n",
+            "the column 'episode_length' is not that of a seed",
+        ),
         ("step,Wall time,a\n1,9,2\n", "the column 'Wall time' is not that of a seed"),
         ("step,r - x,r - x__MAX\n1,9,2\n", "the column 'r - x__MAX' is not that of a seed"),
         (",step,a\n0,1,2\n1,2,3\n", "its first column has no heading; is it an index? Remove it"),

@@ -166,8 +166,6 @@ def test_one_byte_beyond_available_memory_is_refused(monkeypatch):
 def test_batches_beyond_the_memory_are_refused_before_the_first_step(monkeypatch):
     monkeypatch.setattr(memory, "measure_available_memory", lambda: 10**8)
     experiment = read_experiment("pendulum-demo", batch_size=100_000)
-    message = (
-        "^batch_size: 200 batches of 100,000 transitions take 0.72 GB .*; lower batch_size"
-    )
+    message = "^batch_size: 200 batches of 100,000 transitions take 0.72 GB .*; lower batch_size"
     with pytest.raises(UserError, match=message):
         make_training(experiment, seed=0)

@@ -47,6 +47,18 @@ def test_directory_that_is_not_a_run_is_skipped_and_named(checkout):
     assert named == sorted([*names, "seed_30"])
 
 
+def test_the_statistics_of_one_comparison_need_only_its_own_runs(checkout):
+    """On runs trained here, too: no other experiment is trained for them."""
+    table = "results/tables/{}/pendulum/statistics.md"
+    planned = list_planned_rules(checkout.snakemake("--dry-run", table.format("runs")))
+    own = {"aggregate": 1, "statistics_of_comparison": 1}
+    assert planned == {**own, "train": 3, "total": 5}
+    checkout.snakemake(table.format("published"))
+    text = (checkout.directory / table.format("published")).read_text(encoding="utf-8")
+    assert "\n| pendulum | this package, Pendulum-v1 | 3 |" in text
+    assert "halfcheetah" not in text
+
+
 def test_fresh_clone_trains_every_seed(checkout):
     expected = [
         ("runs", name, str(seed)) for name in EXPERIMENTS for seed in EXPERIMENTS[name]["seeds"]

@@ -1,4 +1,4 @@
-# Statistics of all comparisons, and whether fresh runs reproduce the published ones.
+# Statistics of all comparisons and of one, and whether fresh runs reproduce the published ones.
 
 
 rule compare:
@@ -30,6 +30,30 @@ rule compare:
     shell:
         "python -m ddpg compare --config {params.config:q} --curves {input.curves:q}"
         " --output {params.directory:q} > {log:q} 2>&1"
+
+
+rule statistics_of_comparison:
+    input:
+        curves="results/tables/{collection}/{comparison}/curves.csv",
+        references=lambda w: list_references(w.comparison),
+        claims=CLAIMS,
+    output:
+        groups="results/tables/{collection}/{comparison}/groups.csv",
+        pairs="results/tables/{collection}/{comparison}/pairs.csv",
+        effects="results/tables/{collection}/{comparison}/effects.csv",
+        claims="results/tables/{collection}/{comparison}/claims.csv",
+        markdown="results/tables/{collection}/{comparison}/statistics.md",
+        html="results/tables/{collection}/{comparison}/statistics.html",
+    log:
+        "results/logs/compare/{collection}/{comparison}.log",
+    localrule: True
+    params:
+        config=lambda w, output: CONFIG,
+        declared=lambda w: describe_comparisons(w.comparison),
+        directory=lambda w, output: str(Path(output.groups).parent),
+    shell:
+        "python -m ddpg compare --config {params.config:q} --only {wildcards.comparison:q}"
+        " --curves {input.curves:q} --output {params.directory:q} > {log:q} 2>&1"
 
 
 rule provenance:
