@@ -115,7 +115,7 @@ def _warn_of_unused_rates(path: Path, rates: Mapping[str, Rate], settings: Setti
     digests = {digest_cost(config.resolve_experiment(settings, name)) for name in names}
     if digests.isdisjoint(rate.settings for rate in rates.values()):
         log.warning(
-            "%s: measured with other settings than all experiments have, so it is not used; "
+            "%s: not used, because no experiment has the settings that it was measured with; "
             "measure again with plan --measure",
             path,
         )

@@ -369,7 +369,7 @@ def _is_of_a_checkpoint(name: str) -> bool:
     return re.fullmatch(f"{_STATE_FILE}|{_REPLAY_FILE}", own) is not None
 
 
-RESTORABLE = f"the run's files were deleted; its `train` command restores them from {COPY}"
+RESTORABLE = f"the `train` command of its run restores it from {COPY}"
 
 # Parts of log messages of a training, which Snakemake repeats (workflow/rules/jobs.smk).
 MOVED_TO = "; moved it to "

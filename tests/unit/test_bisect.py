@@ -73,7 +73,10 @@ def name_another_numpy(run):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda run: (run / "run.json").unlink(), "run.json: no such file; is "),
+        (
+            lambda run: (run / "run.json").unlink(),
+            "run.json: no such file; the `train` command of its run restores it",
+        ),
         (lambda run: (run / "config.json").unlink(), "config.json: no such file"),
         (name_another_numpy, "its arithmetic version or packages are not those installed"),
     ],

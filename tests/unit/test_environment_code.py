@@ -69,7 +69,13 @@ def test_other_code_is_named_by_replays_and_when_seeds_are_put_together(tmp_path
     assert (code, said.count("\n")) == (2, 1)
     assert "the code of its environment has changed since" in said
     assert (runs[0] / "run.json").read_bytes() == before
-    code, said = ddpg("publish", *runs.values(), "--to", tmp_path / "published")
+    published = tmp_path / "published"
+    code, said = ddpg("publish", *runs.values(), "--to", published)
+    assert code == 2
+    assert f"the code of its environment is not that of {runs[0]} (environment_code)" in said
+    assert not published.exists()
+    assert ddpg("publish", runs[0], "--to", published)[0] == 0
+    code, said = ddpg("publish", runs[10], "--to", published)
     assert code == 2
     assert "the code of its environment is not that of the published" in said
     verdict = ("verdict", "--fresh", runs[10], "--published", runs[0], "--output", tmp_path)

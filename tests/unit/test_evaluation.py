@@ -97,7 +97,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path, has_config, env):
 def test_a_run_of_which_only_the_copy_is_left_is_named(tmp_path):
     (tmp_path / ".results").mkdir()
     (tmp_path / ".results/run.json").write_text("{}")
-    restored = "the run's files were deleted; its `train` command restores them from .results"
+    restored = "the `train` command of its run restores it from .results"
     with pytest.raises(UserError, match=f"^{tmp_path}: holds no policy.npz; {restored}$"):
         load_trained(tmp_path)
     with pytest.raises(UserError, match=f"^{tmp_path}/run.json: no such file; {restored}$"):

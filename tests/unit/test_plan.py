@@ -47,7 +47,7 @@ def test_plan_uses_the_cost_of_published_runs(tmp_path):
     assert costs["halfcheetah-benchmark"].core_hours is None
 
 
-def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys):
+def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys, caplog):
     shutil.copy(ROOT / "config.yaml", tmp_path)
     settings = plan.digest_cost(resolve_experiment(read("config.yaml"), "pendulum-demo"))
     rates = {"pendulum-demo": plan.Rate(5000.0, "Fast Processor", settings)}
@@ -61,6 +61,10 @@ def test_rates_csv_takes_precedence_over_published_runs(tmp_path, capsys):
     hours = 3 * 500_000 / 5000 / 3600
     assert re.search(rf"pendulum-demo +3 +{hours:.2f} .* an idle machine", shown)
     assert "at the speed of one core of Fast Processor" in shown
+    stale = "experiment,steps_per_second,processor,settings\npendulum-demo,5,Fast,0123\n"
+    (tmp_path / "stale.csv").write_text(stale)
+    assert main([*command, "--rates", str(tmp_path / "stale.csv")]) == 0
+    assert "stale.csv: not used, because no experiment has the settings" in caplog.text
     without_settings = "experiment,steps_per_second,processor\npendulum-demo,5,Fast\n"
     without_cells = "experiment,steps_per_second,processor,settings\npendulum-demo,5\n"
     for damaged in (

@@ -166,6 +166,7 @@ def test_a_lost_or_damaged_configuration_is_a_mismatch(run, capfd, content):
 
 def test_an_unfinished_run_is_refused(run, capfd):
     (run / "run.json").unlink()
+    shutil.rmtree(run / ".results", ignore_errors=True)
     code, _, err = verify(capfd, run)
     assert (code, f"is {run} a finished run?" in err) == (2, True)
 
