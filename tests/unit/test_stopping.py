@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import signal
+import subprocess
 import sys
 import time
 
@@ -11,6 +12,7 @@ import pytest
 from helpers.checkout import ROOT
 
 from ddpg import stopping
+from ddpg.errors import Interrupted
 from ddpg.stopping import SIGNALS, catch_stop_signals
 
 SMALL = (
@@ -51,6 +53,22 @@ def test_second_ctrl_c_ends_the_process_at_once(monkeypatch):
     with pytest.raises(KeyboardInterrupt), catch_stop_signals():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_after_the_run_was_saved_does_not_change_the_exit_code(tmp_path):
+    """SLURM sends SIGTERM more than once; Python needs half a second to exit."""
+    command = [sys.executable, "-m", "ddpg", "train", "pendulum-demo", "--seed", "0"]
+    command += ["--output", str(tmp_path / "run"), "--set", *SMALL]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        read = ""
+        while "epoch 2/" not in read:
+            read += process.stderr.readline()
+        process.terminate()
+        while "continues from there" not in read:
+            read += process.stderr.readline()
+        time.sleep(0.05)
+        process.terminate()
+    assert process.returncode == Interrupted.exit_code
 
 
 @pytest.mark.parametrize("nohup", [False, True])
