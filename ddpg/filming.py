@@ -57,13 +57,13 @@ def film_episode(
 
     actions = ActionSpace(env.action_space)
     frames, total, over = [scale(first)], 0.0, False
-    while not over and len(frames) < seconds * rate:
-        with threadpool_limits(1):  # BLAS rounds by the number of threads
+    with threadpool_limits(1):  # BLAS rounds by the number of threads
+        while not over and len(frames) < seconds * rate:
             action = actions.clip(trained.policy(obs.astype(np.float32)))
-        obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
-        total += float(reward)
-        frames.append(scale(_draw_frame(env, trained.env, first.shape)))  # the first: of the reset
-        over = terminated or truncated or len(frames) > longest
+            obs, reward, terminated, truncated, _ = env.step(actions.for_env(action))
+            total += float(reward)
+            frames.append(scale(_draw_frame(env, trained.env, first.shape)))  # first: of the reset
+            over = terminated or truncated or len(frames) > longest
     env.close()
     film = _encode(frames, rate, output)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -32,20 +32,19 @@ _HOW_TO_READ_PAIRS = """\
 Two groups are compared over the last steps that both cover. "Adjusted p" controls the false
 discovery rate over all tests of this table (Benjamini and Hochberg): of the tests with an adjusted
 p below 0.05, at most 5 % are expected to be false discoveries, if the tests are independent or
-positively dependent. "Planned" tests ask whether a
-benchmark is replicated, or were declared before their runs; all others are exploratory. "P(a better
-than b)" is the probability that a seed drawn from a has a higher final return than one drawn from
-b, with its 95 % bootstrap interval; where it is 0 or 1, the bootstrap gives none. "Detectable" is
-the minimum detectable effect: the true difference that Welch's two-sided test at the 5 % level
-detects with 80 % power at these numbers of seeds, before adjustment and if the observed standard
-deviations are the true ones. "Seeds to settle" is the number per group at
-which the observed difference would be the minimum detectable effect; the brackets hold that number
-for the ends of the difference's interval. No interval is adjusted for the number of tests. With
-fewer than three seeds in a group there is no test: the standard deviation of two is often far too
-small by chance. If the returns are normally distributed, the test finds a difference between equal
-means in up to 7.5 % of cases with three seeds and 5.6 % with five. Where a few seeds fail and the
-others do not, as on HalfCheetah with the settings of 2020, it was up to 13 % with three, 9 % with
-five and 10 % with ten in simulations.
+positively dependent. "Planned" tests ask whether a benchmark is replicated, or were declared before
+their runs; all others are exploratory. "P(a better than b)" is the probability that a seed drawn
+from a has a higher final return than one drawn from b, with its 95 % bootstrap interval; where it
+is 0 or 1, the bootstrap gives none. "Detectable" is the minimum detectable effect: the true
+difference that Welch's two-sided test at the 5 % level detects with 80 % power at these numbers of
+seeds, before adjustment and if the observed standard deviations are the true ones. "Seeds to
+settle" is the number per group at which the observed difference would be the minimum detectable
+effect; the brackets hold that number for the ends of the difference's interval. No interval is
+adjusted for the number of tests. With fewer than three seeds in a group there is no test: the
+standard deviation of two is often far too small by chance. If the returns are normally distributed,
+the test finds a difference between equal means in up to 7.5 % of cases with three seeds and 5.6 %
+with five. Where a few seeds fail and the others do not, as on HalfCheetah with the settings of
+2020, it was up to 13 % with three, 9 % with five and 10 % with ten in simulations.
 """
 
 _HOW_TO_READ_EFFECTS = """\
